@@ -1,0 +1,50 @@
+# The two commands that a newcomer needs are `make demo` and `make test`; both set up what they use.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+STAMP := $(VENV)/.synced
+
+.PHONY: demo test test-live lint format bench clean
+
+demo: $(STAMP) sandbox
+	$(BIN)/whichquant demo
+
+test: $(STAMP) sandbox
+	$(BIN)/python -m pytest
+
+test-live: $(STAMP) sandbox
+	$(BIN)/python -m pytest -m live
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(STAMP)
+	$(BIN)/python -m pytest -q tests/test_client.py >/dev/null
+	$(BIN)/python benchmarks/client.py
+
+clean:
+	rm -rf $(VENV)
+
+# uv is taken from the machine, else into the project's own virtual environment
+$(STAMP): pyproject.toml uv.lock
+	@command -v uv >/dev/null 2>&1 || { python3 -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --locked --all-extras --inexact
+	@touch $@
+
+# bubblewrap runs model-written code where it can do no harm; without it, code questions are not scored
+.PHONY: sandbox
+sandbox:
+	@if [ "$$(uname)" = Linux ] && ! command -v bwrap >/dev/null 2>&1; then \
+	  if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	    echo "installing bubblewrap"; { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq bubblewrap; } >/dev/null; \
+	  elif command -v apt-get >/dev/null 2>&1 && sudo -n true 2>/dev/null; then \
+	    echo "installing bubblewrap"; { sudo apt-get update -qq && sudo apt-get install -y -qq bubblewrap; } >/dev/null; \
+	  else echo "bubblewrap is not installed: code questions will not be scored (sudo apt install bubblewrap)"; fi; \
+	fi
