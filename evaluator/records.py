@@ -1,0 +1,116 @@
+"""The nouns that are written to disk, in the order in which they come into being."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from servers.spec import Prompt
+
+Outcome = Literal["correct", "wrong", "truncated", "empty", "unparsed", "refused", "failed", "not_scored"]
+OUTCOMES: tuple[Outcome, ...] = (
+    "correct",
+    "wrong",
+    "truncated",
+    "empty",
+    "unparsed",
+    "refused",
+    "failed",
+    "not_scored",
+)
+FailureKind = Literal[
+    "unreachable",
+    "dropped",
+    "timeout",
+    "overloaded",
+    "server_error",
+    "bad_request",
+    "not_found",
+    "unauthorized",
+    "garbled",
+]
+
+
+class Key(Struct, frozen=True):
+    """One question put once: what a record is found by."""
+
+    benchmark: str
+    question_id: str
+    repeat: int = 0
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """One item of a benchmark; the same for every variant."""
+
+    benchmark: str
+    id: str
+    category: str
+    prompt: Prompt
+    letters: str = ""
+    """MMLU-Pro: the letters of this question's own options."""
+    options: tuple[str, ...] = ()
+    answer: str = ""
+    """MMLU-Pro: the right letter. HumanEval: the name of the function to write."""
+    code_prompt: str = ""
+    """HumanEval: signature and docstring, as published."""
+    tests: str = ""
+    """HumanEval: the source of `check(candidate)`."""
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """No answer came, and why. Never graded as a wrong answer."""
+
+    kind: FailureKind
+    message: str
+    status: int | None = None
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What came back, as it came."""
+
+    text: str
+    reasoning: str = ""
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    first_token_s: float | None = None
+    """Seconds from sending to the first token, thinking included; None when not streamed."""
+    duration_s: float
+    """Seconds from sending to the end of the reply."""
+    model: str | None = None
+    """As the server names it."""
+    fingerprint: str | None = None
+    timings: dict[str, Any] | None = None
+    """llama-server's own figures, milliseconds and tokens."""
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One question put to one variant: what was sent, what came back. Raw, append-only."""
+
+    key: Key
+    variant: str
+    started: str
+    """UTC, ISO 8601."""
+    request: dict[str, Any]
+    answer: Answer | None = None
+    failure: Failure | None = None
+    attempts: tuple[Failure, ...] = ()
+    """Transient failures before the one that counts."""
+
+
+class Extraction(Struct, frozen=True, kw_only=True):
+    """What a careful reader takes as the answer; None when there is none."""
+
+    value: str | None
+    why: str
+    """The rule that decided, in words."""
+
+
+class Grade(Struct, frozen=True, kw_only=True):
+    """How one record is graded. Can be deleted and redone from the records."""
+
+    key: Key
+    variant: str
+    outcome: Outcome
+    extracted: str | None
+    why: str
