@@ -1,0 +1,105 @@
+"""MMLU-Pro: 12,032 multiple-choice questions in 14 categories, 3 to 10 options (Wang et al. 2024, arXiv 2406.01574).
+
+The prompts are the official ones, word for word: the chat form is TIGER-AI-Lab/MMLU-Pro's `evaluate_from_api.py`
+(instruction, shots of the question's own category and the question in one user message), the completion form its
+`evaluate_from_local.py`. One departure: options are stripped, because an older revision of the data marked right
+answers with a leading space.
+"""
+
+import gzip
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from evaluator.records import Question
+from servers.spec import Prompt
+
+NAME = "MMLU-Pro"
+TOTAL = 12_032
+LETTERS = "ABCDEFGHIJ"
+Format = Literal["chat", "completion"]
+
+_DATA = Path(__file__).parent / "data"
+_TEST = _DATA / "mmlu_pro_test.jsonl.gz"
+_VALIDATION = _DATA / "mmlu_pro_validation.jsonl"
+
+_CHAT_HEAD = (
+    "The following are multiple choice questions (with answers) about {}. Think step by step and then output the answer"
+    ' in the format of "The answer is (X)" at the end.\n\n'
+)
+_COMPLETION_HEAD = (
+    "The following are multiple choice questions (with answers) about {}. Think step by step and then finish your"
+    ' answer with "the answer is (X)" where X is the correct letter choice.\n\n\n'
+)
+_THINK = "Let's think step by step."
+
+
+class _Row(msgspec.Struct, frozen=True):
+    question_id: int
+    question: str
+    options: tuple[str, ...]
+    answer: str
+    category: str
+    cot_content: str = ""
+
+
+def load(*, shots: int = 5, form: Format = "chat") -> tuple[Question, ...]:
+    """Read all 12,032 test questions, each with its prompt of `shots` worked examples (0 to 5)."""
+    examples = _examples()
+    return tuple(
+        Question(
+            benchmark="mmlu_pro",
+            id=str(row.question_id),
+            category=row.category,
+            prompt=_prompt(row, examples[row.category][:shots], form),
+            letters=LETTERS[: len(row.options)],
+            options=tuple(option.strip() for option in row.options),
+            answer=row.answer,
+        )
+        for row in _rows(gzip.decompress(_TEST.read_bytes()))
+    )
+
+
+@cache
+def data_sha256() -> str:
+    """Hash what is asked: the test questions and the worked examples, uncompressed."""
+    digest = hashlib.sha256(gzip.decompress(_TEST.read_bytes()))
+    digest.update(_VALIDATION.read_bytes())
+    return digest.hexdigest()
+
+
+def _rows(jsonl: bytes) -> list[_Row]:
+    decoder = msgspec.json.Decoder(_Row)
+    return [decoder.decode(line) for line in jsonl.splitlines()]
+
+
+def _examples() -> dict[str, list[_Row]]:
+    by_category: dict[str, list[_Row]] = {}
+    for row in _rows(_VALIDATION.read_bytes()):
+        by_category.setdefault(row.category, []).append(row)
+    return by_category
+
+
+def _prompt(row: _Row, examples: list[_Row], form: Format) -> Prompt:
+    if form == "chat":
+        text = _CHAT_HEAD.format(row.category) + "".join(map(_chat_block, examples)) + _chat_block(row)
+        return Prompt(messages=({"role": "user", "content": text},))
+    text = _COMPLETION_HEAD.format(row.category) + "".join(map(_completion_block, examples)) + _completion_block(row)
+    return Prompt(text=text, stop=("Question:",))
+
+
+def _chat_block(row: _Row) -> str:
+    reasoning = row.cot_content.removeprefix("A: ") or _THINK
+    return f"Question: {row.question}\nOptions: {_options(row)}Answer: {reasoning}\n\n"
+
+
+def _completion_block(row: _Row) -> str:
+    head = f"Question:\n{row.question}\nOptions:\n{_options(row)}Answer: "
+    return f"{head}{row.cot_content.removeprefix('A: ')}\n\n" if row.cot_content else head + _THINK
+
+
+def _options(row: _Row) -> str:
+    return "".join(f"{letter}. {option.strip()}\n" for letter, option in zip(LETTERS, row.options, strict=False))

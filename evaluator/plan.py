@@ -1,0 +1,76 @@
+"""From a study to the requests it needs, in the order in which they are put."""
+
+import math
+
+import msgspec
+from msgspec import Struct
+
+from evaluator.benchmarks import BENCHMARKS, humaneval, mmlu_pro
+from evaluator.benchmarks.order import nested_order
+from evaluator.records import Key, Question
+from evaluator.study import MmluPro, Study
+from servers.spec import Prompt, Sampling
+
+# English runs to four characters a token and code to three; two leaves room for other scripts and chat markup
+_CHARACTERS_A_TOKEN = 2
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """One question to put once."""
+
+    key: Key
+    question: Question
+    sampling: Sampling
+
+
+def questions(study: Study) -> dict[str, tuple[Question, ...]]:
+    """Choose each benchmark's questions, in order: the beginning of one seeded, stratified, nested order."""
+    chosen: dict[str, tuple[Question, ...]] = {}
+    for name, settings in study.benchmarks.chosen().items():
+        if isinstance(settings, MmluPro):
+            everything = mmlu_pro.load(shots=settings.shots, form=settings.format)
+        else:
+            everything = humaneval.load(form=settings.format)
+        count = len(everything) if settings.questions == "all" else settings.questions
+        chosen[name] = nested_order(everything, study.seed)[:count]
+    return chosen
+
+
+def plan(study: Study) -> tuple[Ask, ...]:
+    """List every request of one variant: all questions once before any is put again."""
+    asked = questions(study)
+    settings = study.benchmarks.chosen()
+    rounds = max(s.repeats for s in settings.values())
+    return tuple(
+        Ask(
+            key=Key(name, question.id, repeat),
+            question=question,
+            sampling=_for_repeat(study.sampling, repeat),
+        )
+        for repeat in range(rounds)
+        for name, chosen in asked.items()
+        if repeat < settings[name].repeats
+        for question in chosen
+    )
+
+
+def context_needed(asks: tuple[Ask, ...]) -> int:
+    """Estimate the context, in tokens, that the longest prompt and its reply need; a multiple of 256."""
+    longest = max(_characters(ask.question.prompt) / _CHARACTERS_A_TOKEN + ask.sampling.max_tokens for ask in asks)
+    return math.ceil((longest + 64) / 256) * 256
+
+
+def data_hashes(study: Study) -> dict[str, str]:
+    """Identify the data of each benchmark by sha256."""
+    return {name: BENCHMARKS[name].data_sha256() for name in study.benchmarks.chosen()}
+
+
+def _for_repeat(sampling: Sampling, repeat: int) -> Sampling:
+    """Give each repeat a seed of its own: the same seed again would draw the same answer again."""
+    if sampling.seed is None or repeat == 0:
+        return sampling
+    return msgspec.structs.replace(sampling, seed=(sampling.seed + repeat) % 2**31)
+
+
+def _characters(prompt: Prompt) -> int:
+    return len(prompt.text or "") + sum(len(message["content"]) for message in prompt.messages)
