@@ -1,0 +1,1 @@
+"""Statistics: pure functions, each with its source. Importing them loads no scipy."""

@@ -1,0 +1,348 @@
+"""Two variants on the same questions: published values, edges, and the laws of statistics.md, part 5."""
+
+import random
+from collections.abc import Callable
+from itertools import product
+from math import inf, sqrt
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluator.stats.paired import (
+    PairedTable,
+    equivalence,
+    mcnemar_exact,
+    mcnemar_midp,
+    mean_equivalence,
+    mean_interval,
+    paired_table,
+    questions_to_see,
+    sign_flip,
+    steadied,
+    supported_margin,
+    tango,
+    tango_z,
+)
+
+BENTUR = PairedTable(1, 1, 7, 12)
+cells = st.integers(0, 60)
+tables = st.builds(PairedTable, cells, cells, cells, cells).filter(lambda t: t.n > 0)
+margins = st.floats(0.005, 0.5)
+# scipy is loaded by the first call, which takes longer than an example may.
+unhurried = settings(deadline=None)
+
+
+def study(b: int, c: int) -> PairedTable:
+    """HumanEval of the original study: 98 right against 90 right, of 100."""
+    return PairedTable(98 - b, b, c, 2 - c)
+
+
+# Tango: statistics.md gives four decimals; mid-p and exact: six.
+PUBLISHED = [
+    pytest.param(BENTUR, 0.070312, 0.039063, -0.5172, -0.0260, id="Bentur 2009 in Fagerland et al. 2013 and 2014"),
+    pytest.param(study(8, 0), 0.007812, 0.003906, 0.0400, 0.1500, id="98 v 90, nested (statistics.md 1)"),
+    pytest.param(study(9, 1), 0.021484, 0.011719, 0.0226, 0.1541, id="98 v 90, one against (statistics.md 1)"),
+    pytest.param(study(10, 2), 0.038574, 0.022461, 0.0143, 0.1580, id="98 v 90, two against (statistics.md 1)"),
+    pytest.param(PairedTable(0, 80, 20, 900), None, None, 0.0413, 0.0803, id="80 v 20 of 1,000 (statistics.md 2.8)"),
+]
+
+
+@pytest.mark.parametrize(("table", "exact", "midp", "low", "high"), PUBLISHED)
+def test_published_values(table: PairedTable, exact: float | None, midp: float | None, low: float, high: float) -> None:
+    interval = tango(table)
+
+    assert interval.low == pytest.approx(low, abs=6e-5)
+    assert interval.high == pytest.approx(high, abs=6e-5)
+    if exact is not None and midp is not None:
+        assert mcnemar_exact(table) == pytest.approx(exact, abs=1e-6)
+        assert mcnemar_midp(table) == pytest.approx(midp, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("b", "c", "p"),
+    [
+        pytest.param(3, 0, 0.25, id="MMLU-Pro, 3 v 0 (statistics.md 1)"),
+        pytest.param(24, 21, 0.766, id="MMLU-Pro, 24 v 21 (statistics.md 1)"),
+        pytest.param(10, 10, 1.0, id="equal"),
+    ],
+)
+def test_exact_p_values_of_the_original_study(b: int, c: int, p: float) -> None:
+    assert mcnemar_exact(PairedTable(5, b, c, 0)) == pytest.approx(p, abs=5e-4)
+
+
+def test_a_table_counts_each_question_once() -> None:
+    a = [True, True, False, False, True]
+    b = [True, False, True, False, False]
+
+    table = paired_table(a, b)
+
+    assert table == PairedTable(both=1, only_a=2, only_b=1, neither=1)
+    assert (table.n, table.flips, table.difference) == (5, 3, 0.2)
+
+
+def test_answers_that_do_not_come_in_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="pairs"):
+        paired_table([True], [True, False])
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda t: t.difference, tango, lambda t: tango_z(t, 0.1), lambda t: equivalence(t, 0.05), supported_margin],
+    ids=["difference", "tango", "tango_z", "equivalence", "supported_margin"],
+)
+def test_without_a_question_there_is_nothing_to_say(ask: Callable[[PairedTable], object]) -> None:
+    with pytest.raises(ValueError, match="no question was answered by both"):
+        ask(paired_table([], []))
+
+
+@pytest.mark.parametrize("table", [PairedTable(0, 0, 0, 0), PairedTable(60, 0, 0, 40)], ids=["no question", "no flip"])
+def test_without_flips_p_is_1(table: PairedTable) -> None:
+    assert mcnemar_exact(table) == mcnemar_midp(table) == 1.0
+
+
+def test_without_flips_the_interval_is_not_nothing() -> None:
+    """statistics.md 2.6: (0,0) in 100 questions leaves ±3.7 points; the closed form is z²/(n + z²)."""
+    interval = tango(PairedTable(60, 0, 0, 40))
+
+    assert interval.high == pytest.approx(1.959964**2 / (100 + 1.959964**2), abs=1e-7)
+    assert interval.low == pytest.approx(-interval.high)
+    assert round(interval.high, 3) == 0.037
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 164, 12_032])
+def test_where_every_question_flips_one_way_the_interval_ends_at_1(n: int) -> None:
+    interval = tango(PairedTable(0, n, 0, 0))
+
+    assert interval.high == 1.0
+    assert interval.low == pytest.approx((n - 1.959964**2) / (n + 1.959964**2), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("table", "d0", "z"),
+    [
+        (PairedTable(9, 0, 0, 1), 0.0, 0.0),
+        (PairedTable(0, 4, 0, 0), 1.0, 0.0),
+        (PairedTable(0, 0, 4, 0), -1.0, 0.0),
+        (PairedTable(3, 4, 2, 1), 1.0, -inf),
+        (PairedTable(3, 4, 2, 1), -1.0, inf),
+    ],
+    ids=["no flips at 0", "all for A at 1", "all for B at -1", "mixed at 1", "mixed at -1"],
+)
+def test_tango_z_where_its_variance_vanishes(table: PairedTable, d0: float, z: float) -> None:
+    assert tango_z(table, d0) == z
+
+
+@given(tables.filter(lambda t: t.flips > 0))
+def test_tango_z_at_0_squared_is_mcnemars_chi_squared(table: PairedTable) -> None:
+    chi2 = (table.only_a - table.only_b) ** 2 / table.flips
+
+    assert tango_z(table, 0) ** 2 == pytest.approx(chi2, rel=1e-9, abs=1e-12)
+
+
+@unhurried
+@given(tables, st.sampled_from([0.5, 0.9, 0.95, 0.999]))
+def test_tangos_interval_holds_the_difference_and_its_ends_are_just_not_rejected(
+    table: PairedTable, level: float
+) -> None:
+    from scipy.stats import norm  # noqa: PLC0415  an independent quantile
+
+    interval = tango(table, level)
+    z = norm.ppf((1 + level) / 2)
+
+    assert -1 <= interval.low <= table.difference <= interval.high <= 1
+    if table.difference > -1:
+        assert tango_z(table, interval.low) == pytest.approx(z, abs=1e-5)
+    if table.difference < 1:
+        assert tango_z(table, interval.high) == pytest.approx(-z, abs=1e-5)
+
+
+@unhurried
+@given(tables, st.floats(-0.999, 0.999))
+def test_tango_z_uses_the_most_likely_table_under_the_hypothesis(table: PairedTable, d0: float) -> None:
+    """The variance n (p12 + p21 - d0²) at the constrained maximum of the likelihood, found by search."""
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415
+    from scipy.special import xlogy  # noqa: PLC0415
+
+    n, b, c = table.n, table.only_a, table.only_b
+
+    def surprise(only_b: float) -> float:
+        rest = max(0.0, 1 - d0 - 2 * only_b)
+        return -float(xlogy(b, max(0.0, only_b + d0)) + xlogy(c, only_b) + xlogy(n - b - c, rest))
+
+    found = minimize_scalar(surprise, bounds=(max(0.0, -d0), (1 - d0) / 2), method="bounded", options={"xatol": 1e-10})
+    variance = n * (2 * found.x + d0 - d0 * d0)
+
+    assert tango_z(table, d0) == pytest.approx((b - c - n * d0) / sqrt(variance), rel=1e-3, abs=1e-3)
+
+
+@given(tables, st.floats(-1, 1), st.floats(-1, 1))
+def test_tango_z_falls_as_the_hypothesis_rises(table: PairedTable, x: float, y: float) -> None:
+    assert tango_z(table, min(x, y)) >= tango_z(table, max(x, y)) - 1e-9
+
+
+@unhurried
+@given(tables)
+def test_swapping_the_variants_negates_difference_and_interval_and_keeps_p(table: PairedTable) -> None:
+    swapped = PairedTable(table.both, table.only_b, table.only_a, table.neither)
+    interval, mirrored = tango(table), tango(swapped)
+
+    assert swapped.difference == -table.difference
+    assert (mirrored.low, mirrored.high) == pytest.approx((-interval.high, -interval.low), abs=1e-9)
+    assert mcnemar_midp(swapped) == mcnemar_midp(table)
+    assert equivalence(swapped, 0.05) == pytest.approx(equivalence(table, 0.05), abs=1e-9)
+
+
+@unhurried
+@given(tables, margins, st.sampled_from([0.01, 0.05, 0.2]))
+def test_equivalence_holds_exactly_where_the_interval_lies_within_the_margins(
+    table: PairedTable, margin: float, alpha: float
+) -> None:
+    interval = tango(table, 1 - 2 * alpha)
+    nearest = margin - max(abs(interval.low), abs(interval.high))
+
+    if abs(nearest) > 1e-9:
+        assert (equivalence(table, margin) <= alpha) == (nearest > 0)
+
+
+@unhurried
+@given(tables.filter(lambda t: abs(t.difference) < 1))
+def test_the_supported_margin_is_where_equivalence_begins(table: PairedTable) -> None:
+    margin = supported_margin(table)
+
+    assert equivalence(table, margin) == pytest.approx(0.05, abs=1e-6)
+
+
+@unhurried
+@given(tables)
+def test_midp_lies_between_half_the_exact_p_and_the_exact_p(table: PairedTable) -> None:
+    assert 0 <= mcnemar_exact(table) / 2 <= mcnemar_midp(table) + 1e-12
+    assert mcnemar_midp(table) <= mcnemar_exact(table) + 1e-12 <= 1 + 1e-12
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=50), st.randoms())
+def test_the_order_of_the_questions_changes_nothing(answers: list[tuple[bool, bool]], rng: random.Random) -> None:
+    shuffled = rng.sample(answers, len(answers))
+
+    assert paired_table(*_columns(answers)) == paired_table(*_columns(shuffled))
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.0, 5.0, -0.05])
+def test_a_margin_is_a_proportion(margin: float) -> None:
+    with pytest.raises(ValueError, match="margin is a proportion"):
+        equivalence(BENTUR, margin)
+    with pytest.raises(ValueError, match="margin is a proportion"):
+        mean_equivalence([0.0, 1.0], margin)
+
+
+@unhurried
+@given(st.integers(0, 9), st.integers(0, 9))
+def test_sign_flip_with_one_answer_each_is_the_exact_mcnemar_test(b: int, c: int) -> None:
+    p = sign_flip([1.0] * b + [-1.0] * c + [0.0] * 5)
+
+    assert p == pytest.approx(mcnemar_exact(PairedTable(0, b, c, 5)), abs=1e-12)
+
+
+@unhurried
+@given(st.lists(st.sampled_from([-1.0, -2 / 3, -1 / 3, 0.0, 1 / 3, 2 / 3, 1.0]), max_size=9))
+def test_sign_flip_counts_all_patterns(differences: list[float]) -> None:
+    seen = abs(sum(differences)) - 1e-9
+    sums = [abs(sum(s * d for s, d in zip(signs, differences, strict=True))) for signs in _signs(len(differences))]
+
+    assert sign_flip(differences) == pytest.approx(sum(x >= seen for x in sums) / len(sums), abs=1e-12)
+
+
+def test_sign_flip_draws_where_there_are_too_many_patterns() -> None:
+    differences = [1.0] * 30 + [-1.0] * 12 + [0.0] * 100
+    p = sign_flip(differences)
+
+    assert p == pytest.approx(mcnemar_exact(PairedTable(0, 30, 12, 100)), abs=0.003)
+    assert p == sign_flip(differences[::-1])
+    assert p == sign_flip([-d for d in differences])
+    assert p != sign_flip(differences, seed=1)
+
+
+def test_a_drawn_p_is_never_0() -> None:
+    assert sign_flip([1.0] * 500) == 1 / 10_001
+
+
+def test_sign_flip_without_a_difference_is_1() -> None:
+    assert sign_flip([]) == sign_flip([0.0, 0.0]) == 1.0
+
+
+def test_mean_interval_is_millers_paired_standard_error() -> None:
+    """arXiv 2411.00640; for one answer each SE² = (b + c - (b - c)²/n) / (n (n - 1)) (statistics.md 2.1)."""
+    n, b, c = 200, 14, 6
+    error = sqrt((b + c - (b - c) ** 2 / n) / (n * (n - 1)))
+
+    interval = mean_interval([1.0] * b + [-1.0] * c + [0.0] * (n - b - c))
+
+    assert interval.low == pytest.approx(0.04 - 1.959964 * error, abs=1e-7)
+    assert interval.high == pytest.approx(0.04 + 1.959964 * error, abs=1e-7)
+
+
+@pytest.mark.parametrize(("b", "c"), [(1, 7), (0, 0), (21, 0)], ids=["Bentur 2009", "no flips", "all one way"])
+def test_steadied_gives_bonett_and_prices_interval(b: int, c: int) -> None:
+    """Its closed form (statistics.md 2.4), but for the n - 1 of Miller's standard error."""
+    n = 21
+    p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)
+    half = 1.959964 * sqrt((p + q - (p - q) ** 2) / (n + 2)) * sqrt((n + 2) / (n + 1))
+
+    interval = mean_interval(steadied([1.0] * b + [-1.0] * c + [0.0] * (n - b - c)))
+
+    assert interval.low == pytest.approx(p - q - half, abs=1e-7)
+    assert interval.high == pytest.approx(min(1.0, p - q + half), abs=1e-7)
+
+
+@pytest.mark.parametrize("differences", [[], [1.0]], ids=["none", "one"])
+def test_a_mean_needs_two_questions(differences: list[float]) -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        mean_interval(differences)
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, -0.4, -0.2, 0.0, 0.2, 0.6, 1.0]), min_size=2, max_size=80),
+    margins,
+    st.sampled_from([0.01, 0.05, 0.2]),
+)
+def test_mean_equivalence_belongs_to_the_mean_interval(differences: list[float], margin: float, alpha: float) -> None:
+    steady = steadied(differences)
+    interval = mean_interval(steady, 1 - 2 * alpha)
+    nearest = margin - max(abs(interval.low), abs(interval.high))
+
+    if abs(nearest) > 1e-9:
+        assert (mean_equivalence(steady, margin) <= alpha) == (nearest > 0)
+
+
+@pytest.mark.parametrize(
+    ("difference", "flip_rate", "power", "n"),
+    [
+        pytest.param(0.02, 0.05, 0.8, 979, id="2 points, 5 % flips (statistics.md 1, power)"),
+        pytest.param(0.02, 0.10, 0.8, 1_960, id="2 points, 10 % flips"),
+        pytest.param(0.02, 0.20, 0.8, 3_923, id="2 points, 20 % flips"),
+        pytest.param(0.02, 0.05, 0.9, 1_310, id="2 points, 5 % flips, power 90 %"),
+        pytest.param(0.02, 0.10, 0.9, 2_623, id="2 points, 10 % flips, power 90 %"),
+        pytest.param(0.02, 0.20, 0.9, 5_250, id="2 points, 20 % flips, power 90 %"),
+        pytest.param(0.01, 0.05, 0.8, 3_923, id="1 point, 5 % flips"),
+        pytest.param(0.01, 0.10, 0.8, 7_847, id="1 point, 10 % flips"),
+        pytest.param(0.01, 0.20, 0.8, 15_696, id="1 point, 20 % flips"),
+    ],
+)
+def test_questions_to_see_a_difference(difference: float, flip_rate: float, power: float, n: int) -> None:
+    assert questions_to_see(difference, flip_rate, power=power) == n
+
+
+@pytest.mark.parametrize(
+    ("difference", "flip_rate"), [(0.0, 0.1), (0.5, 0.1)], ids=["none", "more than the flips allow"]
+)
+def test_a_difference_that_cannot_be_is_not_planned_for(difference: float, flip_rate: float) -> None:
+    with pytest.raises(ValueError, match="allows no difference"):
+        questions_to_see(difference, flip_rate)
+
+
+def _columns(answers: list[tuple[bool, bool]]) -> tuple[list[bool], list[bool]]:
+    return [a for a, _ in answers], [b for _, b in answers]
+
+
+def _signs(n: int) -> list[tuple[int, ...]]:
+    return list(product((1, -1), repeat=n))
