@@ -1,0 +1,224 @@
+"""Linux: one bubblewrap for each answer, with nothing in it but the interpreter, read-only."""
+
+import math
+import os
+import platform
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from secrets import token_hex
+from typing import IO, Any
+
+import msgspec
+from msgspec import Struct
+
+from evaluator.sandbox.seccomp import syscall_filter
+
+SECONDS = 10.0
+_MEMORY_BYTES = 1 << 30
+_SCRATCH_BYTES = 64 << 20
+_VERDICT_BYTES = 64 << 10
+_PROCESSES = 64
+_OPEN_FILES = 64
+_CHILD = "/child.py"
+_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+_PACKAGES = ("site-packages", "dist-packages")
+_SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
+
+
+class Run(Struct, frozen=True):
+    """What became of one answer."""
+
+    passed: bool
+    reason: str
+    """`passed`, or why not: the error's last line, `timeout after 10 s`, `memory`, `output`, `died with signal 11`."""
+
+
+class Sandbox(Struct, frozen=True):
+    """A sandbox that has proved itself."""
+
+    command: tuple[str, ...]
+    """bubblewrap and its arguments, up to the program to run."""
+    interpreter: tuple[str, ...]
+    seccomp: bytes | None
+    """System call filter; None where none is known for this architecture."""
+
+
+class NoSandbox(Struct, frozen=True):
+    """Model-written code cannot be run here."""
+
+    reason: str
+    install: str
+    """What to do about it."""
+
+
+class _Ended(Struct, frozen=True):
+    """How a process ended, and what it said on its own pipe."""
+
+    verdict: bytes
+    complaint: str
+    exit_code: int | None
+    """None when it had to be killed."""
+
+
+def build_sandbox(bwrap: str) -> Sandbox:
+    """Describe the sandbox: what is visible in it, and how the interpreter is started there."""
+    interpreter = Path(sys.base_prefix, "bin", _PYTHON)
+    if not interpreter.exists():
+        interpreter = Path(sys.executable).resolve()
+    command = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]
+    command += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--cap-drop", "ALL"]
+    for name in _SYSTEM_LIBRARIES:
+        path = Path(name)
+        if path.is_symlink():
+            command += ["--symlink", str(path.readlink()), name]
+        elif path.exists():
+            command += ["--ro-bind", name, name]
+    command += _bind_interpreter(interpreter)
+    command += ["--ro-bind", str(Path(__file__).with_name("child.py")), _CHILD]
+    command += ["--dev", "/dev", "--remount-ro", "/dev", "--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
+    # Sets are ordered by hash: without a seed the same answer could pass today and fail tomorrow.
+    command += ["--setenv", "PYTHONHASHSEED", "0", "--chdir", "/tmp", "--remount-ro", "/"]  # noqa: S108
+    # -I would ignore the seed; what else it shuts out is not there: the environment is empty, -s and -P do the rest.
+    return Sandbox(tuple(command), (str(interpreter), "-s", "-P", "-S", "-B", _CHILD), syscall_filter())
+
+
+def _bind_interpreter(interpreter: Path) -> list[str]:
+    """Show the interpreter and its library at their own paths, but no installed packages.
+
+    Packages are no part of the language, and this one brings the right answers with it.
+    """
+    prefix = Path(sys.base_prefix)
+    shown = [prefix]
+    if sys.base_prefix in {"/usr", "/usr/local"}:  # much else lives there
+        shown = [path for path in (interpreter, prefix / "lib", prefix / "lib64") if path.exists()]
+    binds = [argument for path in shown for argument in ("--ro-bind", str(path), str(path))]
+    hidden = {prefix / lib / _PYTHON / packages for lib in ("lib", "lib64") for packages in _PACKAGES}
+    for path in sorted({*hidden, *(Path("/usr/lib/python3", packages) for packages in _PACKAGES)}):
+        if path.is_dir():
+            binds += ["--tmpfs", str(path), "--remount-ro", str(path)]
+    return binds
+
+
+def run_tests(sandbox: Sandbox, program: str, tests: str, entry_point: str, *, seconds: float = SECONDS) -> Run:
+    """Run a program's function against its tests.
+
+    Args:
+        sandbox: from `find_sandbox`.
+        program: the complete program that defines `entry_point`; executed with another `__name__` than `__main__`.
+        tests: the source of `check(candidate)`.
+        entry_point: the function's name.
+        seconds: wall clock time for everything, the interpreter's start included.
+    """
+    token = token_hex(16)
+    message = {
+        "program": program,
+        "tests": tests,
+        "entry_point": entry_point,
+        "token": token,
+        "memory_bytes": _MEMORY_BYTES,
+        "cpu_seconds": math.ceil(seconds) + 1,
+        "file_bytes": _SCRATCH_BYTES,
+        "open_files": _OPEN_FILES,
+        "processes": _PROCESSES if _processes_are_counted_apart() else None,
+    }
+    ended = _execute(sandbox, message, seconds)
+    if len(ended.verdict) > _VERDICT_BYTES:
+        return Run(passed=False, reason="output")
+    if ended.verdict.endswith(b"\n"):
+        return _read_verdict(ended.verdict, token)
+    if ended.exit_code is None or ended.exit_code == 128 + signal.SIGXCPU:
+        return Run(passed=False, reason=f"timeout after {seconds:g} s")
+    if ended.exit_code > 128:  # bubblewrap's way of passing a signal on
+        return Run(passed=False, reason=f"died with signal {ended.exit_code - 128}")
+    complaint = f": {ended.complaint}" if ended.complaint else ""
+    return Run(passed=False, reason=f"ended without a verdict (exit code {ended.exit_code}){complaint}")
+
+
+def _execute(sandbox: Sandbox, message: dict[str, Any], seconds: float) -> _Ended:
+    """Start the child, wait for its verdict, its end or the deadline, and kill whatever is left of it."""
+    deadline = time.monotonic() + seconds
+    verdict, child_verdict = os.pipe()
+    with (
+        os.fdopen(verdict, "rb", buffering=0) as verdict_end,
+        os.fdopen(child_verdict, "wb") as child_end,
+        tempfile.TemporaryFile() as stdin,
+        tempfile.TemporaryFile() as complaints,
+        tempfile.TemporaryFile() as seccomp,
+    ):
+        stdin.write(msgspec.json.encode({**message, "verdict_fd": child_verdict}))
+        stdin.seek(0)
+        command, handed_down = list(sandbox.command), [child_verdict]
+        if sandbox.seccomp:
+            seccomp.write(sandbox.seccomp)
+            seccomp.seek(0)
+            command += ["--seccomp", str(seccomp.fileno())]
+            handed_down.append(seccomp.fileno())
+        process = subprocess.Popen(
+            [*command, *sandbox.interpreter],
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+            pass_fds=handed_down,
+        )
+        try:
+            child_end.close()  # so that the pipe ends when the sandbox does
+            said, in_time = _read_line(verdict_end, deadline)
+        finally:
+            # A verdict or the end of the pipe leaves nothing to wait for but an exit code.
+            exit_code = _end(process, deadline)
+        complaints.seek(0)
+        complaint = complaints.read(2000).decode(errors="replace").strip()
+        return _Ended(said, complaint.splitlines()[-1] if complaint else "", exit_code if in_time else None)
+
+
+def _read_line(pipe: IO[bytes], deadline: float) -> tuple[bytes, bool]:
+    """Read up to the first line end, the pipe's end or too much; False when the deadline came first."""
+    said = b""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while not said.endswith(b"\n") and len(said) <= _VERDICT_BYTES:
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            return said, False
+        chunk = os.read(pipe.fileno(), _VERDICT_BYTES)
+        if not chunk:
+            break
+        said += chunk
+    return said, True
+
+
+def _end(process: subprocess.Popen[bytes], deadline: float) -> int | None:
+    """Wait for a process that is about to end, or kill it.
+
+    With bubblewrap dies the first process of its PID namespace (--die-with-parent), and with that one the kernel
+    kills every other process in the namespace.
+    """
+    try:
+        return process.wait(timeout=max(0.0, min(1.0, deadline - time.monotonic())))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+
+
+def _read_verdict(line: bytes, token: str) -> Run:
+    try:
+        verdict = msgspec.json.decode(line, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Run(passed=False, reason="output")
+    if verdict.get("token") == token:
+        return Run(passed=True, reason="passed")
+    return Run(passed=False, reason=verdict.get("error", "output"))
+
+
+def _processes_are_counted_apart() -> bool:
+    """Whether RLIMIT_NPROC in a user namespace counts only the processes in it: since Linux 5.14.
+
+    Before, it counts all that the user runs, and an honest answer could not start a thread.
+    """
+    major, minor = platform.release().split(".")[:2]
+    return (int(major), int(minor)) >= (5, 14)

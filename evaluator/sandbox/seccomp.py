@@ -1,0 +1,64 @@
+"""The system calls that model-written code is refused, as a program for the kernel's filter.
+
+bubblewrap loads it just before it starts the interpreter, which needs none of them. Processes are refused here and
+not only by RLIMIT_NPROC, because that limit does not bind a sandbox that was started by root.
+"""
+
+import errno
+import platform
+import struct
+from typing import NamedTuple
+
+# Classic BPF, linux/bpf_common.h and linux/seccomp.h.
+_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER_OFFSET, _ARCH_OFFSET, _FIRST_ARGUMENT_OFFSET = 0, 4, 16  # struct seccomp_data, little-endian
+_CLONE_THREAD = 0x00010000
+_X32_BIT = 0x40000000
+_CLONE3 = 435  # from 424 on the numbers are the same everywhere
+
+
+class _Machine(NamedTuple):
+    """Numbers of one architecture."""
+
+    audit_arch: int
+    clone: int
+    refused: tuple[int, ...]
+
+
+_EVERYWHERE = (425, 426, 427)  # io_uring_setup, io_uring_enter, io_uring_register
+_MACHINES = {
+    # fork vfork ptrace unshare setns mount umount2 bpf keyctl add_key request_key userfaultfd perf_event_open
+    "x86_64": _Machine(0xC000003E, 56, (57, 58, 101, 272, 308, 165, 166, 321, 250, 248, 249, 323, 298, *_EVERYWHERE)),
+    # as above; this architecture has neither fork nor vfork
+    "aarch64": _Machine(0xC00000B7, 220, (117, 97, 268, 40, 39, 280, 219, 217, 218, 282, 241, *_EVERYWHERE)),
+}
+
+
+def syscall_filter() -> bytes | None:
+    """Build the filter for this machine; None where its system call numbers are not known here."""
+    machine = _MACHINES.get(platform.machine())
+    if machine is None:
+        return None
+    # A jump counts the instructions it leaves out.
+    program = [
+        (_LOAD, 0, 0, _ARCH_OFFSET),
+        (_IF_EQUAL, 1, 0, machine.audit_arch),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        (_LOAD, 0, 0, _NUMBER_OFFSET),
+        (_IF_AT_LEAST, 0, 1, _X32_BIT),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        # "No such call" makes the C library fall back to clone, whose flags can be read here.
+        (_IF_EQUAL, 0, 1, _CLONE3),
+        (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
+    ]
+    for number in machine.refused:
+        program += [(_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
+    program += [
+        (_IF_EQUAL, 0, 3, machine.clone),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT_OFFSET),
+        (_IF_ANY_BIT, 1, 0, _CLONE_THREAD),
+        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)

@@ -1,0 +1,253 @@
+"""Model-written code is run, judged by its tests alone, and can do nothing else."""
+
+import gzip
+import json
+import os
+import secrets
+import shutil
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import evaluator.benchmarks
+from evaluator.sandbox import NoSandbox, Run, Sandbox, find_sandbox, run_tests
+from evaluator.sandbox.probes import prove
+
+Problem = dict[str, Any]
+DATA = Path(evaluator.benchmarks.__file__).parent / "data" / "humaneval.jsonl.gz"
+PROBLEMS: list[Problem] = [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).decode().splitlines()]
+SAMPLE = PROBLEMS[::14]
+ONE = "def check(candidate):\n    assert candidate() == 1\n"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    found = find_sandbox()
+    assert not isinstance(found, NoSandbox), f"{found.reason}; {found.install}"
+    return found
+
+
+def run_all(sandbox: Sandbox, problems: list[Problem], ending: str) -> list[Run]:
+    def run(problem: Problem) -> Run:
+        program = problem["prompt"] + (problem[ending] if ending == "canonical_solution" else ending)
+        return run_tests(sandbox, program, problem["test"], problem["entry_point"])
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(run, problems))
+
+
+def test_published_solutions_pass(sandbox: Sandbox) -> None:
+    assert {run.reason for run in run_all(sandbox, SAMPLE, "canonical_solution")} == {"passed"}
+
+
+def test_stubs_do_not_pass(sandbox: Sandbox) -> None:
+    assert not any(run.passed for run in run_all(sandbox, SAMPLE, "    pass\n"))
+
+
+@pytest.mark.live
+def test_all_published_solutions_pass(sandbox: Sandbox) -> None:
+    assert {run.reason for run in run_all(sandbox, PROBLEMS, "canonical_solution")} == {"passed"}
+
+
+@pytest.mark.live
+def test_no_stub_passes(sandbox: Sandbox) -> None:
+    assert not any(run.passed for run in run_all(sandbox, PROBLEMS, "    pass\n"))
+
+
+FLOOD = """
+import os
+def f():
+    for number in range(3, 64):
+        try:
+            os.write(number, bytes(1 << 20))
+        except OSError:
+            pass
+"""
+NOT_PASSED = {
+    "wrong": ("def f():\n    return 2", "AssertionError: assert candidate() == 1"),
+    "raises": ("def f():\n    raise ValueError('first\\nlast')", "ValueError: last"),
+    "does not parse": ("def f(:", "SyntaxError: invalid syntax (answer.py, line 1)"),
+    "defines nothing": ("x = 1", "NameError: the answer defines no f"),
+    "fails before it defines": ("import nothing_like_it\nf = nothing_like_it.f", "NameError: name 'nothing_like_it'"),
+    "exit at import": ("import sys\nsys.exit(0)", "ended without a verdict (exit code 0)"),
+    "exit": ("def f():\n    raise SystemExit(0)", "ended without a verdict (exit code 0)"),
+    "hard exit": ("import os\ndef f():\n    os._exit(0)", "ended without a verdict (exit code 0)"),
+    "prints what a verdict looks like": ("def f():\n    print('{\"token\": 1}', flush=True)", "AssertionError"),
+    "own check": ("def f():\n    return 2\ndef check(f):\n    pass", "AssertionError"),
+    "memory": ("def f():\n    return len(bytearray(3 << 30))", "memory"),
+    "crash": ("import ctypes\ndef f():\n    ctypes.string_at(0)", "died with signal 11"),
+    "kills itself": ("import os\ndef f():\n    os.kill(os.getpid(), 9)", "died with signal 9"),
+    "kills everyone": ("import os\ndef f():\n    os.kill(-1, 9)\n    return 2", ""),
+    "recursion": ("def f():\n    return f()", "RecursionError: maximum recursion depth exceeded"),
+    "fork": ("import os\ndef f():\n    while True:\n        os.fork()", "PermissionError"),
+    "subprocess": ("import subprocess\ndef f():\n    return subprocess.call(['/bin/true']) + 1", ""),
+    "threads": (
+        "import threading, time\ndef f():\n    while True: threading.Thread(target=time.sleep, args=(99,)).start()",
+        "RuntimeError: can't start new thread",
+    ),
+    "disk": (
+        "def f():\n    for n in range(99):\n        open(f'/tmp/{n}', 'wb').write(bytes(1 << 20))\n    return 1",
+        "OSError: [Errno 28]",
+    ),
+    "writes to the root": ("def f():\n    open('/x', 'w')\n    return 1", "OSError: [Errno 30] Read-only file system"),
+    "writes to shared memory": ("def f():\n    open('/dev/shm/x', 'w')\n    return 1", "OSError: [Errno 30]"),
+    "namespaces": (
+        "import ctypes\ndef f():\n    return ctypes.CDLL(None).unshare(0x10000000) + 1",
+        "AssertionError",
+    ),
+    "floods its verdict": (
+        FLOOD,
+        "output",
+    ),
+}
+
+
+@pytest.mark.parametrize(("program", "reason"), NOT_PASSED.values(), ids=NOT_PASSED)
+def test_what_does_not_pass_says_why(sandbox: Sandbox, program: str, reason: str) -> None:
+    run = run_tests(sandbox, program, ONE, "f", seconds=5)
+
+    assert not run.passed
+    assert run.reason.startswith(reason)
+
+
+def test_an_infinite_loop_ends_at_the_deadline_and_leaves_nothing(sandbox: Sandbox) -> None:
+    mark = f"left-{secrets.token_hex(8)}"
+    marked = msgspec.structs.replace(sandbox, interpreter=(*sandbox.interpreter, mark))
+    started = time.monotonic()
+
+    run = run_tests(marked, "def f():\n    while True:\n        pass", ONE, "f", seconds=1)
+
+    assert run == Run(passed=False, reason="timeout after 1 s")
+    assert time.monotonic() - started < 3
+    time.sleep(0.5)
+    assert mark.encode() not in b"".join(
+        path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()
+    )
+
+
+PASSED = {
+    "plain": "def f():\n    return 1",
+    "floods standard output": "def f():\n    for n in range(50):\n        print('x' * (1 << 20))\n    return 1",
+    "failing demonstrations": "def f():\n    return 1\nassert f() == 2\nx = input()\nraise SystemExit(3)",
+    "not main": "def f():\n    return 1\nif __name__ == '__main__':\n    f = None",
+    "future annotations": "from __future__ import annotations\ndef f(x: Nothing = 1) -> Nobody:\n    return x",
+    "module-level state": "n = 0\ndef g():\n    global n\n    n += 1\ng()\ndef f():\n    return n",
+    "threads": "import threading\ndef f():\n    t = threading.Thread(target=int)\n    t.start()\n    return 1",
+    "temporary file": "import tempfile\ndef f():\n    return tempfile.TemporaryFile().write(b'x')",
+    "exit handlers": "import atexit, time\natexit.register(time.sleep, 99)\ndef f():\n    return 1",
+    "sets in one order": "def f():\n    return int(list({'a', 'b', 'c', 'd', 'e'}) == list({'a', 'b', 'c', 'd', 'e'}))",
+}
+
+
+@pytest.mark.parametrize("program", PASSED.values(), ids=PASSED)
+def test_only_the_tests_decide(sandbox: Sandbox, program: str) -> None:
+    assert run_tests(sandbox, program, ONE, "f", seconds=5).reason == "passed"
+
+
+def test_a_set_has_the_same_order_in_every_run(sandbox: Sandbox) -> None:
+    program = "def f():\n    raise ValueError(list({'a', 'b', 'c', 'd', 'e', 'f', 'g'}))"
+
+    assert len({run_tests(sandbox, program, ONE, "f").reason for _ in range(3)}) == 1
+
+
+def test_the_tests_draw_the_same_random_numbers_in_every_run(sandbox: Sandbox) -> None:
+    program = "def f(x):\n    raise ValueError(x)"
+    tests = "import random\ndef check(f):\n    f(random.random())\n"
+
+    assert len({run_tests(sandbox, program, tests, "f").reason for _ in range(3)}) == 1
+
+
+@pytest.mark.parametrize("where", ["temporary", "home"])
+def test_files_outside_can_be_neither_read_nor_written(sandbox: Sandbox, where: str, tmp_path: Path) -> None:
+    canary = (tmp_path if where == "temporary" else Path.home()) / f".whichquant-{secrets.token_hex(8)}"
+    canary.write_text("canary")
+    try:
+        read = run_tests(sandbox, f"def f():\n    return len(open({str(canary)!r}).read()) // 6", ONE, "f")
+        run_tests(sandbox, f"def f():\n    return open({str(canary)!r}, 'w').write('x')", ONE, "f")
+        left = canary.read_text()
+    finally:
+        canary.unlink()
+
+    assert not read.passed
+    assert left == "canary"
+
+
+def test_the_right_answers_cannot_be_read(sandbox: Sandbox) -> None:
+    assert not run_tests(sandbox, f"def f():\n    return bool(open({str(DATA)!r}, 'rb').read())", ONE, "f").passed
+
+
+def test_a_local_server_cannot_be_reached(sandbox: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        program = f"import socket\ndef f():\n    socket.create_connection(('127.0.0.1', {port}), 2)\n    return 1"
+
+        assert "Connection refused" in run_tests(sandbox, program, ONE, "f").reason
+
+
+def test_the_environment_is_not_seen(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "secret")
+    program = "import os\ndef f():\n    return int('SECRET_KEY' in os.environ)"
+
+    assert not run_tests(sandbox, program, ONE, "f").passed
+
+
+def test_a_missing_bubblewrap_gives_the_reason_and_the_line_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+    found = find_sandbox.__wrapped__()
+
+    assert isinstance(found, NoSandbox)
+    assert "bwrap" in found.reason
+    assert "apt install bubblewrap" in found.install
+    assert "dnf install bubblewrap" in found.install
+
+
+def test_another_system_is_told_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+
+    found = find_sandbox.__wrapped__()
+
+    assert isinstance(found, NoSandbox)
+    assert "Linux only" in found.reason
+
+
+UNSAFE = {
+    "the home directory": (["--ro-bind", str(Path.home()), str(Path.home())], "read"),
+    "the network": (["--share-net"], "connect to a local server"),
+    "the environment": (["--setenv", "SECRET_KEY", "secret"], "see the environment"),
+}
+
+
+@pytest.mark.parametrize(("hole", "told"), UNSAFE.values(), ids=UNSAFE)
+def test_a_sandbox_with_a_hole_is_refused(sandbox: Sandbox, hole: list[str], told: str) -> None:
+    at = sandbox.command.index("--unshare-user" if "--share-net" in hole else "--chdir")
+    leaky = msgspec.structs.replace(sandbox, command=(*sandbox.command[:at], *hole, *sandbox.command[at:]))
+
+    found = prove(leaky, Path.home())
+
+    assert isinstance(found, NoSandbox)
+    assert f"a probe could {told}" in found.reason
+
+
+def test_a_sandbox_that_lets_processes_start_is_refused(sandbox: Sandbox) -> None:
+    if os.getuid() != 0:
+        pytest.skip("RLIMIT_NPROC holds without the system call filter, except for root")
+    found = prove(msgspec.structs.replace(sandbox, seccomp=None), Path.home())
+
+    assert isinstance(found, NoSandbox)
+    assert "start any number of processes" in found.reason
+
+
+def test_a_bubblewrap_that_does_not_work_is_told(sandbox: Sandbox) -> None:
+    broken = msgspec.structs.replace(sandbox, command=(sandbox.command[0], "--no-such-option"))
+
+    found = prove(broken, Path.home())
+
+    assert isinstance(found, NoSandbox)
+    assert "does not work here" in found.reason
+    assert "no-such-option" in found.reason
