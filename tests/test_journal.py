@@ -25,7 +25,7 @@ def record(question: str, text: str | None = "hi", repeat: int = 0) -> Record:
     )
 
 
-def test_what_was_appended_is_read_again_in_order(tmp_path: Path):
+def test_what_was_appended_is_read_again_in_order(tmp_path: Path) -> None:
     path = tmp_path / "records" / "q4.jsonl"
     records = [record("a", "one\u2028two\r\n"), record("b"), record("a", repeat=1)]
 
@@ -36,7 +36,7 @@ def test_what_was_appended_is_read_again_in_order(tmp_path: Path):
     assert list(journal.read(path).values()) == records
 
 
-def test_a_record_is_on_disk_when_append_returns(tmp_path: Path):
+def test_a_record_is_on_disk_when_append_returns(tmp_path: Path) -> None:
     path = tmp_path / "q4.jsonl"
     with journal.Journal(path) as book:
         book.append([record("a")])
@@ -45,7 +45,7 @@ def test_a_record_is_on_disk_when_append_returns(tmp_path: Path):
 
 
 @pytest.mark.parametrize("cut", [1, 10, 100, 300])
-def test_a_torn_last_line_is_no_record_and_is_cut_before_the_next(tmp_path: Path, cut: int):
+def test_a_torn_last_line_is_no_record_and_is_cut_before_the_next(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "q4.jsonl"
     with journal.Journal(path) as book:
         book.append([record("a"), record("b")])
@@ -59,7 +59,7 @@ def test_a_torn_last_line_is_no_record_and_is_cut_before_the_next(tmp_path: Path
     assert [key.question_id for key in journal.read(path)] == ["a", "c"]
 
 
-def test_the_last_record_of_a_question_counts(tmp_path: Path):
+def test_the_last_record_of_a_question_counts(tmp_path: Path) -> None:
     path = tmp_path / "q4.jsonl"
     with journal.Journal(path) as book:
         book.append([record("a", None), record("b"), record("a", "healed")])
@@ -72,7 +72,7 @@ def test_the_last_record_of_a_question_counts(tmp_path: Path):
     assert answer.text == "healed"
 
 
-def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path):
+def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
     path = tmp_path / "q4.jsonl"
     with journal.Journal(path) as book:
         book.append([record("a"), record("b")])
@@ -83,7 +83,7 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path):
         journal.read(path)
 
 
-def test_a_full_disk_leaves_whole_records_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_leaves_whole_records_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "q4.jsonl"
     with journal.Journal(path) as book:
         book.append([record("a")])
@@ -115,7 +115,7 @@ def enter(folder: Path, text: str) -> None:
         pass
 
 
-def test_the_plan_is_on_disk_before_the_first_question(tmp_path: Path):
+def test_the_plan_is_on_disk_before_the_first_question(tmp_path: Path) -> None:
     with admit(parse(STUDY, "s.yaml"), STUDY, tmp_path / "s"):
         plan = read_plan(tmp_path / "s")
 
@@ -140,7 +140,7 @@ def test_the_plan_is_on_disk_before_the_first_question(tmp_path: Path):
         pytest.param("sampling:", "concurrency: 1\nsampling:", "concurrency was 4, now 1", id="concurrency"),
     ],
 )
-def test_a_study_that_asks_differently_is_refused_and_says_what_changed(tmp_path: Path, old: str, new: str, said: str):
+def test_a_study_that_asks_differently_is_refused_by_name(tmp_path: Path, old: str, new: str, said: str) -> None:
     enter(tmp_path / "s", STUDY)
     kept = (tmp_path / "s" / "plan.json").read_bytes()
 
@@ -163,7 +163,7 @@ def test_a_study_that_asks_differently_is_refused_and_says_what_changed(tmp_path
         ),
     ],
 )
-def test_a_study_that_asks_more_or_judges_differently_goes_on(tmp_path: Path, old: str, new: str):
+def test_a_study_that_asks_more_or_judges_differently_goes_on(tmp_path: Path, old: str, new: str) -> None:
     enter(tmp_path / "s", STUDY)
     changed = STUDY.replace(old, new)
     assert changed != STUDY
@@ -173,7 +173,7 @@ def test_a_study_that_asks_more_or_judges_differently_goes_on(tmp_path: Path, ol
     assert read_plan(tmp_path / "s").study == parse(changed, "s.yaml")
 
 
-def test_two_runs_do_not_write_into_one_folder(tmp_path: Path):
+def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
     with (
         admit(parse(STUDY, "s.yaml"), STUDY, tmp_path / "s"),
         pytest.raises(StudyError, match="another whichquant is writing here"),
@@ -185,7 +185,7 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path: Path):
     ("content", "said"),
     [pytest.param(None, "no run lies here", id="none"), pytest.param(b"{}", "not what whichquant wrote", id="damaged")],
 )
-def test_a_folder_that_holds_no_run_says_so(tmp_path: Path, content: bytes | None, said: str):
+def test_a_folder_that_holds_no_run_says_so(tmp_path: Path, content: bytes | None, said: str) -> None:
     if content is not None:
         (tmp_path / "plan.json").write_bytes(content)
 

@@ -34,7 +34,7 @@ decide: {alpha: 0.05, mode: fixed}
 """
 
 
-def test_everything_in_the_file_arrives_in_the_study():
+def test_everything_in_the_file_arrives_in_the_study() -> None:
     study = parse(STUDY, "s.yaml")
 
     assert [variant.name for variant in study.variants] == ["q8", "q4", "mine"]
@@ -120,7 +120,7 @@ def test_everything_in_the_file_arrives_in_the_study():
         pytest.param(STUDY, "- 1\n", "1: study: expected keys with values", id="a-list"),
     ],
 )
-def test_a_mistake_is_one_sentence_with_line_and_key(old: str, new: str, said: str):
+def test_a_mistake_is_one_sentence_with_line_and_key(old: str, new: str, said: str) -> None:
     assert old in STUDY
 
     with pytest.raises(StudyError, match=re.escape(f"s.yaml:{said}")) as caught:
@@ -136,7 +136,7 @@ def test_a_mistake_is_one_sentence_with_line_and_key(old: str, new: str, said: s
         pytest.param(b"study: \xff", "is not UTF-8 text (byte 7)", id="not-utf8"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, content: bytes | None, said: str):
+def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, content: bytes | None, said: str) -> None:
     path = tmp_path / "s.yaml"
     if content is not None:
         path.write_bytes(content)
@@ -145,7 +145,7 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, content: bytes | Non
         read(path)
 
 
-def test_the_schema_knows_every_key_of_a_study():
+def test_the_schema_knows_every_key_of_a_study() -> None:
     schema = json.loads(json.dumps(json_schema()))
 
     study = schema["$defs"]["Study"]

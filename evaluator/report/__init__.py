@@ -1,0 +1,1 @@
+"""What a person reads at the end: terminal, Markdown, HTML, and every number as JSON."""

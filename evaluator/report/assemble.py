@@ -1,0 +1,116 @@
+"""Everything a report says, put together from a run's files alone."""
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from evaluator import __version__, grade, journal
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.checks import Check, checks
+from evaluator.folder import Plan, read_plan, write
+from evaluator.plan import plan as requests_of
+from evaluator.records import Grade, Key, Question, Record
+from evaluator.run import read_facts
+from evaluator.score import Score, per_question, score
+from evaluator.study import Study
+from evaluator.verdict import Comparison, compare
+from servers.spec import ServerFacts
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """Every number of a report; `report.json` is this, written out."""
+
+    whichquant: str
+    grader: str
+    written: str
+    """UTC, ISO 8601."""
+    plan: Plan
+    facts: dict[str, ServerFacts]
+    scores: tuple[Score, ...]
+    comparisons: tuple[Comparison, ...]
+    checks: tuple[Check, ...]
+    problems: dict[str, str]
+    """Variants that could not be finished, and why."""
+
+
+def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] | None = None) -> Report:
+    """Grade a run's records and say what they show; also writes `grades.jsonl`.
+
+    Raises:
+        StudyError: a file of the run is missing or damaged.
+    """
+    plan = read_plan(folder)
+    study = plan.study
+    asked = {ask.key: ask.question for ask in requests_of(study)}
+    records = {variant.name: _records(folder, variant.name, asked) for variant in study.variants}
+    grades = [grader.grade(record, asked[record.key]) for by in records.values() for record in by]
+    write(folder / "grades.jsonl", b"".join(msgspec.json.encode(g) + b"\n" for g in grades))
+    facts = {name: fact for name, fact in read_facts(folder).items() if name in records}
+    scores = _scores(study, asked, records, grades)
+    found = checks(study, facts=facts, scores=scores, records=records, grades=grades)
+    return Report(
+        whichquant=__version__,
+        grader=grade.VERSION,
+        written=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        plan=plan,
+        facts=facts,
+        scores=scores,
+        comparisons=_compare(study, grades, found),
+        checks=found,
+        problems=dict(problems or {}),
+    )
+
+
+def _records(folder: Path, variant: str, asked: Mapping[Key, Question]) -> list[Record]:
+    everything = journal.read(folder / "records" / f"{variant}.jsonl")
+    return [record for key, record in everything.items() if key in asked]
+
+
+def _scores(
+    study: Study, asked: Mapping[Key, Question], records: Mapping[str, list[Record]], grades: list[Grade]
+) -> tuple[Score, ...]:
+    return tuple(
+        score(
+            variant.name,
+            benchmark,
+            planned=sum(key.benchmark == benchmark for key in asked),
+            records=[record for record in records[variant.name] if record.key.benchmark == benchmark],
+            grades=[g for g in grades if g.variant == variant.name and g.key.benchmark == benchmark],
+        )
+        for benchmark in study.benchmarks.chosen()
+        for variant in study.variants
+    )
+
+
+def _compare(study: Study, grades: list[Grade], found: tuple[Check, ...]) -> tuple[Comparison, ...]:
+    chosen = study.benchmarks.chosen()
+    scores = {
+        variant.name: {
+            benchmark: per_question(g for g in grades if g.variant == variant.name and g.key.benchmark == benchmark)
+            for benchmark in chosen
+        }
+        for variant in study.variants
+    }
+    return compare(
+        scores,
+        baseline=study.baseline,
+        margins={name: settings.margin / 100 for name, settings in chosen.items()},
+        alpha=study.decide.alpha,
+        blocked=_blocked(study, found),
+        totals={name: BENCHMARKS[name].TOTAL for name in chosen},
+    )
+
+
+def _blocked(study: Study, found: tuple[Check, ...]) -> dict[tuple[str, str], str]:
+    """Say for each variant and benchmark why it cannot be compared: its own reason, or the baseline's."""
+    blocked: dict[tuple[str, str], str] = {}
+    for check in sorted((c for c in found if c.severity == "block"), key=lambda c: c.variant == study.baseline):
+        hit = [v.name for v in study.variants] if check.variant in {None, study.baseline} else [check.variant]
+        for benchmark in study.benchmarks.chosen() if check.benchmark is None else [check.benchmark]:
+            for variant in hit:
+                who = "" if check.variant in {None, variant} else f"{check.variant}: "
+                blocked.setdefault((str(variant), benchmark), who + check.message)
+    return blocked

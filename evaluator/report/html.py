@@ -1,0 +1,74 @@
+"""`report.html`: one file, no scripts, nothing loaded from elsewhere. All text is escaped: model output is hostile."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from evaluator.report import words
+from evaluator.report.assemble import Report
+from evaluator.score import Score
+from evaluator.verdict import Comparison
+
+
+class Span(Struct, frozen=True):
+    """Where an interval of differences lies on an axis, all in percent of the axis's width."""
+
+    left: float
+    width: float
+    at: float
+    zero: float
+    margin_left: float
+    margin_width: float
+
+
+def html(report: Report) -> str:
+    """Write a report as one HTML page."""
+    import jinja2  # noqa: PLC0415 - only needed at the end of a run
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string((Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        report=report,
+        study=report.plan.study,
+        words=words,
+        scores=_scores(report),
+        spans=_spans(report.comparisons),
+        kind=_kind,
+    )
+
+
+def _scores(report: Report) -> dict[str, list[Score]]:
+    """Group scores by benchmark, the baseline first."""
+    study = report.plan.study
+    return {
+        benchmark: sorted(
+            (s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != study.baseline
+        )
+        for benchmark in study.benchmarks.chosen()
+    }
+
+
+def _spans(comparisons: tuple[Comparison, ...]) -> dict[tuple[str, str], Span]:
+    """Place every interval on one common axis around zero, so that lengths compare across the page."""
+    known = [(c, c.interval, c.difference) for c in comparisons if c.interval is not None and c.difference is not None]
+    reach = max([max(abs(i.low), abs(i.high), c.margin) for c, i, _ in known], default=1.0) * 1.05
+
+    def place(value: float) -> float:
+        return 50 + 50 * value / reach
+
+    return {
+        (c.variant, c.benchmark): Span(
+            left=place(i.low),
+            width=place(i.high) - place(i.low),
+            at=place(difference),
+            zero=place(0),
+            margin_left=place(-c.margin),
+            margin_width=place(c.margin) - place(-c.margin),
+        )
+        for c, i, difference in known
+    }
+
+
+def _kind(verdict: str) -> str:
+    """Name the style of a verdict."""
+    return next((word for word in ("worse", "better", "equivalent", "cannot") if word in verdict), "other")

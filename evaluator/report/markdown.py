@@ -1,0 +1,131 @@
+"""`report.md`: ready to be pasted into a post."""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from evaluator.report import words
+from evaluator.report.assemble import Report
+from evaluator.score import Score
+
+
+def markdown(report: Report) -> str:
+    """Write a report as Markdown."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    study = report.plan.study
+    yield from (f"# {study.study}: which of these builds to run", "")
+    if study.note:
+        yield from (f"> {_safe(study.note)}", "")
+    yield from ("## What the data show", "")
+    yield from (f"- {_safe(comparison.sentence)}" for comparison in report.comparisons)
+    yield from (f"- **{name} was not finished**: {_safe(why)}" for name, why in report.problems.items())
+    if not report.comparisons and not report.problems:
+        yield "- There is one variant only: nothing to compare it with."
+    for benchmark in study.benchmarks.chosen():
+        yield from ("", f"## {words.name(benchmark)}", "", f"{words.asked(report, benchmark)}.", "")
+        yield from _table(report, benchmark)
+    if report.checks:
+        yield from ("", "## Read this before you believe a number", "")
+        for check in report.checks:
+            about = ", ".join(filter(None, (check.variant, check.benchmark and words.name(check.benchmark))))
+            yield f"- **{check.severity}** `{check.code}` {about + ': ' if about else ''}{_safe(check.message)}"
+    yield from ("", words.METHOD, "")
+    yield from _details(report)
+
+
+def _table(report: Report, benchmark: str) -> Iterator[str]:
+    baseline = report.plan.study.baseline
+    scores = [score for score in report.scores if score.benchmark == benchmark]
+    yield from _row(
+        *(
+            "variant",
+            "correct",
+            "accuracy",
+            "95 % interval",
+            "difference",
+            "its interval",
+            "changed answers",
+            "verdict",
+        ),
+        *("no answer", "no reply", "tokens/s", "tokens/answer", "first token", "size"),
+    )
+    yield "|" + "---|" * 14
+    for score in sorted(scores, key=lambda s: s.variant != baseline):
+        yield from _row(
+            score.variant, words.correct(score), *_accuracy(score), *_difference(report, score), *_rest(report, score)
+        )
+    for score in scores:
+        if score.bounds and score.answered_only != score.accuracy:
+            yield ""
+            yield (
+                f"{score.variant}: of the replies with an answer {words.percent(score.answered_only)} are correct; with"
+                f" all others wrong or all right {words.percent(score.bounds[0])} to {words.percent(score.bounds[1])}."
+            )
+        if len(score.pass_at_k) > 1:
+            yield ""
+            yield f"{score.variant}: " + ", ".join(f"pass@{k} {words.percent(p)}" for k, p in score.pass_at_k.items())
+
+
+def _accuracy(score: Score) -> tuple[str, str]:
+    return words.percent(score.accuracy), words.interval(score.interval)
+
+
+def _difference(report: Report, score: Score) -> tuple[str, str, str, str]:
+    if score.variant == report.plan.study.baseline:
+        return "baseline", "", "", ""
+    found = words.against(report, score.benchmark).get(score.variant)
+    if found is None or found.verdict == "not comparable":
+        return words.DASH, words.DASH, words.DASH, found.verdict if found else words.DASH
+    span = (
+        f"{words.points(found.interval.low)} to {words.points(found.interval.high)}" if found.interval else words.DASH
+    )
+    flips = f"{found.table.flips}" if found.table else words.DASH
+    return f"{words.points(found.difference or 0.0)} points", span, flips, f"**{found.verdict}**"
+
+
+def _rest(report: Report, score: Score) -> tuple[str, ...]:
+    return (
+        words.unanswered(score),
+        words.no_reply(score),
+        words.number(score.tokens_per_second),
+        words.number(score.mean_tokens),
+        words.number(score.first_token_s, " s", 2),
+        words.size(report, score.variant),
+    )
+
+
+def _row(*cells: str) -> Iterator[str]:
+    yield "| " + " | ".join(_safe(cell) for cell in cells) + " |"
+
+
+def _details(report: Report) -> Iterator[str]:
+    study, plan = report.plan.study, report.plan
+    yield from ("<details><summary>How it was done</summary>", "")
+    for variant in study.variants:
+        facts = report.facts.get(variant.name)
+        yield f"- **{variant.name}**: {_safe(words.setting(variant))}; model `{_safe(variant.model)}`"
+        if facts:
+            yield f"  - served by {_safe(facts.engine)}, version {_safe(facts.version or 'unknown')}"
+            yield f"  - model sha256 {facts.model_sha256 or 'unknown'}"
+            yield f"  - chat template sha256 {facts.chat_template_sha256 or 'unknown'}"
+            yield f"  - context {facts.context or 'unknown'} tokens a slot, {facts.slots or 'unknown'} slots"
+        if facts and facts.command:
+            yield f"  - `{_safe(' '.join(facts.command))}`"
+    sampling = {key: value for key, value in msgspec.to_builtins(study.sampling).items() if value is not None}
+    yield "- sampling: " + ", ".join(f"{key} {value}" for key, value in sampling.items())
+    yield f"- {study.concurrency} questions in flight at once; order of questions: seed {study.seed}"
+    yield from (f"- data of {words.name(b)}: sha256 {digest}" for b, digest in plan.data_sha256.items())
+    yield f"- alpha {study.decide.alpha:g}; baseline {study.baseline}"
+    yield f"- whichquant {report.whichquant}, graders version {report.grader}"
+    yield f"- begun {plan.created}, report written {report.written}"
+    yield from ("", "</details>")
+
+
+def _safe(text: str) -> str:
+    """Keep text from a server or a study from becoming markup, a new line or a new cell."""
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return re.sub(r"([|<])", r"\\\1", text)

@@ -1,0 +1,75 @@
+"""The end of a run as the terminal shows it."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console, ConsoleRenderable
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.report import words
+from evaluator.report.assemble import Report
+
+_COLOURS = {"worse": "red", "better": "green", "equivalent": "cyan", "cannot": "yellow", "not": "magenta"}
+
+
+def show(report: Report, console: Console) -> None:
+    """Print tables, checks and verdicts."""
+    for renderable in _parts(report):
+        console.print(renderable)
+
+
+def plain(text: str) -> str:
+    """Strip what could steer a terminal from text that a server or a file wrote."""
+    return "".join(c for c in text if c.isprintable() or c == "\n")
+
+
+def _parts(report: Report) -> Iterator[ConsoleRenderable]:
+    for benchmark in report.plan.study.benchmarks.chosen():
+        yield _table(report, benchmark)
+    for check in report.checks:
+        about = ", ".join(filter(None, (check.variant, check.benchmark and words.name(check.benchmark))))
+        style = {"block": "bold red", "warn": "yellow"}.get(check.severity, "dim")
+        yield Text.assemble((f"{check.severity} ", style), f"{about}: " if about else "", plain(check.message))
+    yield Text("\nWhat the data show", style="bold")
+    if report.plan.study.note:
+        yield Text(plain(report.plan.study.note), style="italic")
+    for comparison in report.comparisons:
+        line = Text(plain(comparison.sentence))
+        line.highlight_words([comparison.verdict], style=f"bold {_colour(comparison.verdict)}")
+        yield Padding(Text.assemble(("• ", _colour(comparison.verdict)), line), (0, 0, 0, 2))
+    if not report.comparisons and not report.problems:
+        yield Padding(Text("There is one variant only: nothing to compare it with."), (0, 0, 0, 2))
+    for name, why in report.problems.items():
+        yield Padding(Text.assemble(("• ", "red"), (f"{name} was not finished: ", "bold"), plain(why)), (0, 0, 0, 2))
+
+
+def _table(report: Report, benchmark: str) -> Table:
+    """Draw a benchmark's scores; narrow enough for 80 columns."""
+    title = f"\n{words.name(benchmark)}: {words.asked(report, benchmark)}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("variant", overflow="fold")
+    for heading in ("size", "correct", "%", "95 %", "differs", "no ans.", "tok/s"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    baseline = report.plan.study.baseline
+    for score in sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != baseline):
+        found = words.against(report, benchmark).get(score.variant)
+        verdict = found.verdict if found else "baseline" if score.variant == baseline else ""
+        table.add_row(
+            score.variant,
+            words.size(report, score.variant),
+            words.correct(score),
+            words.percent(score.accuracy).removesuffix(" %"),
+            words.interval(score.interval).removesuffix(" %").replace(" to ", words.DASH),
+            words.points(found.difference) if found and found.difference is not None else "",
+            str(sum(score.outcomes.get(kind, 0) for kind in words.UNANSWERED)),
+            words.number(score.tokens_per_second),
+            Text(verdict, style=_colour(verdict)),
+        )
+    return table
+
+
+def _colour(verdict: str) -> str:
+    return next((colour for word, colour in _COLOURS.items() if word in verdict.split()), "white")

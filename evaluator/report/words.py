@@ -1,0 +1,99 @@
+"""How numbers are written, the same in every report."""
+
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.records import Outcome
+from evaluator.report.assemble import Report
+from evaluator.score import Score
+from evaluator.stats.proportions import Interval
+from evaluator.study import Variant
+from evaluator.verdict import Comparison
+
+UNANSWERED: tuple[Outcome, ...] = ("truncated", "empty", "unparsed", "refused")
+
+DASH = "\u2013"
+
+METHOD = (
+    "Every variant got the same questions in the same order. Accuracy is strict (a reply without a readable answer"
+    " counts as wrong), with Wilson's interval. Differences are tested on the paired answers (McNemar, mid-p),"
+    " corrected by Holm for the number of comparisons; intervals of differences are Tango's. Equivalence is tested"
+    " against the margin set in the study (TOST), corrected the same way."
+)
+
+
+def percent(proportion: float | None, digits: int = 1) -> str:
+    """Write 0.8234 as `82.3 %`."""
+    return DASH if proportion is None else f"{100 * proportion:.{digits}f} %"
+
+
+def interval(value: Interval | None) -> str:
+    """Write an interval of proportions as `75.2 to 87.8 %`."""
+    return DASH if value is None else f"{100 * value.low:.1f} to {100 * value.high:.1f} %"
+
+
+def points(proportion: float) -> str:
+    """Write a difference of proportions in points, with its sign."""
+    return f"{100 * proportion:+.1f}".replace("-", "\u2212")
+
+
+def correct(score: Score) -> str:
+    """Write `135/164`: correct replies of graded ones."""
+    graded = sum(n for outcome, n in score.outcomes.items() if outcome not in {"failed", "not_scored"})
+    return f"{score.outcomes.get('correct', 0)}/{graded}" if graded else "not scored"
+
+
+def unanswered(score: Score) -> str:
+    """Write the replies without an answer by kind: `3 truncated, 1 unparsed`."""
+    return ", ".join(f"{score.outcomes[kind]} {kind}" for kind in UNANSWERED if score.outcomes.get(kind)) or "0"
+
+
+def no_reply(score: Score) -> str:
+    """Write how many questions got no reply at all."""
+    return str(score.planned - sum(score.outcomes.values()) + score.outcomes.get("failed", 0))
+
+
+def number(value: float | None, unit: str = "", digits: int = 0) -> str:
+    """Write a measured figure, or a dash."""
+    return DASH if value is None else f"{value:,.{digits}f}{unit}"
+
+
+def size(report: Report, variant: str) -> str:
+    """Write the size of a variant's model file."""
+    facts = report.facts.get(variant)
+    if facts is None or facts.model_bytes is None:
+        return DASH
+    return f"{facts.model_bytes / 1e9:.2f} GB" if facts.model_bytes >= 1e8 else f"{facts.model_bytes / 1e6:.1f} MB"
+
+
+def name(benchmark: str) -> str:
+    """Name a benchmark for people."""
+    return str(BENCHMARKS[benchmark].NAME)
+
+
+def setting(variant: Variant) -> str:
+    """Say in one line how a variant is served."""
+    parts: list[str] = [variant.runtime or "running already"]
+    if variant.base_url:
+        parts.append(f"at {variant.base_url}")
+    if variant.kv_cache:
+        parts.append(f"KV cache {variant.kv_cache}")
+    if variant.thinking is not None:
+        parts.append(f"thinking {'on' if variant.thinking else 'off'}")
+    return ", ".join(parts)
+
+
+def against(report: Report, benchmark: str) -> dict[str, Comparison]:
+    """Give the comparisons of one benchmark by variant."""
+    return {c.variant: c for c in report.comparisons if c.benchmark == benchmark}
+
+
+def asked(report: Report, benchmark: str) -> str:
+    """Say in one line how a benchmark was put: `100 questions, 5-shot, chat`."""
+    settings = report.plan.study.benchmarks.chosen()[benchmark]
+    planned = next(score.planned for score in report.scores if score.benchmark == benchmark)
+    parts = [f"{planned // settings.repeats:,} of {BENCHMARKS[benchmark].TOTAL:,} questions"]
+    if settings.repeats > 1:
+        parts.append(f"{settings.repeats} answers each")
+    shots = getattr(settings, "shots", None)
+    if shots is not None:
+        parts.append(f"{shots}-shot")
+    return ", ".join([*parts, settings.format, f"margin {settings.margin:g} points"])
