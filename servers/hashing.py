@@ -1,0 +1,93 @@
+"""Say which weights these are: size and SHA-256 of a model file or directory, hashed once."""
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import platformdirs
+
+from servers.spec import ServerError
+
+_FIRST_SHARD = re.compile(r"-00001-of-(\d{5})\.gguf$")
+_Cache = dict[str, tuple[int, int, str]]
+"""Resolved path -> size, mtime_ns, sha256."""
+
+
+class Weights(NamedTuple):
+    """What a model is on disk."""
+
+    bytes: int
+    """Of the weights alone: what bits per weight are computed from."""
+    sha256: str
+
+
+def weights(model: Path) -> Weights:
+    """Measure and hash a model.
+
+    A single file gives its own SHA-256. A split GGUF (named by its first shard) and a directory (its
+    `*.safetensors` and `config.json`) give the SHA-256 of the lines `name sha256`, sorted by name.
+
+    Raises:
+        ServerError: Something of the model cannot be read.
+    """
+    files = _files(model)
+    try:
+        sums = {file.name: sha256(file) for file in files}
+        size = sum(file.stat().st_size for file in files if file.name != "config.json")
+    except OSError as error:
+        raise ServerError(f"The model {model} cannot be read: {error.strerror}.") from error
+    if files == [model]:
+        return Weights(size, sums[model.name])
+    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(sums.items()))
+    return Weights(size, hashlib.sha256(lines.encode()).hexdigest())
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, from the cache when path, size and time of change are as they were."""
+    real = file.resolve()
+    state = real.stat()
+    known = _read_cache().get(str(real))
+    if known is not None and known[:2] == (state.st_size, state.st_mtime_ns):
+        return known[2]
+    with real.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    _write_cache({**_read_cache(), str(real): (state.st_size, state.st_mtime_ns, digest)})
+    return digest
+
+
+def cache_file() -> Path:
+    """Return where digests are kept: `WHICHQUANT_CACHE`, or the user's cache directory."""
+    directory = os.environ.get("WHICHQUANT_CACHE") or platformdirs.user_cache_dir("whichquant")
+    return Path(directory) / "sha256.json"
+
+
+def _files(model: Path) -> list[Path]:
+    if model.is_dir():
+        return sorted([*model.glob("*.safetensors"), *model.glob("config.json")])
+    if found := _FIRST_SHARD.search(model.name):
+        stem, count = model.name[: found.start()], int(found[1])
+        return [model.with_name(f"{stem}-{n:05}-of-{count:05}.gguf") for n in range(1, count + 1)]
+    return [model]
+
+
+def _read_cache() -> _Cache:
+    try:
+        return msgspec.json.decode(cache_file().read_bytes(), type=_Cache)
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _write_cache(cache: _Cache) -> None:
+    """Replace the cache in one step; a cache that cannot be written costs time, not the run."""
+    target = cache_file()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as draft:
+            draft.write(msgspec.json.encode(cache))
+        Path(draft.name).replace(target)
+    except OSError:
+        return

@@ -1,0 +1,177 @@
+"""mlx_lm.server: MLX weights from a directory or the Hugging Face hub."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from huggingface_hub import constants
+
+from servers.ask import ask, root
+from servers.spec import Server, ServerError, ServerFacts, ServerSpec
+
+INSTALL = """\
+mlx_lm was not found, neither as a package nor as mlx_lm.server on PATH. Install it:
+  pip install 'whichquant[mlx]'"""
+_MAX_TOKENS = "32768"
+"""Only for requests that name no limit, which ours never do; its own default is 512."""
+_BITS = {"q8_0": "8", "q4_0": "4"}
+_SLIDING = ("gemma2", "gemma3", "gemma4")
+
+
+def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
+    """Choose the program: the one the study names, this Python's mlx_lm, or mlx_lm.server on PATH.
+
+    Returns:
+        In words, and the beginning of the command.
+
+    Raises:
+        ServerError: There is none.
+    """
+    if spec.binary is not None:
+        binary = shutil.which(str(Path(spec.binary).expanduser()))
+        if binary is None:
+            raise ServerError(f"The program {spec.binary} that the study names does not exist or cannot be run.")
+        return f"{Path(binary).name} ({binary})", (binary,)
+    if importlib.util.find_spec("mlx_lm"):
+        version = importlib.metadata.version("mlx-lm")
+        return f"mlx_lm.server {version} ({sys.executable})", (sys.executable, "-P", "-m", "mlx_lm", "server")
+    if binary := shutil.which("mlx_lm.server"):
+        return f"mlx_lm.server on PATH ({binary})", (binary,)
+    raise ServerError(INSTALL)
+
+
+def command(spec: ServerSpec, port: int) -> tuple[str, ...]:
+    """Build the command line; what the study adds comes last, so that it wins.
+
+    There is no flag for the context: it is as long as memory lasts.
+
+    Raises:
+        ServerError: There is no program, no model, or no such KV cache for this model.
+    """
+    model = Path(spec.model).expanduser()
+    # A hub name is owner/name; anything rooted, or with a dot or a tilde in front, can only be a path.
+    if spec.model[:1] in "/.~" and not (model / "config.json").is_file():
+        raise ServerError(f"There is no MLX model in {model}: mlx_lm needs a directory with a config.json.")
+    slots = str(spec.slots)
+    flags = ["--model", str(model) if model.is_dir() else spec.model, "--host", "127.0.0.1", "--port", str(port)]
+    flags += ["--max-tokens", _MAX_TOKENS, "--decode-concurrency", slots, "--prompt-concurrency", slots]
+    if spec.thinking is not None:
+        flags += ["--chat-template-args", json.dumps({"enable_thinking": spec.thinking})]
+    if bits := _kv_bits(spec, model):
+        # Without the start it leaves the first 5,000 tokens unquantized: nearly every answer.
+        flags += ["--kv-bits", bits, "--quantized-kv-start", "0"]
+    return (*find(spec)[1], *flags, *spec.args)
+
+
+def environment(spec: ServerSpec) -> dict[str, str]:
+    """Return variables for the server, and make the directory without which its /v1/models is empty."""
+    with contextlib.suppress(OSError):
+        Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)
+    offline = {"HF_HUB_OFFLINE": "1"} if _directory(spec) else {}
+    return {"PYTHONUNBUFFERED": "1", **offline}
+
+
+def model_name(spec: ServerSpec) -> str:
+    """Return the one name that is safe: any other makes the server drop its model and look on the hub."""
+    del spec
+    return "default_model"
+
+
+async def ready(server: Server) -> bool:
+    """Whether one token comes: /health is well before the model is loaded.
+
+    Raises:
+        ServerError: The model could not be loaded; the process lives on regardless.
+    """
+    health = await ask(f"{root(server.base_url)}/health", seconds=5)
+    if health.status == 503:
+        raise ServerError("mlx_lm.server could not load the model.")
+    if health.status != 200:
+        return False
+    body = {"model": server.model, "prompt": "Hello", "max_tokens": 1}
+    return (await ask(f"{server.base_url}/completions", post=body, seconds=10)).status == 200
+
+
+async def facts(server: Server) -> ServerFacts:
+    """Read /v1/models and, as the server says little of itself, the model's own directory."""
+    models = await ask(f"{server.base_url}/models")
+    spec = server.spec
+    ours = importlib.util.find_spec("mlx_lm") and server.command[:1] == (sys.executable,)
+    quantized = bool(server.command) and spec.kv_cache in _BITS
+    slots = spec.slots if server.command else None
+    path = _directory(spec)
+    return ServerFacts(
+        runtime=spec.runtime,
+        engine=server.engine,
+        version=importlib.metadata.version("mlx-lm") if ours else None,
+        model_id=_listed(models.get("data"), str(path or spec.model)),
+        model_path=str(path) if path else None,
+        slots=1 if quantized else slots,  # --kv-bits serves one request at a time
+        thinking=spec.thinking if server.command else None,
+        kv_cache=spec.kv_cache if quantized else None,
+        chat_template_sha256=_template_sha256(path) if path and "--chat-template" not in spec.args else None,
+        command=server.command,
+    )
+
+
+def _directory(spec: ServerSpec) -> Path | None:
+    """Return where the model lies; None for a name on the hub."""
+    path = Path(spec.model).expanduser()
+    return path if path.is_dir() else None
+
+
+def _kv_bits(spec: ServerSpec, model: Path) -> str | None:
+    if spec.kv_cache in (None, "f16"):
+        return None
+    if spec.kv_cache not in _BITS:
+        raise ServerError(f"mlx_lm.server has no KV cache of type {spec.kv_cache}: it takes f16, q8_0 and q4_0.")
+    if _slides(_config(model)):
+        raise ServerError(
+            f"mlx_lm.server cannot quantize the KV cache of {spec.model}: the model has sliding-window layers, "
+            "whose cache mlx_lm does not quantize. Leave kv_cache out, or run this variant on llama_server."
+        )
+    return _BITS[spec.kv_cache]
+
+
+def _slides(config: dict[str, Any]) -> bool:
+    """Whether layers attend through a sliding window; multimodal models say so in their text_config."""
+    parts = [config, config.get("text_config") or {}]
+    return any(
+        part.get("sliding_window") is not None
+        or "sliding_attention" in (part.get("layer_types") or ())
+        or str(part.get("model_type", "")).startswith(_SLIDING)
+        for part in parts
+    )
+
+
+def _config(model: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode((model / "config.json").read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _listed(models: object, name: str) -> str | None:
+    """Return the name if the server lists it; it lists all of the hub's cache besides."""
+    ids = [model.get("id") for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+    return next((str(found) for found in ids if found in (name, os.path.realpath(name))), None)
+
+
+def _template_sha256(model: Path) -> str | None:
+    try:
+        text = (model / "chat_template.jinja").read_text(encoding="utf-8")
+    except OSError:
+        try:
+            settings = msgspec.json.decode((model / "tokenizer_config.json").read_bytes(), type=dict[str, Any])
+        except (OSError, msgspec.DecodeError):
+            return None
+        text = settings.get("chat_template") or ""
+    return hashlib.sha256(text.encode()).hexdigest() if isinstance(text, str) and text else None
