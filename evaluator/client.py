@@ -6,7 +6,7 @@ more than the rest of the client together.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx2
@@ -84,12 +84,12 @@ class _Heard(Struct):
 _decode = msgspec.json.Decoder(_Reply).decode
 
 
-def connect(*, concurrency: int, silence: float, key: str | None = None) -> httpx2.AsyncClient:
+def connect(*, concurrency: int, silence: float, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
     """Open a client for one server: `silence` is how many seconds may pass without a byte."""
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(silence, connect=10.0, pool=None),
         limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-        headers={"Authorization": f"Bearer {key}"} if key else {},
+        headers=headers,
         trust_env=False,
     )
 

