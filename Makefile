@@ -26,8 +26,7 @@ format: $(STAMP)
 	$(BIN)/ruff format
 
 bench: $(STAMP)
-	$(BIN)/python -m pytest -q tests/test_client.py >/dev/null
-	$(BIN)/python benchmarks/client.py
+	$(BIN)/python tests/bench_client.py
 
 clean:
 	rm -rf $(VENV)

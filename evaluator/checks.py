@@ -46,9 +46,7 @@ def checks(
     reasons = {(g.variant, g.key.benchmark): g.why for g in grades if g.outcome == "not_scored"}
     for score in scores:
         found += _of_score(score, reasons, thinking=bool(thinking[score.variant]))
-    for variant in study.variants:
-        found += _thinking_as_declared(variant.name, declared=variant.thinking, records=records.get(variant.name, ()))
-    return (*found, *_templates_differ(facts))
+    return (*found, *_thinking(study, records), *_templates_differ(facts))
 
 
 def _of_score(score: Score, reasons: Mapping[tuple[str, str], str], *, thinking: bool) -> Iterable[Check]:
@@ -80,26 +78,31 @@ def _of_score(score: Score, reasons: Mapping[tuple[str, str], str], *, thinking:
         yield Check(code="unparsed", severity="warn", **here, message=message)
 
 
-def _thinking_as_declared(variant: str, *, declared: bool | None, records: Iterable[Record]) -> Iterable[Check]:
+def _thinking(study: Study, records: Mapping[str, Iterable[Record]]) -> Iterable[Check]:
+    shares = {name: share for name, by in records.items() if (share := _share_that_thinks(by)) is not None}
+    declared = {variant.name: variant.thinking for variant in study.variants}
+    for name, share in shares.items():
+        if declared[name] is True and share < _THOUGHT:
+            message = f"thinking is declared on, but only {share:.0%} of the replies hold any"
+            yield Check(code="thinking_off", severity="block", variant=name, message=message)
+        if declared[name] is False and share > 1 - _THOUGHT:
+            message = f"thinking is declared off, but {share:.0%} of the replies hold some"
+            yield Check(code="thinking_on", severity="block", variant=name, message=message)
+    if None in declared.values() and shares and max(shares.values()) - min(shares.values()) > _THOUGHT / 2:
+        told = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        message = (
+            f"some variants think and others do not (replies with thoughts: {told}): set thinking for each variant"
+        )
+        yield Check(code="thinking_differs", severity="warn", message=message)
+
+
+def _share_that_thinks(records: Iterable[Record]) -> float | None:
+    """Give the share of replies that hold thoughts, in a field of their own or between tags."""
     answers = [record.answer for record in records if record.answer]
-    if declared is None or not answers:
-        return
+    if not answers:
+        return None
     thoughts = [split_thinking(answer.text, answer.reasoning) for answer in answers]
-    share = sum(bool(thought.reasoning.strip()) or thought.unclosed for thought in thoughts) / len(answers)
-    if declared and share < _THOUGHT:
-        yield Check(
-            code="thinking_off",
-            severity="block",
-            variant=variant,
-            message=f"thinking is declared on, but only {share:.0%} of the replies hold any",
-        )
-    if not declared and share > 1 - _THOUGHT:
-        yield Check(
-            code="thinking_on",
-            severity="block",
-            variant=variant,
-            message=f"thinking is declared off, but {share:.0%} of the replies hold some",
-        )
+    return sum(bool(thought.reasoning.strip()) or thought.unclosed for thought in thoughts) / len(answers)
 
 
 def _templates_differ(facts: Mapping[str, ServerFacts]) -> Iterable[Check]:

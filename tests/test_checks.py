@@ -1,0 +1,116 @@
+"""What a reader must know before believing a number is said, and only then."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from evaluator.checks import checks
+from evaluator.grade import Grader
+from evaluator.plan import plan
+from evaluator.records import Answer, Failure, Record
+from evaluator.sandbox import NoSandbox
+from evaluator.score import score
+from evaluator.study_file import parse
+from servers.spec import ServerFacts
+
+STUDY = """
+study: s
+baseline: a
+variants:
+  - {name: a, model: m, base_url: "http://h/v1", thinking: THINKING}
+  - {name: b, model: n, base_url: "http://h/v1", thinking: THINKING}
+benchmarks: {mmlu_pro: {questions: 20, shots: 0}}
+"""
+LETTER = "The answer is (A)."
+GRADER = Grader(NoSandbox(reason="", install=""))
+
+
+def found(
+    replies: Sequence[Answer | Failure | None],
+    *,
+    thinking: str = "null",
+    other: Answer | None = None,
+    facts: Any = None,
+) -> list[tuple[str, str, str | None]]:
+    """Run the checks over a study in which variant a gave these replies, and b ordinary ones."""
+    study = parse(STUDY.replace("THINKING", thinking), "s")
+    asks = plan(study)
+    questions = {ask.key: ask.question for ask in asks}
+    plain = other or Answer(text=LETTER, duration_s=1.0)
+    given: dict[str, Sequence[Any]] = {"a": replies, "b": [plain] * len(asks)}
+    records = {
+        name: [
+            Record(
+                key=ask.key,
+                variant=name,
+                started="2026-01-01T00:00:00.000+00:00",
+                request={},
+                answer=reply if isinstance(reply, Answer) else None,
+                failure=reply if isinstance(reply, Failure) else None,
+            )
+            for ask, reply in zip(asks, replies_of, strict=True)
+            if reply is not None
+        ]
+        for name, replies_of in given.items()
+    }
+    grades = [GRADER.grade(record, questions[record.key]) for by in records.values() for record in by]
+    scores = [
+        score(name, "mmlu_pro", planned=20, records=records[name], grades=[g for g in grades if g.variant == name])
+        for name in records
+    ]
+    return [
+        (check.code, check.severity, check.variant)
+        for check in checks(study, facts=facts or {}, scores=scores, records=records, grades=grades)
+    ]
+
+
+def answer(text: str = LETTER, **kwargs: Any) -> Answer:
+    return Answer(text=text, duration_s=1.0, **kwargs)
+
+
+THOUGHT = answer(reasoning="hm")
+CUT = answer(finish_reason="length")
+
+
+@pytest.mark.parametrize(
+    ("replies", "thinking", "expected"),
+    [
+        pytest.param([answer()] * 20, "null", [], id="clean"),
+        pytest.param([answer()] * 20, "false", [], id="clean-off"),
+        pytest.param([answer()] * 19 + [CUT], "null", [("cut_off", "warn", "a")], id="cut-off"),
+        pytest.param([answer()] * 19 + [answer("")], "null", [("cut_off", "warn", "a")], id="empty"),
+        pytest.param([answer()] * 19 + [answer("Hm.")], "null", [("unparsed", "warn", "a")], id="unparsed"),
+        pytest.param([answer()] * 19 + [None], "null", [("no_reply", "block", "a")], id="not-put"),
+        pytest.param(
+            [answer()] * 19 + [Failure(kind="timeout", message="")], "null", [("no_reply", "block", "a")], id="failed"
+        ),
+        pytest.param([THOUGHT] * 20, "false", [("thinking_on", "block", "a")], id="thinks-though-off"),
+        pytest.param(
+            [answer("<think>hm</think>" + LETTER)] * 20, "false", [("thinking_on", "block", "a")], id="tags-though-off"
+        ),
+        pytest.param([THOUGHT] * 20, "null", [("thinking_differs", "warn", None)], id="one-thinks-undeclared"),
+    ],
+)
+def test_each_threat_is_found_and_nothing_else(replies: list[Any], thinking: str, expected: list[Any]) -> None:
+    assert found(replies, thinking=thinking) == expected
+
+
+def test_thinking_that_the_server_ignores_blocks_both_variants() -> None:
+    codes = found([answer()] * 20, thinking="true")
+
+    assert codes == [("thinking_off", "block", "a"), ("thinking_off", "block", "b")]
+
+
+def test_thinking_that_is_cut_off_blocks() -> None:
+    codes = found([THOUGHT] * 19 + [answer(reasoning="hm", finish_reason="length")], thinking="true", other=THOUGHT)
+
+    assert codes == [("cut_off", "block", "a")]
+
+
+def test_different_chat_templates_are_named() -> None:
+    facts = {
+        n: ServerFacts(runtime="x", engine="x", chat_template_sha256=digest) for n, digest in [("a", "1"), ("b", "2")]
+    }
+
+    assert found([answer()] * 20, facts=facts) == [("template", "warn", None)]
