@@ -15,7 +15,7 @@ from evaluator.grade import Grader
 from evaluator.plan import Ask, context_needed, plan
 from evaluator.progress import Progress
 from evaluator.report.assemble import Report, assemble
-from evaluator.report.terminal import show
+from evaluator.report.terminal import plain, show
 from evaluator.report.write import write_report
 from evaluator.run import run
 from evaluator.sandbox import NoSandbox, Sandbox, find_sandbox
@@ -45,7 +45,12 @@ def conduct(path: Path, runs: Path, console: Console) -> int:
         with _terminable(), Progress(dict.fromkeys(specs, keys), console) as watch:
             problems = asyncio.run(run(study, specs, asks, folder, grader=grader, watch=watch))
         report = assemble(folder, grader=grader, problems=problems)
-        return _tell(report, folder, console)
+        code = _tell(report, folder, console)
+    for name, why in problems.items():
+        _, _, details = why.partition("\n")
+        if details:
+            console.print(Text(plain(f"\n{name}: {details}")), soft_wrap=True)
+    return code
 
 
 def again(folder: Path, console: Console) -> int:

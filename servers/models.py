@@ -116,7 +116,9 @@ def _missing(path: Path, model: str) -> str:
         hint = f"; for a model of the Hugging Face hub write hf:{model}" if _BARE_REPO.fullmatch(model) else ""
         return f"There is no model {path}: the folder {folder} does not exist{hint}."
     near = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1, cutoff=0.7)
-    return f"There is no model {path}" + (f"; did you mean {near[0]}?" if near else ".")
+    if near:
+        return f"There is no model {path}; did you mean {near[0]}?"
+    return f"There is no model {path}: give a path, or for the Hugging Face hub hf:org/repo."
 
 
 def _local(path: Path, runtime: "RuntimeName") -> Path:

@@ -33,7 +33,7 @@ class Report(Struct, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...]
     checks: tuple[Check, ...]
     problems: dict[str, str]
-    """Variants that could not be finished, and why."""
+    """Variants that could not be finished, and why, in one line: logs and paths stay on this machine."""
 
 
 def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] | None = None) -> Report:
@@ -60,7 +60,7 @@ def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] 
         scores=scores,
         comparisons=_compare(study, grades, found),
         checks=found,
-        problems=dict(problems or {}),
+        problems={name: why.partition("\n")[0] for name, why in (problems or {}).items()},
     )
 
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 from evaluator.report import words
 from evaluator.report.assemble import Report
 from evaluator.score import Score
+from evaluator.stats.proportions import Interval
 from evaluator.verdict import Comparison
 
 
@@ -49,24 +50,26 @@ def _scores(report: Report) -> dict[str, list[Score]]:
 
 
 def _spans(comparisons: tuple[Comparison, ...]) -> dict[tuple[str, str], Span]:
-    """Place every interval on one common axis around zero, so that lengths compare across the page."""
+    """Place every interval on its benchmark's axis around zero, so that lengths compare within a table."""
     known = [(c, c.interval, c.difference) for c in comparisons if c.interval is not None and c.difference is not None]
-    reach = max([max(abs(i.low), abs(i.high), c.margin) for c, i, _ in known], default=1.0) * 1.05
+    reach: dict[str, float] = {}
+    for c, interval, _ in known:
+        reach[c.benchmark] = max(reach.get(c.benchmark, 0.0), abs(interval.low), abs(interval.high), c.margin)
 
-    def place(value: float) -> float:
-        return 50 + 50 * value / reach
+    def span(c: Comparison, interval: Interval, difference: float) -> Span:
+        def place(value: float) -> float:
+            return 50 + 48 * value / reach[c.benchmark]
 
-    return {
-        (c.variant, c.benchmark): Span(
-            left=place(i.low),
-            width=place(i.high) - place(i.low),
+        return Span(
+            left=place(interval.low),
+            width=place(interval.high) - place(interval.low),
             at=place(difference),
             zero=place(0),
             margin_left=place(-c.margin),
             margin_width=place(c.margin) - place(-c.margin),
         )
-        for c, i, difference in known
-    }
+
+    return {(c.variant, c.benchmark): span(c, interval, difference) for c, interval, difference in known}
 
 
 def _kind(verdict: str) -> str:

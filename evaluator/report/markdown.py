@@ -9,6 +9,12 @@ from evaluator.report import words
 from evaluator.report.assemble import Report
 from evaluator.score import Score
 
+_FOUND = (
+    *("variant", "size", "correct", "accuracy", "95 % interval"),
+    *("difference", "its interval", "answered differently", "verdict"),
+)
+_TOOK = ("variant", "no answer", "no reply", "of the answered", "bounds", "tokens/s", "tokens a reply", "first token")
+
 
 def markdown(report: Report) -> str:
     """Write a report as Markdown."""
@@ -38,36 +44,32 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _table(report: Report, benchmark: str) -> Iterator[str]:
+    """Give two tables: what was found, and what it took."""
     baseline = report.plan.study.baseline
-    scores = [score for score in report.scores if score.benchmark == benchmark]
-    yield from _row(
-        *(
-            "variant",
-            "correct",
-            "accuracy",
-            "95 % interval",
-            "difference",
-            "its interval",
-            "changed answers",
-            "verdict",
-        ),
-        *("no answer", "no reply", "tokens/s", "tokens/answer", "first token", "size"),
-    )
-    yield "|" + "---|" * 14
-    for score in sorted(scores, key=lambda s: s.variant != baseline):
-        yield from _row(
-            score.variant, words.correct(score), *_accuracy(score), *_difference(report, score), *_rest(report, score)
-        )
+    scores = sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != baseline)
+    yield from _head(*_FOUND)
     for score in scores:
-        if score.bounds and score.answered_only != score.accuracy:
-            yield ""
-            yield (
-                f"{score.variant}: of the replies with an answer {words.percent(score.answered_only)} are correct; with"
-                f" all others wrong or all right {words.percent(score.bounds[0])} to {words.percent(score.bounds[1])}."
-            )
+        size = words.size(report, score.variant)
+        yield _row(score.variant, size, words.correct(score), *_accuracy(score), *_difference(report, score))
+    yield ""
+    heads = (
+        "variant",
+        "no answer",
+        "no reply",
+        "of the answered",
+        "bounds",
+        "tokens/s",
+        "tokens a reply",
+        "first token",
+    )
+    yield from _head(*heads)
+    yield from (_row(score.variant, *_rest(score)) for score in scores)
+    for score in scores:
         if len(score.pass_at_k) > 1:
-            yield ""
-            yield f"{score.variant}: " + ", ".join(f"pass@{k} {words.percent(p)}" for k, p in score.pass_at_k.items())
+            yield from (
+                "",
+                f"{score.variant}: " + ", ".join(f"pass@{k} {words.percent(p)}" for k, p in score.pass_at_k.items()),
+            )
 
 
 def _accuracy(score: Score) -> tuple[str, str]:
@@ -87,19 +89,24 @@ def _difference(report: Report, score: Score) -> tuple[str, str, str, str]:
     return f"{words.points(found.difference or 0.0)} points", span, flips, f"**{found.verdict}**"
 
 
-def _rest(report: Report, score: Score) -> tuple[str, ...]:
+def _rest(score: Score) -> tuple[str, ...]:
     return (
         words.unanswered(score),
         words.no_reply(score),
+        words.percent(score.answered_only),
+        words.bounds(score),
         words.number(score.tokens_per_second),
         words.number(score.mean_tokens),
         words.number(score.first_token_s, " s", 2),
-        words.size(report, score.variant),
     )
 
 
-def _row(*cells: str) -> Iterator[str]:
-    yield "| " + " | ".join(_safe(cell) for cell in cells) + " |"
+def _head(*cells: str) -> tuple[str, str]:
+    return _row(*cells), "|" + "---|" * len(cells)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(_safe(cell) for cell in cells) + " |"
 
 
 def _details(report: Report) -> Iterator[str]:
@@ -113,6 +120,7 @@ def _details(report: Report) -> Iterator[str]:
             yield f"  - model sha256 {facts.model_sha256 or 'unknown'}"
             yield f"  - chat template sha256 {facts.chat_template_sha256 or 'unknown'}"
             yield f"  - context {facts.context or 'unknown'} tokens a slot, {facts.slots or 'unknown'} slots"
+            yield f"  - KV cache {facts.kv_cache or 'unknown'}"
         if facts and facts.command:
             yield f"  - `{_safe(' '.join(facts.command))}`"
     sampling = {key: value for key, value in msgspec.to_builtins(study.sampling).items() if value is not None}

@@ -46,13 +46,13 @@ def _parts(report: Report) -> Iterator[ConsoleRenderable]:
 
 
 def _table(report: Report, benchmark: str) -> Table:
-    """Draw a benchmark's scores; narrow enough for 80 columns."""
+    """Draw a benchmark's scores, narrow enough for 80 columns; "none" counts replies without a readable answer."""
     title = f"\n{words.name(benchmark)}: {words.asked(report, benchmark)}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("variant", overflow="fold")
-    for heading in ("size", "correct", "%", "95 %", "differs", "no ans.", "tok/s"):
+    for heading in ("size", "correct", "%", "95 %", "differs", "none", "tok/s"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
+    table.add_column("verdict", min_width=10, overflow="fold")
     baseline = report.plan.study.baseline
     for score in sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != baseline):
         found = words.against(report, benchmark).get(score.variant)

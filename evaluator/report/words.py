@@ -46,6 +46,11 @@ def unanswered(score: Score) -> str:
     return ", ".join(f"{score.outcomes[kind]} {kind}" for kind in UNANSWERED if score.outcomes.get(kind)) or "0"
 
 
+def bounds(score: Score) -> str:
+    """Write the accuracy with every unanswered question wrong, and with all of them right."""
+    return DASH if score.bounds is None else f"{100 * score.bounds[0]:.1f} to {100 * score.bounds[1]:.1f} %"
+
+
 def no_reply(score: Score) -> str:
     """Write how many questions got no reply at all."""
     return str(score.planned - sum(score.outcomes.values()) + score.outcomes.get("failed", 0))
