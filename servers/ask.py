@@ -1,12 +1,13 @@
 """Ask a server one small thing: is it there, and what does it say of itself."""
 
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+from servers.spec import ServerError
 
 
 class Heard(NamedTuple):
@@ -28,6 +29,16 @@ class Heard(NamedTuple):
                 return None
         return found
 
+    def text(self, *path: str | int) -> str | None:
+        """Follow keys and indices to a text; None where there is none, or an empty one."""
+        found = self.get(*path)
+        return found if isinstance(found, str) and found else None
+
+    def number(self, *path: str | int) -> int | None:
+        """Follow keys and indices to a whole number from 1 to 2^63 - 1; None where there is none."""
+        found = self.get(*path)
+        return found if type(found) is int and 0 < found < 2**63 else None  # isinstance takes True for a number
+
 
 NOTHING = Heard(0, None)
 """Nobody answered."""
@@ -36,21 +47,48 @@ NOTHING = Heard(0, None)
 async def ask(
     url: str, *, headers: dict[str, str] | None = None, post: dict[str, Any] | None = None, seconds: float = 10
 ) -> Heard:
-    """Send one GET, or one POST of JSON, and return what came back; `NOTHING` when nobody answered."""
-    # A proxy that the environment names has no business between us and this machine.
-    away = urlsplit(url).hostname not in _LOOPBACK
-    async with httpx2.AsyncClient(timeout=seconds, trust_env=away, headers=headers) as client:
+    """Send one GET, or one POST of JSON, and return what came back; `NOTHING` when nobody answered.
+
+    Raises:
+        ServerError: The proxy that the environment names cannot be used.
+    """
+    async with _connect(url, headers, seconds) as client:
         try:
             response = await (client.get(url) if post is None else client.post(url, json=post))
         except (httpx2.HTTPError, httpx2.InvalidURL):
             return NOTHING
     try:
         body = msgspec.json.decode(response.content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
     return Heard(response.status_code, body)
+
+
+def trusts_environment(url: str) -> bool:
+    """Whether the proxy that the environment names may stand between us and this address.
+
+    It has no business between us and this machine.
+    """
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")
+    # 0.0.0.0, under which servers announce themselves, is this machine too.
+    return not (address.is_loopback or address.is_unspecified)
 
 
 def root(base_url: str) -> str:
     """Return the address without its `/v1`, where servers keep their own pages."""
     return base_url.rstrip("/").removesuffix("/v1")
+
+
+def _connect(url: str, headers: dict[str, str] | None, seconds: float) -> httpx2.AsyncClient:
+    try:
+        return httpx2.AsyncClient(timeout=seconds, trust_env=trusts_environment(url), headers=headers)
+    # Raised while it reads the proxy: an unknown scheme, SOCKS, for which it lacks a package, no address.
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+        raise ServerError(
+            f"The proxy for {urlsplit(url).hostname} that the environment names (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) "
+            "cannot be used: make it an http:// address, or name the host in NO_PROXY."
+        ) from error

@@ -86,7 +86,7 @@ def _files(model: Path) -> list[Path]:
 def _read_cache() -> _Cache:
     try:
         return msgspec.json.decode(cache_file().read_bytes(), type=_Cache)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return {}
 
 

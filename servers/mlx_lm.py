@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 from huggingface_hub import constants
+from msgspec import Struct
 
 from servers.ask import ask, root
+from servers.disk import directory_at, expand, program
 from servers.spec import Server, ServerError, ServerFacts, ServerSpec
 
 INSTALL = """\
@@ -36,10 +38,7 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
         ServerError: There is none.
     """
     if spec.binary is not None:
-        binary = shutil.which(str(Path(spec.binary).expanduser()))
-        if binary is None:
-            raise ServerError(f"The program {spec.binary} that the study names does not exist or cannot be run.")
-        return f"{Path(binary).name} ({binary})", (binary,)
+        return program(spec.binary)
     if importlib.util.find_spec("mlx_lm"):
         version = importlib.metadata.version("mlx-lm")
         return f"mlx_lm.server {version} ({sys.executable})", (sys.executable, "-P", "-m", "mlx_lm", "server")
@@ -56,12 +55,14 @@ def command(spec: ServerSpec, port: int) -> tuple[str, ...]:
     Raises:
         ServerError: There is no program, no model, or no such KV cache for this model.
     """
-    model = Path(spec.model).expanduser()
+    model = directory_at(spec.model)
     # A hub name is owner/name; anything rooted, or with a dot or a tilde in front, can only be a path.
-    if spec.model[:1] in "/.~" and not (model / "config.json").is_file():
-        raise ServerError(f"There is no MLX model in {model}: mlx_lm needs a directory with a config.json.")
+    if spec.model[:1] in "/.~" and not (model and (model / "config.json").is_file()):
+        raise ServerError(
+            f"There is no MLX model in {expand(spec.model)}: mlx_lm needs a directory with a config.json."
+        )
     slots = str(spec.slots)
-    flags = ["--model", str(model) if model.is_dir() else spec.model, "--host", "127.0.0.1", "--port", str(port)]
+    flags = ["--model", str(model or spec.model), "--host", "127.0.0.1", "--port", str(port)]
     flags += ["--max-tokens", _MAX_TOKENS, "--decode-concurrency", slots, "--prompt-concurrency", slots]
     if spec.thinking is not None:
         flags += ["--chat-template-args", json.dumps({"enable_thinking": spec.thinking})]
@@ -75,7 +76,7 @@ def environment(spec: ServerSpec) -> dict[str, str]:
     """Return variables for the server, and make the directory without which its /v1/models is empty."""
     with contextlib.suppress(OSError):
         Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)
-    offline = {"HF_HUB_OFFLINE": "1"} if _directory(spec) else {}
+    offline = {"HF_HUB_OFFLINE": "1"} if directory_at(spec.model) else {}
     return {"PYTHONUNBUFFERED": "1", **offline}
 
 
@@ -107,7 +108,7 @@ async def facts(server: Server) -> ServerFacts:
     ours = importlib.util.find_spec("mlx_lm") and server.command[:1] == (sys.executable,)
     quantized = bool(server.command) and spec.kv_cache in _BITS
     slots = spec.slots if server.command else None
-    path = _directory(spec)
+    path = directory_at(spec.model)
     return ServerFacts(
         runtime=spec.runtime,
         engine=server.engine,
@@ -122,18 +123,12 @@ async def facts(server: Server) -> ServerFacts:
     )
 
 
-def _directory(spec: ServerSpec) -> Path | None:
-    """Return where the model lies; None for a name on the hub."""
-    path = Path(spec.model).expanduser()
-    return path if path.is_dir() else None
-
-
-def _kv_bits(spec: ServerSpec, model: Path) -> str | None:
+def _kv_bits(spec: ServerSpec, model: Path | None) -> str | None:
     if spec.kv_cache in (None, "f16"):
         return None
     if spec.kv_cache not in _BITS:
         raise ServerError(f"mlx_lm.server has no KV cache of type {spec.kv_cache}: it takes f16, q8_0 and q4_0.")
-    if _slides(_config(model)):
+    if model is not None and _slides(_config(model)):
         raise ServerError(
             f"mlx_lm.server cannot quantize the KV cache of {spec.model}: the model has sliding-window layers, "
             "whose cache mlx_lm does not quantize. Leave kv_cache out, or run this variant on llama_server."
@@ -141,22 +136,31 @@ def _kv_bits(spec: ServerSpec, model: Path) -> str | None:
     return _BITS[spec.kv_cache]
 
 
-def _slides(config: dict[str, Any]) -> bool:
-    """Whether layers attend through a sliding window; multimodal models say so in their text_config."""
-    parts = [config, config.get("text_config") or {}]
+class _Config(Struct, frozen=True):
+    """The few keys of a model's config.json that matter here; multimodal models have them in their text_config."""
+
+    model_type: str | None = None
+    sliding_window: Any = None
+    layer_types: tuple[str, ...] | None = None
+    text_config: "_Config | None" = None
+
+
+def _slides(config: _Config) -> bool:
+    """Whether layers attend through a sliding window."""
     return any(
-        part.get("sliding_window") is not None
-        or "sliding_attention" in (part.get("layer_types") or ())
-        or str(part.get("model_type", "")).startswith(_SLIDING)
-        for part in parts
+        part.sliding_window is not None
+        or "sliding_attention" in (part.layer_types or ())
+        or (part.model_type or "").startswith(_SLIDING)
+        for part in (config, config.text_config or _Config())
     )
 
 
-def _config(model: Path) -> dict[str, Any]:
+def _config(model: Path) -> _Config:
+    file = model / "config.json"
     try:
-        return msgspec.json.decode((model / "config.json").read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError):
-        return {}
+        return msgspec.json.decode(file.read_bytes(), type=_Config)
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise ServerError(f"{file} cannot be read ({error}): fetch or convert the model again.") from error
 
 
 def _listed(models: object, name: str) -> str | None:
@@ -168,10 +172,10 @@ def _listed(models: object, name: str) -> str | None:
 def _template_sha256(model: Path) -> str | None:
     try:
         text = (model / "chat_template.jinja").read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         try:
             settings = msgspec.json.decode((model / "tokenizer_config.json").read_bytes(), type=dict[str, Any])
-        except (OSError, msgspec.DecodeError):
+        except (OSError, UnicodeDecodeError, msgspec.DecodeError):
             return None
         text = settings.get("chat_template") or ""
     return hashlib.sha256(text.encode()).hexdigest() if isinstance(text, str) and text else None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct
 
+from servers.disk import expand
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -85,12 +87,16 @@ def check(model: str, *, runtime: "RuntimeName", base: Path) -> Path | HubModel:
         raise ModelError(f"{model}: the runtime `openai` loads no model, give its `base_url` or another runtime.")
     if model.startswith("hf:"):
         return _parse_hub(model, runtime)
-    path = base / Path(model).expanduser()
-    if path.exists():
-        return _local(path, runtime)
-    if runtime == "mlx_lm" and _BARE_REPO.fullmatch(model) and not path.parent.is_dir():
-        return _parse_hub(f"hf:{model}", runtime)
-    raise ModelError(_missing(path, model))
+    path = base / expand(model)
+    try:
+        if path.exists():
+            return _local(path, runtime)
+        if runtime == "mlx_lm" and _BARE_REPO.fullmatch(model) and not path.parent.is_dir():
+            return _parse_hub(f"hf:{model}", runtime)
+        why = _missing(path, model)
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        why = f"The model {model} cannot be read: {error.strerror}."
+    raise ModelError(why)
 
 
 def _parse_hub(model: str, runtime: "RuntimeName") -> HubModel:
@@ -112,6 +118,8 @@ def _parse_hub(model: str, runtime: "RuntimeName") -> HubModel:
 
 def _missing(path: Path, model: str) -> str:
     folder = path.parent
+    if expand(model).startswith("~"):
+        return f"There is no model {model}: this machine has no user {model[1:].partition('/')[0]}."
     if not folder.is_dir():
         hint = f"; for a model of the Hugging Face hub write hf:{model}" if _BARE_REPO.fullmatch(model) else ""
         return f"There is no model {path}: the folder {folder} does not exist{hint}."
@@ -138,7 +146,7 @@ def _mlx_directory(path: Path) -> Path:
     if index.is_file():
         try:
             shards = set(msgspec.json.decode(index.read_bytes(), type=_ShardIndex).weight_map.values())
-        except msgspec.DecodeError as error:
+        except (UnicodeDecodeError, msgspec.DecodeError) as error:
             raise ModelError(f"{index} cannot be read ({error}), fetch the model again.") from error
         lost = sorted(name for name in shards if not (path / name).is_file())
         if lost:

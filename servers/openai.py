@@ -1,10 +1,11 @@
 """Any server that runs already and speaks OpenAI's protocol."""
 
-import hashlib
-from typing import Any
 from urllib.parse import urlsplit
 
-from servers.ask import ask, root
+from msgspec.structs import replace
+
+from servers.ask import NOTHING, Heard, ask, root
+from servers.props import from_props
 from servers.request import headers
 from servers.spec import Server, ServerError, ServerFacts, ServerSpec
 
@@ -16,11 +17,22 @@ def normal(base_url: str) -> str:
     """Return the address without a slash at its end, and with /v1 where it has no path.
 
     Raises:
-        ServerError: It is no http address.
+        ServerError: It is no http address, or holds a password.
     """
-    parts = urlsplit(base_url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ServerError(f"base_url {base_url!r} is no address: write it like http://127.0.0.1:8080/v1.")
+    try:
+        parts = urlsplit(base_url.strip())
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without a partner, a port above 65535
+        sound = False
+    if not sound:
+        # What stands before an @ may be a password.
+        shown = base_url.rpartition("@")[2]
+        raise ServerError(f"base_url {shown!r} is no address: write it like http://127.0.0.1:8080/v1.")
+    if "@" in parts.netloc:
+        raise ServerError(
+            "base_url holds a user name or password, which would be kept with the results: "
+            "put the key into an environment variable and name it in api_key_env."
+        )
     return parts._replace(path=parts.path.rstrip("/") or "/v1", query="", fragment="").geturl()
 
 
@@ -49,24 +61,18 @@ async def attach(spec: ServerSpec) -> Server:
 async def facts(server: Server) -> ServerFacts:
     """Look at /v1/models, /props and /api/version; read shapes, as LM Studio answers 200 to everything."""
     key = headers(server.spec)
-    top = root(server.base_url)
     listed = (await ask(f"{server.base_url}/models", headers=key)).get("data")
-    models = [model for model in listed if isinstance(model, dict)] if isinstance(listed, list) else []
-    mine: dict[str, Any] = next((model for model in models if model.get("id") == server.model), {})
-    props = await ask(f"{top}/props", headers=key)
-    ollama = (await ask(f"{top}/api/version", headers=key)).get("version")
-    template = props.get("chat_template")
-    owner = str(mine.get("owned_by", ""))
-    name = "llama-server" if props.get("build_info") else "Ollama" if ollama else _OWNERS.get(owner)
-    return ServerFacts(
-        runtime=server.spec.runtime,
+    models = [Heard(200, model) for model in listed] if isinstance(listed, list) else []
+    mine = next((model for model in models if model.get("id") == server.model), NOTHING)
+    props = await from_props(server)
+    ollama = (await ask(f"{root(server.base_url)}/api/version", headers=key)).text("version")
+    name = "llama-server" if props.version else "Ollama" if ollama else _OWNERS.get(mine.text("owned_by") or "")
+    return replace(
+        props,
         engine=f"{name}, {server.engine}" if name else server.engine,
-        version=props.get("build_info") or ollama,
-        model_id=mine.get("id"),
-        model_path=props.get("model_path"),
-        context=props.get("default_generation_settings", "n_ctx") or mine.get("max_model_len"),  # the latter: vLLM
-        slots=props.get("total_slots"),
-        chat_template_sha256=hashlib.sha256(template.encode()).hexdigest() if isinstance(template, str) else None,
+        version=props.version or ollama,
+        model_id=mine.text("id"),
+        context=props.context or mine.number("max_model_len"),  # the latter: vLLM
     )
 
 

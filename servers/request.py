@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from servers.spec import Prompt, Sampling, Server, ServerSpec
+from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> tuple[str, dict[str, Any]]:
@@ -26,8 +26,18 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool)
 
 
 def headers(spec: ServerSpec) -> dict[str, str]:
-    """Return the headers that carry the key; none when the study names no variable or it is empty."""
-    key = os.environ.get(spec.api_key_env, "") if spec.api_key_env else ""
+    """Return the headers that carry the key; none when the study names no variable or it is empty.
+
+    Raises:
+        ServerError: What the variable holds can be no key.
+    """
+    # A key that was read from a file brings the end of its line along.
+    key = os.environ.get(spec.api_key_env, "").strip() if spec.api_key_env else ""
+    if not (key.isascii() and key.isprintable()):
+        raise ServerError(
+            f"The key in the environment variable {spec.api_key_env} cannot be sent: "
+            "it holds characters other than printable ASCII, so copy it again."
+        )
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 

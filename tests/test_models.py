@@ -49,11 +49,13 @@ def here(tmp_path: Path) -> Path:
         "one": ("a.gguf", "mmproj-a.gguf"),
         "two": ("a.gguf", "b.gguf"),
         "empty": (),
+        "garbled": ("config.json", "model.safetensors"),
         "shards": ("config.json", "model-00001-of-00002.safetensors"),
     }.items():
         (tmp_path / folder).mkdir()
         for name in names:
             (tmp_path / folder / name).write_bytes(GGUF)
+    (tmp_path / "garbled" / "model.safetensors.index.json").write_bytes(b'{"weight_map": {"\xff": "x"}}')
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (tmp_path / "shards" / "model.safetensors.index.json").write_text(json.dumps(index))
     return tmp_path
@@ -101,6 +103,10 @@ def test_tilde_is_the_home_directory(here: Path, monkeypatch: pytest.MonkeyPatch
         pytest.param("hf:a/b/c.safetensors", "llama_server", "is no GGUF file", id="hf: with another kind of file"),
         pytest.param("hf:a/b/c.gguf", "mlx_lm", "write hf:a/b.", id="hf: with a GGUF for MLX"),
         pytest.param("x", "openai", "loads no model", id="a runtime that is never launched"),
+        pytest.param("~nosuchuser/x", "llama_server", "~nosuchuser/x: this machine has no user nosuchuser.", id="user"),
+        pytest.param("~nosuchuser/x", "mlx_lm", "this machine has no user nosuchuser", id="an unknown user for MLX"),
+        pytest.param("x" * 300, "llama_server", "cannot be read: File name too long.", id="a name that is too long"),
+        pytest.param("garbled", "mlx_lm", "model.safetensors.index.json cannot be read", id="an index that is no text"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_one_sentence(

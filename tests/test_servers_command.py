@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from servers import llama_server, mlx_lm
-from servers.launch import RUNTIMES, launch
+from servers.launch import RUNTIMES, Startable, launch
 from servers.request import headers, request
 from servers.spec import KvType, Prompt, RuntimeName, Sampling, Server, ServerError, ServerSpec
 
@@ -84,7 +84,10 @@ def test_flash_attention_is_forced_only_for_quantized_caches(gguf: ServerSpec, k
     ("asked", "sentence"),
     [
         pytest.param({"model": "/nowhere/x.gguf"}, "There is no model file /nowhere/x.gguf", id="model"),
-        pytest.param({"binary": "/nowhere/llama"}, "The program /nowhere/llama .* does not exist", id="program"),
+        pytest.param(
+            {"model": "~nosuchuser/x.gguf"}, "There is no model file ~nosuchuser/x.gguf", id="model-of-nobody"
+        ),
+        pytest.param({"model": "x" * 300}, "There is no model file xxx", id="model-too-long"),
     ],
 )
 def test_llama_server_refuses_before_starting(gguf: ServerSpec, asked: dict[str, Any], sentence: str) -> None:
@@ -107,6 +110,29 @@ def test_llama_server_is_looked_for_on_path_then_in_the_wheel(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ServerError, match=r"brew install llama.cpp"):
         llama_server.find(spec)
+
+
+@pytest.mark.parametrize("runtime", [llama_server, mlx_lm], ids=["llama_server", "mlx_lm"])
+@pytest.mark.parametrize("binary", ["/nowhere/llama", "~nosuchuser/llama", "no-such-llama", "x" * 300, "./here", "/"])
+def test_a_program_that_is_not_there_is_named(
+    runtime: Startable, binary: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))  # where `here` is, but not `./here`
+    with pytest.raises(ServerError, match=f"^The program {binary} that the study names does not exist or cannot"):
+        runtime.find(ServerSpec(runtime="llama_server", model="m", binary=binary))
+
+
+@pytest.mark.parametrize("binary", ["{}/served", "~/served", "./served", "served"])
+def test_a_named_program_is_found(binary: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "served").touch(mode=0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    words, (path,) = llama_server.find(ServerSpec(runtime="openai", model="m", binary=binary.format(tmp_path)))
+
+    assert Path(path).samefile(tmp_path / "served")
+    assert words == f"served ({path})"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +183,16 @@ def test_mlx_lm_refuses_other_caches(tmp_path: Path, kv_type: KvType) -> None:
         mlx_lm.command(replace(mlx(tmp_path, FULL), kv_cache=kv_type), 81)
 
 
-@pytest.mark.parametrize("model", ["/nowhere/mlx", "./mlx", "~/no-such-mlx"])
+@pytest.mark.parametrize(
+    "config", [b"{", b'{"model_type": "\xff"}', b'{"layer_types": 5}'], ids=["cut", "no-text", "type"]
+)
+def test_mlx_lm_needs_to_know_the_model_to_quantize_its_cache(tmp_path: Path, config: bytes) -> None:
+    (tmp_path / "config.json").write_bytes(config)
+    with pytest.raises(ServerError, match=r"config.json cannot be read .*: fetch or convert the model again"):
+        mlx_lm.command(ServerSpec(runtime="mlx_lm", model=str(tmp_path), kv_cache="q8_0"), 81)
+
+
+@pytest.mark.parametrize("model", ["/nowhere/mlx", "./mlx", "~/no-such-mlx", "~nosuchuser/mlx", "/" + "x" * 300])
 def test_mlx_lm_refuses_a_path_without_a_model(model: str) -> None:
     with pytest.raises(ServerError, match="There is no MLX model in"):
         mlx_lm.command(ServerSpec(runtime="mlx_lm", model=model), 81)
@@ -227,8 +262,18 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     spec = ServerSpec(runtime="openai", model="m", api_key_env="THE_KEY")
     assert headers(spec) == {}
 
-    monkeypatch.setenv("THE_KEY", "abc")
-    assert headers(spec) == {"Authorization": "Bearer abc"}
+    for held in ("abc", "abc\n", " abc\r\n"):
+        monkeypatch.setenv("THE_KEY", held)
+        assert headers(spec) == {"Authorization": "Bearer abc"}
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "“abc”", "a\nb", "a\x01b", "abc\udcff"], ids=ascii)
+def test_what_can_be_no_key_is_refused_without_saying_it(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("THE_KEY", key)
+    with pytest.raises(ServerError, match=r"variable THE_KEY cannot be sent: .* copy it again") as caught:
+        headers(ServerSpec(runtime="openai", model="m", api_key_env="THE_KEY"))
+
+    assert key not in str(caught.value)
 
 
 def test_every_runtime_name_has_a_runtime() -> None:

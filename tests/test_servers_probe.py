@@ -1,18 +1,21 @@
 """A running server is found or its absence explained, says who it is, and is never guessed about."""
 
+import asyncio
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from servers import hashing, llama_server
+from servers.ask import ask, trusts_environment
 from servers.fake import FakeServer, Reply
 from servers.hashing import weights
 from servers.launch import alive, launch
 from servers.openai import normal
 from servers.probe import probe
-from servers.spec import Server, ServerError, ServerFacts, ServerSpec
+from servers.spec import RuntimeName, Server, ServerError, ServerFacts, ServerSpec
 
 PROPS = {
     "build_info": "b11434-abc",
@@ -48,10 +51,135 @@ def test_base_url_is_completed(written: str, read: str) -> None:
     assert normal(written) == read
 
 
-@pytest.mark.parametrize("written", ["localhost:1234", "", "ftp://x/v1", "/v1"])
+@pytest.mark.parametrize(
+    "written",
+    ["localhost:1234", "", "ftp://x/v1", "/v1", "http://[::1", "http://x:99999999", "http://x:0", "http://x:a/v1"],
+)
 def test_what_is_no_address_is_refused(written: str) -> None:
     with pytest.raises(ServerError, match="is no address: write it like http://"):
         normal(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("http://me:secret@x:1/v1", "put the key into an environment variable and name it in api_key_env"),
+        ("https://secret@x/v1", "put the key into an environment variable and name it in api_key_env"),
+        ("http://me:secret@[::1", "is no address"),
+        ("http://me:se/secret@x", "is no address"),
+        ("me:secret@x:1", "is no address"),
+    ],
+)
+def test_a_password_in_base_url_is_refused_without_saying_it(written: str, sentence: str) -> None:
+    with pytest.raises(ServerError, match=sentence) as caught:
+        normal(written)
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "trusts"),
+    [
+        ("http://localhost:1234/v1", False),
+        ("http://LOCALHOST./v1", False),
+        ("http://llm.localhost/v1", False),
+        ("http://127.0.0.1:8080/v1", False),
+        ("http://127.8.8.8/v1", False),
+        ("http://[::1]:8080/v1", False),
+        ("http://0.0.0.0:8000/v1", False),
+        ("http://192.168.1.2:8080/v1", True),
+        ("https://localhost.example/v1", True),
+        ("https://api.example/v1", True),
+    ],
+)
+def test_a_proxy_stands_only_before_other_machines(url: str, trusts: bool) -> None:
+    assert trusts_environment(url) == trusts
+
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.usefixtures("no_proxy")
+async def test_what_is_away_is_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FakeServer(Reply(), pages={"http://far.invalid/v1/models": "through"}) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+
+        assert (await ask("http://far.invalid/v1/models")).body == "through"
+        assert (await ask(f"{proxy.base_url}/models")).get("object") == "list"  # asked directly: a path, no address
+
+
+@pytest.mark.usefixtures("no_proxy")
+@pytest.mark.parametrize("proxy", ["ftp://x:1", "http://[::1", "http://me:secret\t@x:1"])
+async def test_an_unusable_proxy_is_explained_without_its_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ServerError, match=r"The proxy for far.invalid .* cannot be used") as caught:
+        await ask("http://far.invalid/v1/models")
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"a": "\xff"}', b'{"a": "\\ud800"}', b"[" * 99999], ids=lambda body: body[:12]
+)
+async def test_what_is_no_json_is_heard_as_nothing(body: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await ask(f"http://127.0.0.1:{port}/props") == (200, None)
+
+
+ODD: list[Any] = [1234, "4", "", -1, 0, 0.5, True, None, {}, [], [1], {"a": "b"}, 10**30]
+
+
+@pytest.mark.parametrize("runtime", get_args(RuntimeName))
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+async def test_facts_are_of_their_types_whatever_a_server_says(tmp_path: Path, runtime: str, odd: Any) -> None:
+    props = dict.fromkeys(("build_info", "total_slots", "model_path", "chat_template"), odd)
+    mine = {"id": "fake", "owned_by": odd, "max_model_len": odd}
+    pages = {
+        "/props": {**props, "default_generation_settings": {"n_ctx": odd}},
+        "/api/version": {"version": odd},
+        "/v1/models": {"data": [odd, {"id": odd}, mine]},
+    }
+    async with FakeServer(Reply(), pages=pages) as fake:
+        facts = await facts_of(fake, tmp_path / "log", runtime=runtime)
+
+    assert msgspec.json.decode(msgspec.json.encode(facts), type=ServerFacts) == facts
+    assert facts.version in (None, "4")
+    assert facts.slots in (None, 1234)
+    assert facts.context in (None, 1234)
+
+
+@pytest.mark.parametrize("runtime", get_args(RuntimeName))
+@pytest.mark.parametrize("page", ODD, ids=repr)
+async def test_facts_survive_pages_of_any_shape(tmp_path: Path, runtime: str, page: Any) -> None:
+    pages = {
+        "/props": page,
+        "/api/version": page,
+        "/v1/models": {"data": page},
+    }
+    async with FakeServer(Reply(), pages=pages) as fake:
+        facts = await facts_of(fake, tmp_path / "log", runtime=runtime)
+
+    assert (facts.version, facts.model_id, facts.model_path, facts.context, facts.slots) == (None,) * 5
+
+
+@pytest.mark.parametrize("model", ["~nosuchuser/x", "x" * 300])
+@pytest.mark.parametrize("runtime", get_args(RuntimeName))
+async def test_any_model_id_may_be_asked_of_a_running_server(tmp_path: Path, runtime: str, model: str) -> None:
+    async with FakeServer(Reply()) as fake:
+        assert (await facts_of(fake, tmp_path / "log", runtime=runtime, model=model)).model_path is None
 
 
 @pytest.mark.parametrize(
@@ -192,7 +320,9 @@ def test_a_sum_is_reckoned_once_until_the_file_changes(
     assert weights(model) != first
 
 
-@pytest.mark.parametrize("content", [b"", b"{broken", b"[]"], ids=["empty", "broken", "other"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{broken", b"[]", b'{"\xff": []}'], ids=["empty", "broken", "other", "no-text"]
+)
 def test_a_damaged_cache_only_costs_time(tmp_path: Path, cache: Path, content: bytes) -> None:
     cache.parent.mkdir()
     cache.write_bytes(content)
