@@ -55,6 +55,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """Variant minus baseline."""
     interval: Interval | None = None
     """Of the difference, at level 1 - alpha."""
+    family_interval: Interval | None = None
+    """Of the difference, at level 1 - alpha / family: what is said of its size rests on it."""
     equivalence_interval: Interval | None = None
     """Of the difference, at level 1 - 2 alpha: inside ±margin exactly where `equivalence_p` <= alpha."""
     flips: Interval | None = None
@@ -84,6 +86,7 @@ class _Evidence(Struct, frozen=True, kw_only=True):
 
     difference: float
     interval: Interval
+    family_interval: Interval
     equivalence_interval: Interval
     p: float
     equivalence_p: float
@@ -136,20 +139,23 @@ def compare(
     benchmarks = dict.fromkeys(name for of_variant in scores.values() for name in of_variant)
     if without := [name for name in benchmarks if name not in margins]:
         raise ValueError(f"no margin is given for {', '.join(without)}; it says how large a difference would matter")
+    keys = [(variant, benchmark) for benchmark in benchmarks for variant in scores if variant != baseline]
+    pairs = {(v, b): _pairs(scores[v].get(b, {}), scores[baseline].get(b, {})) for v, b in keys}
+    reasons = {(v, b): blocked.get((v, b), blocked.get((baseline, b))) for v, b in keys}
+    comparable = sum(bool(pairs[key]) and reasons[key] is None for key in keys)
     cases = [
         _case(
-            _pairs(scores[variant].get(benchmark, {}), scores[baseline].get(benchmark, {})),
-            blocked.get((variant, benchmark), blocked.get((baseline, benchmark))),
+            pairs[variant, benchmark],
+            reasons[variant, benchmark],
             variant=variant,
             baseline=baseline,
             benchmark=benchmark,
             margin=margins[benchmark],
             alpha=alpha,
+            wide=1 - alpha / max(1, comparable),
             total=totals.get(benchmark),
         )
-        for benchmark in benchmarks
-        for variant in scores
-        if variant != baseline
+        for variant, benchmark in keys
     ]
     family = [case.evidence for case in cases if case.evidence]
     corrected = zip(holm([e.p for e in family]), holm([e.equivalence_p for e in family]), strict=True)
@@ -162,8 +168,9 @@ def compare(
 
 
 def _decide(evidence: _Evidence, *, p: float, equivalence_p: float, margin: float, alpha: float) -> Verdict:
-    # p and equivalence_p are the corrected ones.
-    low, high = evidence.interval.low, evidence.interval.high
+    # p and equivalence_p are the corrected ones; the interval holds for all comparisons together (Bonferroni), so that
+    # words about the size keep to alpha as the tests do.
+    low, high = evidence.family_interval.low, evidence.family_interval.high
     worse = evidence.difference < 0
     if p <= alpha:
         if low > margin or high < -margin:
@@ -187,6 +194,7 @@ def _case(
     benchmark: str,
     margin: float,
     alpha: float,
+    wide: float,
     total: int | None,
 ) -> _Case:
     if not pairs and reason is None:
@@ -195,7 +203,7 @@ def _case(
     table = paired_table([a[0] for a, _ in pairs], [b[0] for _, b in pairs]) if once else None
     evidence = None
     if reason is None:
-        evidence = _from_table(table, margin, alpha) if table else _from_repeats(pairs, margin, alpha)
+        evidence = _from_table(table, margin, alpha, wide) if table else _from_repeats(pairs, margin, alpha, wide)
     return _Case(
         variant=variant,
         baseline=baseline,
@@ -210,10 +218,11 @@ def _case(
     )
 
 
-def _from_table(table: PairedTable, margin: float, alpha: float) -> _Evidence:
+def _from_table(table: PairedTable, margin: float, alpha: float, wide: float) -> _Evidence:
     return _Evidence(
         difference=table.difference,
         interval=tango(table, 1 - alpha),
+        family_interval=tango(table, wide),
         equivalence_interval=tango(table, 1 - 2 * alpha),
         p=mcnemar_midp(table),
         equivalence_p=equivalence(table, margin),
@@ -223,12 +232,13 @@ def _from_table(table: PairedTable, margin: float, alpha: float) -> _Evidence:
     )
 
 
-def _from_repeats(pairs: Pairs, margin: float, alpha: float) -> _Evidence:
+def _from_repeats(pairs: Pairs, margin: float, alpha: float, wide: float) -> _Evidence:
     differences = [(sum(a) - sum(b)) / len(a) for a, b in pairs]
     steady = steadied(differences)
     return _Evidence(
         difference=fsum(differences) / len(differences),
         interval=mean_interval(steady, 1 - alpha),
+        family_interval=mean_interval(steady, wide),
         equivalence_interval=mean_interval(steady, 1 - 2 * alpha),
         p=sign_flip(differences),
         equivalence_p=mean_equivalence(steady, margin),
@@ -265,6 +275,7 @@ def _comparison(case: _Case, evidence: _Evidence, family: int, p_holm: float, eq
         table=case.table,
         difference=evidence.difference,
         interval=evidence.interval,
+        family_interval=evidence.family_interval,
         equivalence_interval=evidence.equivalence_interval,
         flips=wilson(evidence.won + evidence.lost, case.n, 1 - case.alpha),
         won=evidence.won,
