@@ -1,13 +1,14 @@
 """Would this comparison survive a hostile reader? Pure checks over facts, records and grades."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from evaluator.records import Grade, Record
 from evaluator.score import Score
-from evaluator.study import Study
+from evaluator.study import Study, Variant
 from evaluator.thinking import split_thinking
 from servers.spec import ServerFacts
 
@@ -30,6 +31,7 @@ _CUT_OFF = 0.02
 _UNPARSED = 0.01
 _LOST = 0.02
 _THOUGHT = 0.95
+_READABLE = 0.5
 
 
 def checks(
@@ -37,48 +39,113 @@ def checks(
     *,
     facts: Mapping[str, ServerFacts],
     scores: Iterable[Score],
-    records: Mapping[str, Iterable[Record]],
+    records: Mapping[str, Sequence[Record]],
     grades: Iterable[Grade],
 ) -> tuple[Check, ...]:
     """Run every check."""
-    found: list[Check] = []
-    thinking = {variant.name: variant.thinking for variant in study.variants}
     reasons = {(g.variant, g.key.benchmark): g.why for g in grades if g.outcome == "not_scored"}
+    found: list[Check] = []
     for score in scores:
-        found += _of_score(score, reasons, thinking=bool(thinking[score.variant]))
-    return (*found, *_thinking(study, records), *_templates_differ(facts))
+        mine = [record for record in records[score.variant] if record.key.benchmark == score.benchmark]
+        found += _of_score(score, mine, reasons.get((score.variant, score.benchmark)))
+    found += _thinking(study, records)
+    found += _settings_that_do_nothing(study)
+    for variant in study.variants:
+        found += _as_asked(study, variant, records[variant.name], facts.get(variant.name))
+    return (*found, *_same_model(study, records), *_templates_differ(facts))
 
 
-def _of_score(score: Score, reasons: Mapping[tuple[str, str], str], *, thinking: bool) -> Iterable[Check]:
+def _of_score(score: Score, records: Sequence[Record], not_scored: str | None) -> Iterable[Check]:
     here = {"variant": score.variant, "benchmark": score.benchmark}
-    count = score.outcomes.get
-    asked = sum(score.outcomes.values())
+    count, asked = score.outcomes.get, sum(score.outcomes.values())
     missing = score.planned - asked
     lost = missing + count("failed", 0)
-    if count("not_scored", 0):
-        yield Check(code="not_scored", severity="block", **here, message=reasons[score.variant, score.benchmark])
-        return
+    if not_scored is not None:
+        message = f"{count('not_scored', 0)} of {asked} replies were not scored: {not_scored}"
+        yield Check(code="not_scored", severity="block", **here, message=message)
     if lost:
         severity: Severity = "block" if lost > _LOST * score.planned else "warn"
+        reasons = Counter(record.failure.message for record in records if record.failure).most_common(1)
+        why = f"; most often: {reasons[0][0]}" if reasons else ""
         message = (
-            f"{lost} of {score.planned} questions have no reply ({count('failed', 0)} failed, {missing} not put):"
-            " they are left out; run the same command again to ask them"
+            f"{lost} of {score.planned} questions have no reply ({count('failed', 0)} failed, {missing} not put{why}):"
+            " they are left out; the same command asks them again"
         )
         yield Check(code="no_reply", severity=severity, **here, message=message)
-    cut = count("truncated", 0) + count("empty", 0)
-    if asked and cut > _CUT_OFF * asked:
+    yield from _unanswered(score, thinks=(_share_that_thinks(records) or 0) > 1 - _THOUGHT)
+
+
+def _unanswered(score: Score, *, thinks: bool) -> Iterable[Check]:
+    here = {"variant": score.variant, "benchmark": score.benchmark}
+    count = score.outcomes.get
+    replies = sum(score.outcomes.values()) - count("failed", 0) - count("not_scored", 0)
+    cut, unparsed = count("truncated", 0) + count("empty", 0), count("unparsed", 0) + count("refused", 0)
+    if cut > _CUT_OFF * replies:
         message = (
-            f"{cut} of {asked} replies were cut off or empty and count as wrong:"
+            f"{cut} of {replies} replies were cut off or empty and count as wrong:"
             " give more max_tokens, or read the bounds instead of the score"
         )
-        yield Check(code="cut_off", severity="block" if thinking else "warn", **here, message=message)
-    unparsed = count("unparsed", 0)
-    if asked and unparsed > _UNPARSED * asked:
-        message = f"{unparsed} of {asked} replies hold no answer that can be read without guessing; they count as wrong"
+        yield Check(code="cut_off", severity="block" if thinks else "warn", **here, message=message)
+    if unparsed > _UNPARSED * replies:
+        message = f"{unparsed} of {replies} replies hold no answer that can be read without guessing: counted as wrong"
         yield Check(code="unparsed", severity="warn", **here, message=message)
+    if cut + unparsed > (1 - _READABLE) * replies:
+        message = f"most replies ({cut + unparsed} of {replies}) hold no readable answer, so the score says little"
+        yield Check(code="unreadable", severity="block", **here, message=message)
 
 
-def _thinking(study: Study, records: Mapping[str, Iterable[Record]]) -> Iterable[Check]:
+def _as_asked(study: Study, variant: Variant, records: Sequence[Record], facts: ServerFacts | None) -> Iterable[Check]:
+    """Compare what the server says of itself with what the study asked for."""
+    if facts is None:
+        return
+    answers = [record.answer for record in records if record.answer]
+    longest = max((answer.prompt_tokens or 0 for answer in answers), default=0)
+    if facts.context is not None and longest and facts.context < longest + study.sampling.max_tokens:
+        cut = facts.context <= longest
+        message = (
+            f"the server gives {facts.context} tokens of context; the longest prompt has {longest},"
+            f" and max_tokens is {study.sampling.max_tokens}: {'prompts were' if cut else 'long replies are'} cut"
+        )
+        yield Check(code="context", severity="block" if cut else "warn", variant=variant.name, message=message)
+    if None not in {variant.kv_cache, facts.kv_cache} and variant.kv_cache != facts.kv_cache:
+        message = f"the KV cache is {facts.kv_cache}, not {variant.kv_cache} as the study asks"
+        yield Check(code="kv_cache", severity="block", variant=variant.name, message=message)
+
+
+def _same_model(study: Study, records: Mapping[str, Sequence[Record]]) -> Iterable[Check]:
+    """Look at the name under which each reply came: a server may answer with another model than it was asked for."""
+    answered_by = {
+        v.name: {record.answer.model for record in records[v.name] if record.answer and record.answer.model}
+        for v in study.variants
+    }
+    seen: dict[tuple[str, str], Variant] = {}
+    for variant in study.variants:
+        names = sorted(answered_by[variant.name])
+        if len(names) > 1:
+            message = f"the replies came from several models: {', '.join(names)}"
+            yield Check(code="model_changed", severity="block", variant=variant.name, message=message)
+        elif names and variant.base_url:
+            other = seen.setdefault((variant.base_url, names[0]), variant)
+            if other.model != variant.model:
+                message = f'the server answered as {names[0]} both for "{variant.model}" and for "{other.model}"'
+                yield Check(code="same_model", severity="block", variant=variant.name, message=message)
+            elif names[0] != variant.model:
+                message = f'"{variant.model}" was asked for, and the server answered as {names[0]}'
+                yield Check(code="model_name", severity="warn", variant=variant.name, message=message)
+
+
+def _settings_that_do_nothing(study: Study) -> Iterable[Check]:
+    for name, settings in study.benchmarks.chosen().items():
+        if settings.repeats > 1 and study.sampling.temperature == 0:
+            message = f"{settings.repeats} answers to each question at temperature 0 are nearly the same answer"
+            yield Check(code="greedy_repeats", severity="note", benchmark=name, message=message)
+    for variant in study.variants:
+        if variant.runtime == "mlx_lm" and study.sampling.seed is not None and study.concurrency > 1:
+            message = "the seed is not sent: mlx_lm.server would answer one question at a time (set concurrency: 1)"
+            yield Check(code="seed_not_sent", severity="note", variant=variant.name, message=message)
+
+
+def _thinking(study: Study, records: Mapping[str, Sequence[Record]]) -> Iterable[Check]:
     shares = {name: share for name, by in records.items() if (share := _share_that_thinks(by)) is not None}
     declared = {variant.name: variant.thinking for variant in study.variants}
     for name, share in shares.items():
@@ -96,7 +163,7 @@ def _thinking(study: Study, records: Mapping[str, Iterable[Record]]) -> Iterable
         yield Check(code="thinking_differs", severity="warn", message=message)
 
 
-def _share_that_thinks(records: Iterable[Record]) -> float | None:
+def _share_that_thinks(records: Sequence[Record]) -> float | None:
     """Give the share of replies that hold thoughts, in a field of their own or between tags."""
     answers = [record.answer for record in records if record.answer]
     if not answers:

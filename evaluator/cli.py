@@ -105,5 +105,7 @@ def _exit(work: "Callable[..., int]") -> None:
 
 
 def _say(sentence: str, code: int) -> int:
-    click.echo(f"whichquant: {sentence}", err=True)
+    from evaluator.plain import plain  # noqa: PLC0415
+
+    click.echo(f"whichquant: {plain(sentence)}", err=True)
     return code

@@ -15,21 +15,12 @@ from msgspec import Struct, field
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, wait_exponential_jitter
 
 from evaluator.records import Answer, Failure, FailureKind
+from servers.ask import trusts_environment
 
 TRANSIENT: frozenset[FailureKind] = frozenset({"unreachable", "dropped", "overloaded", "server_error"})
 ATTEMPTS = 4
 
 Sleep = Callable[[float], Awaitable[None]]
-
-
-class _Details(Struct, frozen=True):
-    cached_tokens: int | None = None
-
-
-class _Usage(Struct, frozen=True):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
 
 
 class _Piece(Struct, frozen=True):
@@ -57,13 +48,13 @@ class _Choice(Struct, frozen=True):
 
 
 class _Reply(Struct, frozen=True):
-    """A whole reply, or a chunk of a streamed one."""
+    """A whole reply, or a chunk of a streamed one. What is not the answer itself may be of any type: see `_finish`."""
 
-    choices: tuple[_Choice, ...] = ()
-    usage: _Usage | None = None
-    model: str | None = None
-    system_fingerprint: str | None = None
-    timings: dict[str, Any] | None = None
+    choices: tuple[_Choice, ...] | None = ()
+    usage: Any = None
+    model: Any = None
+    system_fingerprint: Any = None
+    timings: Any = None
     error: Any = None
 
 
@@ -76,21 +67,23 @@ class _Heard(Struct):
     finish_reason: str | None = None
     first_token_s: float | None = None
     last: _Reply = _Reply()
-    usage: _Usage | None = None
-    timings: dict[str, Any] | None = None
+    usage: Any = None
+    timings: Any = None
     ended: bool = False
 
 
 _decode = msgspec.json.Decoder(_Reply).decode
 
 
-def connect(*, concurrency: int, silence: float, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
+def connect(
+    base_url: str, *, concurrency: int, silence: float, headers: Mapping[str, str] | None = None
+) -> httpx2.AsyncClient:
     """Open a client for one server: `silence` is how many seconds may pass without a byte."""
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(silence, connect=10.0, pool=None),
         limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         headers=headers,
-        trust_env=False,
+        trust_env=trusts_environment(base_url),
     )
 
 
@@ -184,7 +177,7 @@ def _hear(heard: _Heard, reply: _Reply) -> Failure | None:
     heard.last = reply if reply.model else heard.last
     heard.usage = reply.usage or heard.usage
     heard.timings = reply.timings or heard.timings
-    for choice in reply.choices[:1]:
+    for choice in (reply.choices or ())[:1]:
         content, thought = choice.piece.content or "", choice.piece.thought
         if heard.first_token_s is None and choice.message is None and (content or thought):
             heard.first_token_s = time.perf_counter() - heard.started
@@ -199,20 +192,25 @@ def _finish(heard: _Heard) -> Answer | Failure:
         return Failure(kind="dropped", message="the reply ended before it was complete")
     if heard.finish_reason == "error":
         return Failure(kind="server_error", message="the server ended the reply with an error", status=200)
-    usage = heard.usage or _Usage()
+    usage = heard.usage if isinstance(heard.usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
     return Answer(
         text="".join(heard.text),
         reasoning="".join(heard.thought),
         finish_reason=heard.finish_reason,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cached_tokens=usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None,
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
         first_token_s=heard.first_token_s,
         duration_s=time.perf_counter() - heard.started,
-        model=heard.last.model,
-        fingerprint=heard.last.system_fingerprint,
-        timings=heard.timings,
+        model=str(heard.last.model) if heard.last.model else None,
+        fingerprint=str(heard.last.system_fingerprint) if heard.last.system_fingerprint else None,
+        timings=heard.timings if isinstance(heard.timings, dict) else None,
     )
+
+
+def _count(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else None
 
 
 def _refusal(status: int, body: bytes) -> Failure:

@@ -2,20 +2,20 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from pathlib import Path
-from types import FrameType
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
-from evaluator.folder import admit
+from evaluator.folder import admit, locked, read_plan
 from evaluator.grade import Grader
+from evaluator.plain import plain
 from evaluator.plan import Ask, context_needed, plan
 from evaluator.progress import Progress
-from evaluator.report.assemble import Report, assemble
-from evaluator.report.terminal import plain, show
+from evaluator.report.assemble import Report, assemble, earlier_problems, was_scored
+from evaluator.report.terminal import show
 from evaluator.report.write import write_report
 from evaluator.run import run
 from evaluator.sandbox import NoSandbox, Sandbox, find_sandbox
@@ -23,6 +23,8 @@ from evaluator.study import Study, StudyError, Variant
 from evaluator.study_file import line_of, read
 from servers.models import ModelError, check, resolve
 from servers.spec import ServerSpec
+
+T = TypeVar("T")
 
 
 def conduct(path: Path, runs: Path, console: Console) -> int:
@@ -42,8 +44,11 @@ def conduct(path: Path, runs: Path, console: Console) -> int:
         grader = Grader(sandbox)
         specs = {variant.name: _spec(study, variant, asks, path.parent) for variant in study.variants}
         keys = tuple(ask.key for ask in asks)
-        with _terminable(), Progress(dict.fromkeys(specs, keys), console) as watch:
-            problems = asyncio.run(run(study, specs, asks, folder, grader=grader, watch=watch))
+        try:
+            with Progress(dict.fromkeys(specs, keys), console) as watch:
+                problems = asyncio.run(_until_terminated(run(study, specs, asks, folder, grader=grader, watch=watch)))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
         report = assemble(folder, grader=grader, problems=problems)
         code = _tell(report, folder, console)
     for name, why in problems.items():
@@ -57,9 +62,14 @@ def again(folder: Path, console: Console) -> int:
     """Grade a run's records again and write its report again, asking nothing.
 
     Raises:
-        StudyError: the folder holds no run, or a damaged one.
+        StudyError: the folder holds no run, or a damaged one, or one whose code cannot be run again here.
     """
-    return _tell(assemble(folder, grader=Grader(find_sandbox())), folder, console)
+    study = read_plan(folder).study
+    with locked(folder):
+        sandbox = _sandbox(study, console)
+        if isinstance(sandbox, NoSandbox) and was_scored(folder):
+            raise StudyError(f"{folder}: its code was scored, and cannot be run again here: nothing was changed")
+        return _tell(assemble(folder, grader=Grader(sandbox), problems=earlier_problems(folder)), folder, console)
 
 
 def _check_models(study: Study, text: str, path: Path) -> None:
@@ -104,18 +114,13 @@ def _spec(study: Study, variant: Variant, asks: tuple[Ask, ...], base: Path) -> 
     )
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: servers stopped, records kept."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
+    """Await, and let a signal to terminate end it as Ctrl-C does: servers stopped, records kept."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if task and signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            loop.add_signal_handler(number, task.cancel)
+    return await work
 
 
 def _tell(report: Report, folder: Path, console: Console) -> int:

@@ -14,10 +14,10 @@ from evaluator import __version__
 from evaluator.plan import data_hashes
 from evaluator.study import Study, StudyError
 
-# What may change between two runs into one folder: it decides how much is asked or how answers are judged and shown,
-# not what is sent. Variants and benchmarks may be added and taken away.
-_FREE = frozenset(
-    {"study", "baseline", "decide", "note", "parallel", "silence", "questions", "repeats", "margin", "binary"}
+# What may change between two runs into one folder: it decides how much is asked, how fast, or how answers are judged
+# and shown, not what is sent. Variants and benchmarks may be added and taken away.
+_FREE = frozenset({"study", "baseline", "decide", "note", "questions", "repeats", "margin"}) | frozenset(
+    {"parallel", "silence", "concurrency", "api_key_env"}
 )
 
 
@@ -29,6 +29,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """UTC, ISO 8601."""
     data_sha256: dict[str, str]
     study: Study
+    asked: dict[str, dict[str, str]]
+    """Every setting that records in this folder were made with, of variants taken away too: by variant, "" for all."""
 
 
 @contextmanager
@@ -39,24 +41,34 @@ def admit(study: Study, text: str, folder: Path) -> Iterator[Plan]:
         StudyError: the folder holds answers to another study, or another whichquant is writing in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        hashes = data_hashes(study)
+        asked = _settings(study, hashes)
+        created = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        if (folder / "plan.json").exists():
+            before = read_plan(folder)
+            _refuse_mixture(before.asked, asked, folder)
+            asked = {part: {**before.asked.get(part, {}), **asked.get(part, {})} for part in {**before.asked, **asked}}
+            created = before.created
+        plan = Plan(whichquant=__version__, created=created, data_sha256=hashes, study=study, asked=asked)
+        write(folder / "study.yaml", text.encode())
+        write(folder / "plan.json", msgspec.json.format(msgspec.json.encode(plan), indent=2))
+        yield plan
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other whichquants from writing into a run's folder.
+
+    Raises:
+        StudyError: one is writing there now.
+    """
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StudyError(f"{folder}: another whichquant is writing here: wait for it, or end it") from None
-        plan = Plan(
-            whichquant=__version__,
-            created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            data_sha256=data_hashes(study),
-            study=study,
-        )
-        if (folder / "plan.json").exists():
-            before = read_plan(folder)
-            _refuse_mixture(before, plan, folder)
-            plan = msgspec.structs.replace(plan, created=before.created)
-        write(folder / "study.yaml", text.encode())
-        write(folder / "plan.json", msgspec.json.format(msgspec.json.encode(plan), indent=2))
-        yield plan
+        yield
 
 
 def read_plan(folder: Path) -> Plan:
@@ -88,9 +100,15 @@ def write(path: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _refuse_mixture(before: Plan, now: Plan, folder: Path) -> None:
-    old, new = _settings(before), _settings(now)
-    changed = [f"{key} was {old[key]}, now {new[key]}" for key in old if key in new and old[key] != new[key]]
+def _refuse_mixture(before: dict[str, dict[str, str]], now: dict[str, dict[str, str]], folder: Path) -> None:
+    """Compare with what the records at hand were made with; a variant that never answered may change."""
+    answered = {path.stem for path in (folder / "records").glob("*.jsonl") if path.stat().st_size}
+    changed = [
+        f"{f'variants[{part}].' if part else ''}{key} was {old}, now {now[part][key]}"
+        for part, settings in before.items()
+        for key, old in settings.items()
+        if key in now.get(part, {}) and now[part][key] != old and (part in answered if part else answered)
+    ]
     if changed:
         raise StudyError(
             f"{folder}: holds answers to another study: {'; '.join(changed)}. Answers are not mixed:"
@@ -98,20 +116,22 @@ def _refuse_mixture(before: Plan, now: Plan, folder: Path) -> None:
         )
 
 
-def _settings(plan: Plan) -> dict[str, str]:
-    """Flatten what a plan sends to the models: `variants[q4].kv_cache` -> its value as text."""
-    flat = {f"data of {name}": digest[:12] for name, digest in plan.data_sha256.items()}
+def _settings(study: Study, hashes: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Flatten what a study sends to the models: by variant, and "" for what all share; values as JSON."""
+    shared = {f"data of {name}": digest[:12] for name, digest in hashes.items()}
+    parts = {"": shared}
 
     def walk(value: Any, path: str) -> None:  # noqa: ANN401 - plain data of any shape
         if isinstance(value, dict):
             for key, below in value.items():
                 if key not in _FREE:
                     walk(below, f"{path}.{key}" if path else key)
-        elif path == "variants":
-            for variant in value:
-                walk({key: below for key, below in variant.items() if key != "name"}, f"variants[{variant['name']}]")
-        else:
-            flat[path] = msgspec.json.encode(value).decode()
+        elif path != "variants":
+            shared[path] = msgspec.json.encode(value).decode()
 
-    walk(msgspec.to_builtins(plan.study), "")
-    return flat
+    walk(msgspec.to_builtins(study), "")
+    for variant in study.variants:
+        fields = msgspec.to_builtins(variant).items()
+        told = {key: msgspec.json.encode(value).decode() for key, value in fields if key != "name" and key not in _FREE}
+        parts[variant.name] = told
+    return parts

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from evaluator.plain import plain
 from evaluator.records import Grade, Key, Record
 from evaluator.report import words
-from evaluator.report.terminal import plain
 from evaluator.stats.proportions import wilson
 
 _LINE_EVERY_S = 15.0

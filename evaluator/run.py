@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 
 from evaluator import client, journal
+from evaluator.folder import write
 from evaluator.grade import Grader
 from evaluator.plan import Ask
 from evaluator.records import Answer, Grade, Record
@@ -30,6 +31,9 @@ class Watch(Protocol):
 
     def graded(self, record: Record, grade: Grade) -> None:
         """Hear of one record that is on disk and graded."""
+
+
+_HOPELESS = 12
 
 
 class Gone(Exception):  # noqa: N818 - it says what happened to the server
@@ -94,6 +98,9 @@ class _Desk:
         self.answered: asyncio.Queue[Record | None] = asyncio.Queue()
         self.written: asyncio.Queue[Record | None] = asyncio.Queue()
         self.unreached = 0
+        """Questions in a row that did not reach the server."""
+        self.hopeless = 0
+        """Failures before the first answer; -1 once there is one."""
 
     async def grade(self, earlier: list[Record]) -> None:
         """Grade records that are on disk already."""
@@ -125,7 +132,9 @@ class _Desk:
     async def _ask_all(self, server: Server, asks: list[Ask]) -> None:
         todo = iter(asks)
         crew = self.study.concurrency
-        http = client.connect(concurrency=crew, silence=self.study.silence, headers=headers(server.spec))
+        http = client.connect(
+            server.base_url, concurrency=crew, silence=self.study.silence, headers=headers(server.spec)
+        )
         async with http, asyncio.TaskGroup() as workers:
             for _ in range(min(crew, len(asks))):
                 workers.create_task(self._work(http, server, todo))
@@ -139,7 +148,11 @@ class _Desk:
                 raise Gone(_epitaph(server, record))
             if self.unreached > self.study.concurrency:
                 raise Gone(_epitaph(server, record))
+            self.hopeless = -1 if record.answer else self.hopeless + 1 if self.hopeless >= 0 else -1
             self.answered.put_nowait(record)
+            if self.hopeless >= _HOPELESS:
+                why = record.failure.message if record.failure else ""
+                raise Gone(f"the first {_HOPELESS} questions all failed, the last with: {why}")
 
     async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask) -> Record:
         path, body = request(server, ask.question.prompt, ask.sampling, stream=self.study.stream)
@@ -199,27 +212,35 @@ def read_facts(folder: Path) -> dict[str, ServerFacts]:
 
 
 def _keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool) -> None:
-    everything = read_facts(folder)
+    """Write down who answers; refuse when somebody else answered before.
+
+    Raises:
+        StudyError: the weights, the template or the server's build changed since.
+    """
+    everything, now = read_facts(folder), _portable(facts)
     before = everything.get(variant)
-    if known and before and before.model_sha256 != facts.model_sha256:
-        raise StudyError(
-            f'{folder}: the model of variant "{variant}" is another file now than the one that answered before'
-            " (its sha256 changed): give the study another name, or put the old file back"
-        )
-    everything[variant] = _portable(facts)
-    path = folder / "facts.json"
-    part = path.with_suffix(".part")
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(everything), indent=2))
-    part.replace(path)
+    fields = ["model_sha256", "chat_template_sha256", "version"]
+    if not facts.command:  # of a server that we launch the path may change, the weights are hashed
+        fields += ["model_id", "model_path"]
+    for name in fields if known and before else []:
+        old, new = getattr(before, name), getattr(now, name)
+        if old is not None and new is not None and old != new:
+            raise StudyError(
+                f'{folder}: another server answered for variant "{variant}" before: its {name} was {old}, now {new}.'
+                " Answers are not mixed: give the study another name, or put back what was there"
+            )
+    everything[variant] = now
+    write(folder / "facts.json", msgspec.json.format(msgspec.json.encode(everything), indent=2))
 
 
 def _portable(facts: ServerFacts) -> ServerFacts:
     """Take this machine's folders out of what will be shown to others."""
-    places = {sys.executable: "python", str(Path.cwd()) + os.sep: "", str(Path.home()): "~"}
+    places = {sys.executable: "python", f"{Path.cwd()}{os.sep}": "", f"{Path.home()}{os.sep}": f"~{os.sep}"}
 
     def tidy(text: str) -> str:
         for place, shown in places.items():
-            text = text.replace(place, shown)
+            if place != os.sep * 2:  # someone whose home or folder is /
+                text = text.replace(place, shown)
         return text
 
     return msgspec.structs.replace(

@@ -31,7 +31,7 @@ class Score(Struct, frozen=True, kw_only=True):
     answered_only: float | None
     """Of the replies that hold an answer."""
     bounds: tuple[float, float] | None
-    """All replies without an answer wrong, and all of them right; failures of transport included."""
+    """All questions without an answer wrong, and all of them right; failures of transport included."""
     pass_at_k: dict[int, float]
     """Mean over questions of the unbiased estimate, for k = 1 and k = repeats."""
     mean_tokens: float | None
@@ -56,7 +56,7 @@ def score(variant: str, benchmark: str, *, planned: int, records: Iterable[Recor
         accuracy=_accuracy(correctness),
         interval=_interval(correctness),
         answered_only=counts["correct"] / answered if answered else None,
-        bounds=(counts["correct"] / len(grades), 1 - counts["wrong"] / len(grades)) if answered else None,
+        bounds=(counts["correct"] / len(grades), 1 - counts["wrong"] / len(grades)) if grades else None,
         pass_at_k=_pass_at_k(correctness),
         **_speed(list(records)),
     )

@@ -9,13 +9,23 @@ from servers.spec import KvType, RuntimeName, Sampling
 Name = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$(?!\n)",
         max_length=100,
-        description="letters, digits, dots, dashes: it names files",
+        description="letters, digits, dots, dashes: it names files and folders",
     ),
 ]
+Model = Annotated[str, Meta(description="a path; hf:org/repo[/file.gguf][@revision]; of a running server the id")]
+Runtime = Annotated[RuntimeName, Meta(description="which server to start; openai is any server that runs already")]
+BaseUrl = Annotated[str, Meta(description="of a server that runs already, up to /v1; then nothing is started")]
+Binary = Annotated[str, Meta(description="program to run in place of the one on PATH")]
+Context = Annotated[int, Meta(ge=256, description="tokens for each question, prompt and reply")]
+Thinking = Annotated[bool, Meta(description="a server flag, and sent with every request; left out: the model's own")]
+KvCache = Annotated[KvType, Meta(description="type of keys and values in the KV cache; left out: the server's own")]
+Args = Annotated[tuple[str, ...], Meta(description="further arguments, handed to the server as they are")]
+KeyName = Annotated[str, Meta(description="environment variable that holds the key; the key is never written")]
 Margin = Annotated[float, Meta(gt=0, lt=100, description="points within which a variant equals the baseline")]
-Count = Annotated[int, Meta(ge=1)]
+Format = Annotated[Literal["chat", "completion"], Meta(description="completion is for base models")]
+Repeats = Annotated[int, Meta(ge=1, description="answers for each question; pass@k is estimated from them")]
 
 
 class StudyError(Exception):
@@ -26,33 +36,33 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing to compare: weights, runtime, KV cache, thinking and anything else that is set."""
 
     name: Name
-    model: str
-    runtime: RuntimeName | None = None
-    base_url: str | None = None
-    binary: str | None = None
-    context: Annotated[int, Meta(ge=256)] | None = None
-    thinking: bool | None = None
-    kv_cache: KvType | None = None
-    args: tuple[str, ...] = ()
-    api_key_env: str | None = None
+    model: Model
+    runtime: Runtime | None = None
+    base_url: BaseUrl | None = None
+    binary: Binary | None = None
+    context: Context | None = None
+    thinking: Thinking | None = None
+    kv_cache: KvCache | None = None
+    args: Args = ()
+    api_key_env: KeyName | None = None
 
 
 class MmluPro(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How MMLU-Pro is asked."""
 
-    questions: Count | Literal["all"] = 200
-    shots: Annotated[int, Meta(ge=0, le=5)] = 5
-    format: Literal["chat", "completion"] = "chat"
-    repeats: Count = 1
+    questions: Annotated[int, Meta(ge=1, le=12_032)] | Literal["all"] = 200
+    shots: Annotated[int, Meta(ge=0, le=5, description="worked examples of the question's category before it")] = 5
+    format: Format = "chat"
+    repeats: Repeats = 1
     margin: Margin = 2.0
 
 
 class HumanEval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How HumanEval is asked."""
 
-    questions: Count | Literal["all"] = "all"
-    format: Literal["chat", "completion"] = "chat"
-    repeats: Count = 1
+    questions: Annotated[int, Meta(ge=1, le=164)] | Literal["all"] = "all"
+    format: Format = "chat"
+    repeats: Repeats = 1
     margin: Margin = 5.0
 
 
@@ -71,7 +81,7 @@ class Benchmarks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How differences are judged."""
 
-    alpha: Annotated[float, Meta(gt=0, lt=0.5)] = 0.05
+    alpha: Annotated[float, Meta(ge=1e-6, lt=0.5, description="rate of false alarms over all comparisons")] = 0.05
     mode: Literal["fixed"] = "fixed"
 
 
@@ -79,14 +89,14 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is compared with what, by which questions, and how it is decided."""
 
     study: Name
-    baseline: str
+    baseline: Annotated[str, Meta(description="the variant that all others are compared with")]
     variants: Annotated[tuple[Variant, ...], Meta(min_length=1)]
     benchmarks: Benchmarks
     sampling: Sampling = Sampling()
     decide: Decide = Decide()
     concurrency: Annotated[int, Meta(ge=1, le=256, description="questions in flight at once, for each variant")] = 4
     parallel: Annotated[bool, Meta(description="all variants at once; they must fit into memory together")] = False
-    stream: bool = True
+    stream: Annotated[bool, Meta(description="false for a server that cannot stream; hides time to first token")] = True
     silence: Annotated[float, Meta(gt=0, description="seconds without a byte after which a reply is given up")] = 600.0
     seed: Annotated[int, Meta(description="order of the questions")] = 42
     note: Annotated[str, Meta(description="printed in the report")] = ""

@@ -10,6 +10,8 @@ import yaml
 from msgspec import inspect
 
 from evaluator.study import Study, StudyError, Variant
+from servers.openai import normal
+from servers.spec import ServerError
 
 
 def read(path: Path) -> tuple[Study, str]:
@@ -57,6 +59,8 @@ def json_schema() -> dict[str, Any]:
 def _contradictions(study: Study) -> Iterator[tuple[str, str]]:
     names = [variant.name for variant in study.variants]
     for i, variant in enumerate(study.variants):
+        if any(word.partition("=")[0] == "--api-key" for word in variant.args):
+            yield f"variants[{i}].args", "a key would be written into the run: name its variable in api_key_env instead"
         at = f"variants[{i}]"
         first = names.index(variant.name)
         if first != i:
@@ -76,8 +80,10 @@ def _contradictions(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _settings_of_running(at: str, variant: Variant) -> Iterator[tuple[str, str]]:
-    if not re.match(r"https?://[^/\s]+", variant.base_url or ""):
-        yield f"{at}.base_url", f'"{variant.base_url}" is no http URL: write it as http://localhost:1234/v1'
+    try:
+        normal(variant.base_url or "")
+    except ServerError as error:
+        yield f"{at}.base_url", str(error)
     for key in ("binary", "context", "kv_cache", "args"):
         if getattr(variant, key):
             yield f"{at}.{key}", f"a server that runs already cannot be given {key}: set it there, and remove it here"
@@ -183,17 +189,22 @@ def _type_at(key: str) -> inspect.Type:
     """Follow a key such as `variants[2].thinking` through the types of a study."""
     kind = inspect.type_info(Study)
     for part in _parts(key):
-        options = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+        options = [_bare(option) for option in (kind.types if isinstance(kind, inspect.UnionType) else (kind,))]
         inner = next(option for option in options if isinstance(option, inspect.StructType | inspect.VarTupleType))
         if isinstance(inner, inspect.VarTupleType):
             kind = inner.item_type
         else:
             kind = next(field.type for field in inner.fields if field.encode_name == part)
-        kind = kind.type if isinstance(kind, inspect.Metadata) else kind
+        kind = _bare(kind)
     return kind
 
 
 def _choices(kind: inspect.Type) -> list[str]:
-    options = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    options = [_bare(option) for option in (kind.types if isinstance(kind, inspect.UnionType) else (kind,))]
     literals = [str(value) for option in options if isinstance(option, inspect.LiteralType) for value in option.values]
     return literals + ["a whole number" for option in options if isinstance(option, inspect.IntType)]
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    """Take a type out of its description."""
+    return kind.type if isinstance(kind, inspect.Metadata) else kind

@@ -20,7 +20,7 @@ MESSAGE = "Say it."
 async def ours(base_url: str) -> int:
     """Read one reply with evaluator.client; give its length."""
     body = {"model": "fake", "messages": [{"role": "user", "content": MESSAGE}], "stream": True}
-    async with client.connect(concurrency=1, silence=30) as http:
+    async with client.connect(base_url, concurrency=1, silence=30) as http:
         total = 0
         for _ in range(REPLIES):
             answer = await client.ask_once(http, f"{base_url}/chat/completions", body)

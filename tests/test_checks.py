@@ -89,6 +89,22 @@ CUT = answer(finish_reason="length")
         pytest.param(
             [answer("<think>hm</think>" + LETTER)] * 20, "false", [("thinking_on", "block", "a")], id="tags-though-off"
         ),
+        pytest.param(
+            [THOUGHT] * 18 + [answer(reasoning="hm", finish_reason="length")] * 2,
+            "null",
+            [("cut_off", "block", "a"), ("thinking_differs", "warn", None)],
+            id="thinking-cut-off-though-undeclared",
+        ),
+        pytest.param(
+            [answer("Hm.")] * 11 + [answer()] * 9,
+            "null",
+            [("unparsed", "warn", "a"), ("unreadable", "block", "a")],
+            id="unreadable",
+        ),
+        pytest.param([answer(model="x")] * 20, "null", [("model_name", "warn", "a")], id="another-name"),
+        pytest.param(
+            [answer(model="m")] * 19 + [answer(model="x")], "null", [("model_changed", "block", "a")], id="swapped"
+        ),
         pytest.param([THOUGHT] * 20, "null", [("thinking_differs", "warn", None)], id="one-thinks-undeclared"),
     ],
 )
@@ -114,3 +130,44 @@ def test_different_chat_templates_are_named() -> None:
     }
 
     assert found([answer()] * 20, facts=facts) == [("template", "warn", None)]
+
+
+@pytest.mark.parametrize(
+    ("fact", "prompt_tokens", "expected"),
+    [
+        pytest.param({"context": 8192}, 1000, [], id="enough"),
+        pytest.param({"context": 4096}, 1000, [("context", "warn", "a")], id="long-replies-cut"),
+        pytest.param({"context": 1000}, 1000, [("context", "block", "a")], id="prompts-cut"),
+    ],
+)
+def test_a_context_that_is_too_small_is_named(fact: Any, prompt_tokens: int, expected: list[Any]) -> None:
+    facts = {"a": ServerFacts(runtime="x", engine="x", **fact)}
+
+    assert found([answer(prompt_tokens=prompt_tokens)] * 20, facts=facts) == expected
+
+
+def test_two_models_that_one_server_answers_alike_are_not_two_models() -> None:
+    codes = found([answer(model="loaded")] * 20, other=answer(model="loaded"))
+
+    assert ("same_model", "block", "b") in codes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        pytest.param("shots: 0", "shots: 0, repeats: 3", "greedy_repeats", id="greedy-repeats"),
+        pytest.param(
+            '{name: a, model: m, base_url: "http://h/v1"',
+            "{name: a, model: m, runtime: mlx_lm",
+            "seed_not_sent",
+            id="seed",
+        ),
+    ],
+)
+def test_settings_that_do_nothing_are_noted(old: str, new: str, code: str) -> None:
+    text = STUDY.replace("THINKING", "null").replace(old, new) + "sampling: {seed: 1}\n"
+    study = parse(text, "s")
+
+    notes = checks(study, facts={}, scores=[], records={"a": [], "b": []}, grades=[])
+
+    assert [(check.code, check.severity) for check in notes] == [(code, "note")]

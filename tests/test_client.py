@@ -20,7 +20,7 @@ async def no_sleep(_seconds: float) -> None:
 
 
 async def ask(script: Script, *, stream: bool = True, silence: float = 5.0, retry: bool = False) -> Any:
-    async with FakeServer(script) as fake, client.connect(concurrency=2, silence=silence) as http:
+    async with FakeServer(script) as fake, client.connect(fake.base_url, concurrency=2, silence=silence) as http:
         body = {**CHAT, "stream": stream, **({"stream_options": {"include_usage": True}} if stream else {})}
         url = f"{fake.base_url}/chat/completions"
         if retry:
@@ -113,6 +113,16 @@ async def test_every_fault_is_a_failure_of_its_own_kind(reply: Reply, kind: str,
     assert says in failure.message
 
 
+@STREAMS
+async def test_odd_metadata_does_not_spoil_a_good_reply(stream: bool) -> None:
+    extra = {"usage": {"prompt_tokens": 12.0, "completion_tokens": "9"}, "system_fingerprint": 7, "timings": [1]}
+
+    answer = await ask(Reply(text="fine", extra=extra), stream=stream)
+
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.prompt_tokens, answer.completion_tokens, answer.timings) == ("fine", 12, None, None)
+
+
 async def test_an_error_object_inside_a_stream_is_a_failure() -> None:
     failure = await ask(Reply(text="x", extra={"error": {"message": "out of memory"}}))
 
@@ -120,7 +130,7 @@ async def test_an_error_object_inside_a_stream_is_a_failure() -> None:
 
 
 async def test_nobody_there_is_unreachable() -> None:
-    async with client.connect(concurrency=1, silence=1) as http:
+    async with client.connect("http://127.0.0.1:9/v1", concurrency=1, silence=1) as http:
         failure = await client.ask_once(http, "http://127.0.0.1:9/v1/chat/completions", CHAT)
 
     assert isinstance(failure, Failure)
@@ -168,7 +178,7 @@ def test_every_exception_of_the_http_library_has_a_kind() -> None:
 async def test_a_key_is_sent_but_never_part_of_the_request_that_is_stored() -> None:
     async with (
         FakeServer(Reply(text="x"), api_key="secret") as fake,
-        client.connect(concurrency=1, silence=5, headers={"Authorization": "Bearer secret"}) as http,
+        client.connect(fake.base_url, concurrency=1, silence=5, headers={"Authorization": "Bearer secret"}) as http,
     ):
         answer = await client.ask_once(http, f"{fake.base_url}/chat/completions", CHAT)
 

@@ -110,9 +110,12 @@ sampling: {temperature: 0, max_tokens: 512}
 """
 
 
-def enter(folder: Path, text: str) -> None:
+def enter(folder: Path, text: str, answered: str = "ab") -> None:
+    """Go into a run's folder as `whichquant run` does; the named variants answer a question."""
     with admit(parse(text, "s.yaml"), text, folder):
-        pass
+        for variant in answered:
+            with journal.Journal(folder / "records" / f"{variant}.jsonl") as book:
+                book.append([record("a")])
 
 
 def test_the_plan_is_on_disk_before_the_first_question(tmp_path: Path) -> None:
@@ -137,7 +140,6 @@ def test_the_plan_is_on_disk_before_the_first_question(tmp_path: Path) -> None:
             "{questions: 10}", "{format: completion}", 'humaneval.format was "chat", now "completion"', id="format"
         ),
         pytest.param("sampling:", "seed: 1\nsampling:", "seed was 42, now 1", id="seed"),
-        pytest.param("sampling:", "concurrency: 1\nsampling:", "concurrency was 4, now 1", id="concurrency"),
     ],
 )
 def test_a_study_that_asks_differently_is_refused_by_name(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -157,6 +159,7 @@ def test_a_study_that_asks_differently_is_refused_by_name(tmp_path: Path, old: s
         pytest.param("{questions: 10}", "{questions: 10, margin: 3}", id="margin"),
         pytest.param("baseline: a", "baseline: b", id="baseline"),
         pytest.param("sampling:", "decide: {alpha: 0.01}\nsampling:", id="alpha"),
+        pytest.param("sampling:", "concurrency: 1\nsampling:", id="concurrency"),
         pytest.param("benchmarks: {", "benchmarks: {mmlu_pro: {}, ", id="another-benchmark"),
         pytest.param(
             "benchmarks:", '  - {name: c, model: o, base_url: "http://h/v1"}\nbenchmarks:', id="another-variant"
@@ -171,6 +174,41 @@ def test_a_study_that_asks_more_or_judges_differently_goes_on(tmp_path: Path, ol
     enter(tmp_path / "s", changed)
 
     assert read_plan(tmp_path / "s").study == parse(changed, "s.yaml")
+
+
+def test_a_variant_that_never_answered_may_change(tmp_path: Path) -> None:
+    enter(tmp_path / "s", STUDY, answered="a")
+
+    enter(tmp_path / "s", STUDY.replace("model: n", "model: x"))
+
+    assert read_plan(tmp_path / "s").study.variants[1].model == "x"
+
+
+@pytest.mark.parametrize(
+    ("away", "back", "said"),
+    [
+        pytest.param(
+            ('  - {name: b, model: n, base_url: "http://localhost:2/v1"}\n', ""),
+            ("model: n", "model: other"),
+            'variants[b].model was "n", now "other"',
+            id="variant",
+        ),
+        pytest.param(
+            ("{humaneval: {questions: 10}}", "{mmlu_pro: {questions: 10}}"),
+            ("{questions: 10}", "{format: completion}"),
+            'humaneval.format was "chat", now "completion"',
+            id="benchmark",
+        ),
+    ],
+)
+def test_what_was_taken_away_does_not_come_back_as_something_else(
+    tmp_path: Path, away: tuple[str, str], back: tuple[str, str], said: str
+) -> None:
+    enter(tmp_path / "s", STUDY)
+    enter(tmp_path / "s", STUDY.replace(*away), answered="")
+
+    with pytest.raises(StudyError, match=re.escape(said)):
+        enter(tmp_path / "s", STUDY.replace(*back))
 
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:

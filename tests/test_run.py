@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -115,13 +116,13 @@ def test_the_report_counts_what_happened(bench: Bench) -> None:
     def mixed(body: Any, number: int) -> Reply:
         letter = ANSWERS[prompt_of(body)]
         kinds = [
-            Reply(text=f"The answer is ({letter})."),
+            *[Reply(text=f"The answer is ({letter}).")] * 6,
             Reply(text=f"The answer is ({letter})", finish_reason="length"),
             Reply(text=None),
             Reply(text="I think it depends."),
             Reply(text="I'm sorry, but I can't help with that."),
         ]
-        return kinds[list(ANSWERS).index(prompt_of(body)) % 5]
+        return kinds[list(ANSWERS).index(prompt_of(body)) % 10]
 
     result = bench.run(bench.study(50, good=right, odd=mixed))
 
@@ -217,6 +218,47 @@ def test_a_server_that_goes_away_in_the_middle_does_not_fail_every_question(benc
     assert score["outcomes"].get("failed", 0) <= 3, "it must give up, not burn the rest of the questions"
 
 
+def test_a_server_that_refuses_every_question_is_given_up_and_its_reason_told(bench: Bench) -> None:
+    study = bench.study(60, good=Reply(status=404, error="model 'fake' not found"))
+    result = bench.run(study)
+
+    assert result.exit_code == 1
+    assert "model 'fake' not found" in " ".join(result.output.split())
+    assert len(bench.fakes["good"].requests) <= 15
+    assert "model 'fake' not found" in (bench.folder / "runs/s/report.md").read_text()
+
+
+def test_another_server_behind_the_same_address_is_refused(bench: Bench) -> None:
+    pages = {"/props": {"build_info": "b1", "model_path": "one.gguf", "chat_template": "t"}}
+    first = bench._stack.enter_context(FakeServer(right, pages=pages))
+    study = bench.folder / "study.yaml"
+    variant = f'  - {{name: good, model: fake, base_url: "{first.base_url}"}}'
+    study.write_text(STUDY.format(variants=variant, n=5))
+    bench.run(study)
+    pages["/props"]["model_path"] = "two.gguf"
+    first._pages.update(pages)
+    study.write_text(study.read_text().replace("questions: 5", "questions: 9"))
+
+    result = bench.run(study)
+
+    assert result.exit_code == 2
+    assert "its model_path was one.gguf, now two.gguf" in " ".join(result.stderr.split())
+    assert len(first.requests) == 5
+
+
+def test_a_report_is_not_unscored_on_a_machine_without_a_sandbox(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = bench.study(1, good=right)
+    study.write_text(re.sub(r"benchmarks: .*", "benchmarks: {humaneval: {questions: 3}}", study.read_text()))
+    bench.run(study)
+    monkeypatch.setattr("evaluator.conduct.find_sandbox", lambda: NoSandbox(reason="none here.", install="get one"))
+
+    result = CliRunner().invoke(main, ["report", str(bench.folder / "runs" / "s")])
+
+    assert result.exit_code == 2
+    assert "nothing was changed" in result.stderr
+    assert bench.report()["scores"][0]["outcomes"] == {"wrong": 3}
+
+
 def test_repeats_give_pass_at_k(bench: Bench) -> None:
     def every_other(body: Any, number: int) -> Reply:
         return right(body) if number % 2 else wrong(body)
@@ -291,7 +333,8 @@ def test_model_output_is_inert_in_every_report(bench: Bench) -> None:
     assert "<script>alert" not in page
     assert "<img src=x" not in page
     assert "\x1b" not in result.output
-    assert "<img" not in (bench.folder / "runs/s/report.md").read_text().replace("\\<img", "")
+    markdown = re.sub(r"`[^`\n]*`", "code", (bench.folder / "runs/s/report.md").read_text())
+    assert not re.search(r"(?<!\\)<(?!/?details|/?summary)", markdown)
 
 
 def test_a_key_comes_from_the_environment_and_is_never_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,8 +384,10 @@ def test_parallel_variants_run_at_the_same_time(bench: Bench) -> None:
 WHICHQUANT = [sys.executable, "-m", "evaluator"]
 
 
-def start(bench: Bench, study: Path) -> subprocess.Popen[str]:
+def start(bench: Bench, study: Path, *, in_background: bool = False) -> subprocess.Popen[str]:
     command = [*WHICHQUANT, "run", str(study), "--runs", str(bench.folder / "runs")]
+    if in_background:  # as a shell script starts it with `&`: Ctrl-C is ignored
+        command = ["sh", "-c", f"trap '' INT; exec {shlex.join(command)}"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -354,21 +399,23 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
+    ("number", "code", "in_background"),
     [
-        pytest.param(signal.SIGKILL, -9, id="kill"),
-        pytest.param(signal.SIGINT, 130, id="ctrl-c"),
-        pytest.param(signal.SIGTERM, 130, id="terminate"),
+        pytest.param(signal.SIGKILL, -9, False, id="kill"),
+        pytest.param(signal.SIGINT, 130, False, id="ctrl-c"),
+        pytest.param(signal.SIGTERM, 130, False, id="terminate"),
+        pytest.param(signal.SIGHUP, 130, False, id="terminal-closed"),
+        pytest.param(signal.SIGTERM, 130, True, id="terminate-in-background"),
     ],
 )
 def test_after_any_end_the_same_command_goes_on_where_it_stopped(
-    bench: Bench, number: signal.Signals, code: int
+    bench: Bench, number: signal.Signals, code: int, in_background: bool
 ) -> None:
     def slow(body: Any, _number: int) -> Reply:
         return Reply(text=right(body).text, delay=0.05)
 
     study = bench.study(60, good=slow)
-    process = start(bench, study)
+    process = start(bench, study, in_background=in_background)
     wait_for(lambda: len(bench.fakes["good"].requests) >= 20)
     process.send_signal(number)
     output, _ = process.communicate(timeout=30)

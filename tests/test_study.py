@@ -93,7 +93,10 @@ def test_everything_in_the_file_arrives_in_the_study() -> None:
             "kv_cache: q8_0", "kv_cache: q7", '11: variants[1].kv_cache: "q7" is not known here', id="kv-type"
         ),
         pytest.param(
-            "http://localhost:1234/v1", "localhost", '14: variants[2].base_url: "localhost" is no http URL', id="url"
+            "http://localhost:1234/v1",
+            "localhost",
+            "14: variants[2].base_url: base_url 'localhost' is no address",
+            id="url",
         ),
         pytest.param(
             "model: some-model",
@@ -111,6 +114,9 @@ def test_everything_in_the_file_arrives_in_the_study() -> None:
             '17: benchmarks.mmlu_pro.questions: "half" is not known',
             id="questions",
         ),
+        pytest.param("repeats: 3", "questions: 900", "18: benchmarks.humaneval.questions: ", id="more-than-there-are"),
+        pytest.param('"--flash-attn"', '"--api-key"', "12: variants[1].args: a key would be written", id="key-in-args"),
+        pytest.param("alpha: 0.05", "alpha: 1.0e-17", "20: decide.alpha: expected a number >= 1e-06", id="alpha-tiny"),
         pytest.param("study: quants\n", "", "1: study: missing: it must be given", id="missing"),
         pytest.param(
             "study: quants", "study: quants\nstudy: other", "2: study: written twice (first on line 1)", id="twice"

@@ -11,6 +11,7 @@ from rich.text import Text
 from evaluator.conduct import conduct
 from evaluator.demo.builds import builds
 from evaluator.demo.to_mlx import convert
+from evaluator.report.assemble import is_finished
 from servers.hashing import sha256_of, user_cache
 from servers.wheels import SMOLLM2, gguf_from_wheel
 
@@ -117,6 +118,6 @@ def _shown(path: Path) -> str:
 def _folder(runs: Path, name: str) -> Path:
     """Find the folder to go on in, or a new one: a finished demo is never overwritten."""
     number = 1
-    while (runs / f"{name}-{number}" / "report.json").exists():
+    while is_finished(runs / f"{name}-{number}"):
         number += 1
     return runs / f"{name}-{number}"

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -62,6 +63,31 @@ def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] 
         checks=found,
         problems={name: why.partition("\n")[0] for name, why in (problems or {}).items()},
     )
+
+
+def earlier_problems(folder: Path) -> dict[str, str]:
+    """Read from a run's last report which variants could not be finished."""
+    return {str(name): str(why) for name, why in _last_report(folder).get("problems", {}).items()}
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run's last report misses no variant and no question."""
+    last = _last_report(folder)
+    lost = any(check.get("code") == "no_reply" for check in last.get("checks", ()))
+    return bool(last) and not last.get("problems") and not lost
+
+
+def was_scored(folder: Path) -> bool:
+    """Whether code of this run was executed and scored before."""
+    scores = _last_report(folder).get("scores", ())
+    return any(s.get("benchmark") == "humaneval" and s.get("accuracy") is not None for s in scores)
+
+
+def _last_report(folder: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode((folder / "report.json").read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError):
+        return {}
 
 
 def _records(folder: Path, variant: str, asked: Mapping[Key, Question]) -> list[Record]:

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 
-import msgspec
-
+from evaluator.plain import plain
 from evaluator.report import words
 from evaluator.report.assemble import Report
 from evaluator.score import Score
@@ -39,7 +38,7 @@ def _lines(report: Report) -> Iterator[str]:
         for check in report.checks:
             about = ", ".join(filter(None, (check.variant, check.benchmark and words.name(check.benchmark))))
             yield f"- **{check.severity}** `{check.code}` {about + ': ' if about else ''}{_safe(check.message)}"
-    yield from ("", words.METHOD, "")
+    yield from ("", words.method(report), "")
     yield from _details(report)
 
 
@@ -52,24 +51,11 @@ def _table(report: Report, benchmark: str) -> Iterator[str]:
         size = words.size(report, score.variant)
         yield _row(score.variant, size, words.correct(score), *_accuracy(score), *_difference(report, score))
     yield ""
-    heads = (
-        "variant",
-        "no answer",
-        "no reply",
-        "of the answered",
-        "bounds",
-        "tokens/s",
-        "tokens a reply",
-        "first token",
-    )
-    yield from _head(*heads)
+    yield from _head(*_TOOK)
     yield from (_row(score.variant, *_rest(score)) for score in scores)
     for score in scores:
         if len(score.pass_at_k) > 1:
-            yield from (
-                "",
-                f"{score.variant}: " + ", ".join(f"pass@{k} {words.percent(p)}" for k, p in score.pass_at_k.items()),
-            )
+            yield from ("", f"{score.variant}: {words.pass_at_k(score)}")
 
 
 def _accuracy(score: Score) -> tuple[str, str]:
@@ -106,7 +92,7 @@ def _head(*cells: str) -> tuple[str, str]:
 
 
 def _row(*cells: str) -> str:
-    return "| " + " | ".join(_safe(cell) for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
 def _details(report: Report) -> Iterator[str]:
@@ -114,7 +100,7 @@ def _details(report: Report) -> Iterator[str]:
     yield from ("<details><summary>How it was done</summary>", "")
     for variant in study.variants:
         facts = report.facts.get(variant.name)
-        yield f"- **{variant.name}**: {_safe(words.setting(variant))}; model `{_safe(variant.model)}`"
+        yield f"- **{variant.name}**: {_safe(words.setting(variant))}; model {_code(variant.model)}"
         if facts:
             yield f"  - served by {_safe(facts.engine)}, version {_safe(facts.version or 'unknown')}"
             yield f"  - model sha256 {facts.model_sha256 or 'unknown'}"
@@ -122,9 +108,8 @@ def _details(report: Report) -> Iterator[str]:
             yield f"  - context {facts.context or 'unknown'} tokens a slot, {facts.slots or 'unknown'} slots"
             yield f"  - KV cache {facts.kv_cache or 'unknown'}"
         if facts and facts.command:
-            yield f"  - `{_safe(' '.join(facts.command))}`"
-    sampling = {key: value for key, value in msgspec.to_builtins(study.sampling).items() if value is not None}
-    yield "- sampling: " + ", ".join(f"{key} {value}" for key, value in sampling.items())
+            yield f"  - {_code(' '.join(facts.command))}"
+    yield f"- sampling: {words.sampling(study)}"
     yield f"- {study.concurrency} questions in flight at once; order of questions: seed {study.seed}"
     yield from (f"- data of {words.name(b)}: sha256 {digest}" for b, digest in plan.data_sha256.items())
     yield f"- alpha {study.decide.alpha:g}; baseline {study.baseline}"
@@ -135,5 +120,14 @@ def _details(report: Report) -> Iterator[str]:
 
 def _safe(text: str) -> str:
     """Keep text from a server or a study from becoming markup, a new line or a new cell."""
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return re.sub(r"([|<])", r"\\\1", text)
+    return re.sub(r"([\\`*\[\]<>&|#])", r"\\\1", _line(text))
+
+
+def _code(text: str) -> str:
+    """Write a code span that its text cannot leave."""
+    inside = _line(text).replace("`", "'").replace("|", "/")
+    return f"`{inside}`"
+
+
+def _line(text: str) -> str:
+    return " ".join(plain(text).split())

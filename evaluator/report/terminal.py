@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from evaluator.plain import plain
 from evaluator.report import words
 from evaluator.report.assemble import Report
 
@@ -20,14 +21,12 @@ def show(report: Report, console: Console) -> None:
         console.print(renderable)
 
 
-def plain(text: str) -> str:
-    """Strip what could steer a terminal from text that a server or a file wrote."""
-    return "".join(c for c in text if c.isprintable() or c == "\n")
-
-
 def _parts(report: Report) -> Iterator[ConsoleRenderable]:
     for benchmark in report.plan.study.benchmarks.chosen():
         yield _table(report, benchmark)
+    for score in report.scores:
+        if len(score.pass_at_k) > 1:
+            yield Text(f"{score.variant}, {words.name(score.benchmark)}: {words.pass_at_k(score)}")
     for check in report.checks:
         about = ", ".join(filter(None, (check.variant, check.benchmark and words.name(check.benchmark))))
         style = {"block": "bold red", "warn": "yellow"}.get(check.severity, "dim")

@@ -1,23 +1,18 @@
 """How numbers are written, the same in every report."""
 
+import msgspec
+
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.records import Outcome
 from evaluator.report.assemble import Report
 from evaluator.score import Score
 from evaluator.stats.proportions import Interval
-from evaluator.study import Variant
+from evaluator.study import Study, Variant
 from evaluator.verdict import Comparison
 
 UNANSWERED: tuple[Outcome, ...] = ("truncated", "empty", "unparsed", "refused")
 
 DASH = "\u2013"
-
-METHOD = (
-    "Every variant got the same questions in the same order. Accuracy is strict (a reply without a readable answer"
-    " counts as wrong), with Wilson's interval. Differences are tested on the paired answers (McNemar, mid-p),"
-    " corrected by Holm for the number of comparisons; intervals of differences are Tango's. Equivalence is tested"
-    " against the margin set in the study (TOST), corrected the same way."
-)
 
 
 def percent(proportion: float | None, digits: int = 1) -> str:
@@ -48,7 +43,7 @@ def unanswered(score: Score) -> str:
 
 def bounds(score: Score) -> str:
     """Write the accuracy with every unanswered question wrong, and with all of them right."""
-    return DASH if score.bounds is None else f"{100 * score.bounds[0]:.1f} to {100 * score.bounds[1]:.1f} %"
+    return DASH if score.bounds is None else interval(Interval(*score.bounds, 1.0))
 
 
 def no_reply(score: Score) -> str:
@@ -102,3 +97,41 @@ def asked(report: Report, benchmark: str) -> str:
     if shots is not None:
         parts.append(f"{shots}-shot")
     return ", ".join([*parts, settings.format, f"margin {settings.margin:g} points"])
+
+
+def pass_at_k(score: Score) -> str:
+    """Write `pass@1 52.0 %, pass@5 71.3 %`."""
+    return ", ".join(f"pass@{k} {percent(p)}" for k, p in score.pass_at_k.items())
+
+
+def sampling(study: Study) -> str:
+    """Write the sampling values that the study sets."""
+    told = msgspec.to_builtins(study.sampling)
+    return ", ".join(f"{key} {value}" for key, value in told.items() if value is not None)
+
+
+def method(report: Report) -> str:
+    """Say how the numbers were made."""
+    repeats = [settings.repeats for settings in report.plan.study.benchmarks.chosen().values()]
+    family = max((comparison.family for comparison in report.comparisons), default=0)
+    parts = [
+        "Every variant got the same questions in the same order.",
+        "Accuracy is strict: a reply without a readable answer counts as wrong.",
+    ]
+    if min(repeats) == 1:
+        parts.append(
+            "With one answer a question, accuracy has Wilson's interval, differences are tested on the paired answers"
+            " (McNemar, mid-p), and their intervals are Tango's."
+        )
+    if max(repeats) > 1:
+        parts.append(
+            "With several answers a question, questions are averaged first; differences are tested by flipping signs,"
+            " and intervals are those of a mean (Miller 2024)."
+        )
+    parts.append("Equivalence is tested against the margin set in the study (two one-sided tests).")
+    if family > 1:
+        parts.append(
+            f"Both tests are corrected by Holm for {family} comparisons; whether a difference is beyond or within the"
+            " margin is judged by an interval widened for that number."
+        )
+    return " ".join(parts)
