@@ -1,7 +1,7 @@
 """From records to grades: pure, but for the code that runs in the sandbox."""
 
 from evaluator.benchmarks.extract_choice import extract_choice
-from evaluator.benchmarks.extract_code import extract_code
+from evaluator.benchmarks.extract_code import extract_code, goes_on_after_body
 from evaluator.records import Answer, Extraction, Grade, Outcome, Question, Record
 from evaluator.sandbox import NoSandbox, Run, Sandbox, run_tests
 from evaluator.thinking import Thought, split_thinking
@@ -68,25 +68,23 @@ class Grader:
         if isinstance(self._sandbox, NoSandbox):
             return "not_scored", Extraction(value=program, why=self._sandbox.reason)
         seen = (question.id, program)
-        if seen not in self._runs:
-            self._runs[seen] = run_tests(self._sandbox, program, question.tests, question.answer)
-        run = self._runs[seen]
-        return ("correct" if run.passed else "wrong"), Extraction(value=program, why=f"{extraction.why}; {run.reason}")
+        run = self._runs.get(seen) or run_tests(self._sandbox, program, question.tests, question.answer)
+        if run.outcome == "no_verdict":
+            return "not_scored", Extraction(value=program, why=run.reason)
+        self._runs[seen] = run
+        outcome: Outcome = "correct" if run.outcome == "passed" else "wrong"
+        return outcome, Extraction(value=program, why=f"{extraction.why}; {run.reason}")
 
 
 def _no_answer(answer: Answer, thought: Thought, question: Question) -> tuple[Outcome, Extraction] | None:
     """Tell the replies that hold no whole answer, whatever text they hold."""
     if thought.unclosed:
         return "truncated", Extraction(value=None, why="the thinking never ends")
-    if answer.finish_reason == "length" and (question.prompt.chat or not _goes_on_after_the_body(answer.text)):
+    # A base model does not know when to stop: its function counts if it ended before the limit cut the rest.
+    completes_code = question.benchmark == "humaneval" and not question.prompt.chat
+    if answer.finish_reason == "length" and not (completes_code and goes_on_after_body(thought.answer)):
         return "truncated", Extraction(value=None, why="the output limit cut the reply")
     if not thought.answer.strip():
         why = "thinking, but no answer after it" if thought.reasoning else "nothing was written"
         return "empty", Extraction(value=None, why=why)
     return None
-
-
-def _goes_on_after_the_body(text: str) -> bool:
-    """Whether a base model ended the function and went on with something else until the limit cut it."""
-    lines = [line for line in text.split("\n")[1:-1] if line.strip()]
-    return any(not line[0].isspace() for line in lines)

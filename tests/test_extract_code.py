@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import evaluator.benchmarks
-from evaluator.benchmarks.extract_code import extract_code
+from evaluator.benchmarks.extract_code import extract_code, goes_on_after_body
 from evaluator.sandbox import NoSandbox, Run, Sandbox, find_sandbox, run_tests
 from evaluator.thinking import split_thinking
 
@@ -152,7 +152,7 @@ def failures(sandbox: Sandbox, problems: list[Problem], programs: list[str | Non
 
     with ThreadPoolExecutor(2) as pool:
         runs = pool.map(run, problems, programs)
-        return {p["task_id"]: run.reason for p, run in zip(problems, runs, strict=True) if not run.passed}
+        return {p["task_id"]: run.reason for p, run in zip(problems, runs, strict=True) if run.outcome != "passed"}
 
 
 @pytest.mark.parametrize("render", RIGHT.values(), ids=RIGHT)
@@ -194,16 +194,34 @@ def test_a_base_model_s_completion_passes(sandbox: Sandbox, render: Callable[[Pr
     assert failures(sandbox, CHOSEN, programs) == {}
 
 
+GOES_ON = {
+    "in the body": ("    x = [\n        1,", False),
+    "body, then the next line's beginning": ("    return 1\nde", False),
+    "body, then a whole line": ("    return 1\n\ndef g():\n    pa", True),
+    "closing bracket at the margin": ("    x = [\n1\n".replace("1", "    1") + "]\n    y", False),
+    "indentation lost": ("return 1\nprint(2)\npri", True),
+    "indentation lost, blank line first": ("\nreturn 1\n    + 2", False),
+    "Windows line ends": ("    return 1\r\ndef g():\r\n    pa", True),
+    "nothing": ("", False),
+}
+
+
+@pytest.mark.parametrize(("text", "goes_on"), GOES_ON.values(), ids=GOES_ON)
+def test_a_completion_is_known_to_have_ended_its_function(text: str, *, goes_on: bool) -> None:
+    assert goes_on_after_body(text) is goes_on
+
+
 def test_a_blank_completion_is_no_code() -> None:
     assert extracted(CHOSEN[0], " \n\n", completion=True) is None
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("render", RIGHT.values(), ids=RIGHT)
-def test_every_problem_passes_however_it_is_written(sandbox: Sandbox, render: Callable[[Problem], str]) -> None:
-    programs = [extracted(p, render(p)) for p in PROBLEMS]
+def test_problems_pass_however_they_are_written(sandbox: Sandbox, render: Callable[[Problem], str]) -> None:
+    problems = PROBLEMS if render is full else PROBLEMS[::4]  # as published, and the renderings of every fourth
+    programs = [extracted(p, render(p)) for p in problems]
 
-    assert failures(sandbox, PROBLEMS, programs) == {}
+    assert failures(sandbox, problems, programs) == {}
 
 
 HOSTILE = {

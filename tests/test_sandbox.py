@@ -46,7 +46,7 @@ def test_published_solutions_pass(sandbox: Sandbox) -> None:
 
 
 def test_stubs_do_not_pass(sandbox: Sandbox) -> None:
-    assert not any(run.passed for run in run_all(sandbox, SAMPLE, "    pass\n"))
+    assert {run.outcome for run in run_all(sandbox, SAMPLE, "    pass\n")} == {"failed"}
 
 
 @pytest.mark.live
@@ -56,7 +56,7 @@ def test_all_published_solutions_pass(sandbox: Sandbox) -> None:
 
 @pytest.mark.live
 def test_no_stub_passes(sandbox: Sandbox) -> None:
-    assert not any(run.passed for run in run_all(sandbox, PROBLEMS, "    pass\n"))
+    assert {run.outcome for run in run_all(sandbox, PROBLEMS, "    pass\n")} == {"failed"}
 
 
 FLOOD = """
@@ -111,7 +111,7 @@ NOT_PASSED = {
 def test_what_does_not_pass_says_why(sandbox: Sandbox, program: str, reason: str) -> None:
     run = run_tests(sandbox, program, ONE, "f", seconds=5)
 
-    assert not run.passed
+    assert run.outcome == "failed"
     assert run.reason.startswith(reason)
 
 
@@ -122,7 +122,7 @@ def test_an_infinite_loop_ends_at_the_deadline_and_leaves_nothing(sandbox: Sandb
 
     run = run_tests(marked, "def f():\n    while True:\n        pass", ONE, "f", seconds=1)
 
-    assert run == Run(passed=False, reason="timeout after 1 s")
+    assert run == Run("failed", "timeout after 1 s")
     assert time.monotonic() - started < 3
     time.sleep(0.5)
     assert mark.encode() not in b"".join(
@@ -173,12 +173,14 @@ def test_files_outside_can_be_neither_read_nor_written(sandbox: Sandbox, where: 
     finally:
         canary.unlink()
 
-    assert not read.passed
+    assert read.outcome == "failed"
     assert left == "canary"
 
 
 def test_the_right_answers_cannot_be_read(sandbox: Sandbox) -> None:
-    assert not run_tests(sandbox, f"def f():\n    return bool(open({str(DATA)!r}, 'rb').read())", ONE, "f").passed
+    program = f"def f():\n    return bool(open({str(DATA)!r}, 'rb').read())"
+
+    assert run_tests(sandbox, program, ONE, "f").outcome == "failed"
 
 
 def test_a_local_server_cannot_be_reached(sandbox: Sandbox) -> None:
@@ -193,7 +195,7 @@ def test_the_environment_is_not_seen(sandbox: Sandbox, monkeypatch: pytest.Monke
     monkeypatch.setenv("SECRET_KEY", "secret")
     program = "import os\ndef f():\n    return int('SECRET_KEY' in os.environ)"
 
-    assert not run_tests(sandbox, program, ONE, "f").passed
+    assert run_tests(sandbox, program, ONE, "f").outcome == "failed"
 
 
 def test_a_missing_bubblewrap_gives_the_reason_and_the_line_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,6 +216,52 @@ def test_another_system_is_told_that_there_is_none(monkeypatch: pytest.MonkeyPat
 
     assert isinstance(found, NoSandbox)
     assert "Linux only" in found.reason
+
+
+NOT_STARTED = {
+    "no space": (("/bin/sh", "-c", "echo 'bwrap: No space left' >&2; exit 1"), "(exit code 1): bwrap: No space left"),
+    "no program": (("/no/such/bwrap",), "No such file or directory: '/no/such/bwrap'"),
+    "silent": (("/bin/true",), "did not start (exit code 0)"),
+    "killed": (("/bin/sh", "-c", "kill -9 $$"), "did not start (exit code -9)"),
+}
+
+
+@pytest.mark.parametrize(("command", "told"), NOT_STARTED.values(), ids=NOT_STARTED)
+def test_a_sandbox_that_does_not_start_gives_no_verdict(sandbox: Sandbox, command: tuple[str, ...], told: str) -> None:
+    run = run_tests(msgspec.structs.replace(sandbox, command=command), "def f():\n    return 1", ONE, "f")
+
+    assert run.outcome == "no_verdict"
+    assert run.reason.endswith(told)
+
+
+def test_a_start_that_takes_too_long_gives_no_verdict(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluator.sandbox.bubblewrap._START_SECONDS", 0.5)
+    slow = msgspec.structs.replace(sandbox, command=("/bin/sleep", "60"), interpreter=(), seccomp=None)
+
+    assert run_tests(slow, "def f():\n    return 1", ONE, "f") == Run(
+        "no_verdict", "the sandbox did not start within 0.5 s"
+    )
+
+
+def test_a_slow_start_is_not_charged_to_the_answer(sandbox: Sandbox) -> None:
+    slow = msgspec.structs.replace(sandbox, command=("/bin/sh", "-c", 'sleep 2; exec "$@"', "slow", *sandbox.command))
+
+    assert run_tests(slow, "def f():\n    return 1", ONE, "f", seconds=1.5).reason == "passed"
+
+
+def test_a_busy_machine_gets_a_second_try_with_more_time(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+
+    def busy_at_first(sandbox: Sandbox, program: str, tests: str, name: str, *, seconds: float) -> Run:
+        limits.append(seconds)
+        if len(limits) == 1:
+            return Run("failed", "timeout after 20 s")
+        return run_tests(sandbox, program, tests, name, seconds=seconds)
+
+    monkeypatch.setattr("evaluator.sandbox.probes.run_tests", busy_at_first)
+
+    assert prove(sandbox, Path.home()) == sandbox
+    assert limits[0] < limits[1]
 
 
 UNSAFE = {

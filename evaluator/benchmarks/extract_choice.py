@@ -8,65 +8,21 @@ import re
 from collections import deque
 from typing import NamedTuple
 
+from evaluator.benchmarks import extract_choice_phrases as phrases
 from evaluator.records import Extraction
 
 _MOST_PLACES = 1000
 """Places read, from the end. Only a reply that runs in circles has more, and each costs microseconds."""
-_BOX, _BRACE = "\x01", "\x02"  # stand for `\boxed{` and `}` once markup is off
 _FONTS = tuple(
     rf"\{name}{{"
     for name in ("text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mathsf", "mathit", "mathtt", "boldsymbol")
 )
 _CHARACTERS = str.maketrans(
-    dict.fromkeys("*_`${\r" + _BOX + _BRACE)
-    | {"}": _BRACE, "\xa0": " ", "\u2013": "-", "\u2014": "-", "\u2192": ">"}
+    dict.fromkeys("*_`${\r" + phrases.BOX + phrases.BRACE)
+    | {"}": phrases.BRACE, "\xa0": " ", "\u2013": "-", "\u2014": "-", "\u2192": ">"}
+    | {"\uff08": "(", "\uff09": ")", "\uff1a": ":"}
     | {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
 )
-
-_ANCHOR = re.compile(rf"{_BOX}|[aA](?:nswer|NSWER)|[oO](?:ption|PTION)|[cC](?:hoice|HOICE)")
-_ANNOUNCED = re.compile(
-    r"""(?ix:
-    (?:[ ](?:choice|option|letter))?
-    (?:[ ](?:here|(?:to|for)[ ](?:the|this)[ ](?:question|problem)))?
-    (?:,?[ ](?:therefore|thus|then|hence),?)?
-    (?: \s{0,6} (?:(?:is|would[ ]be|should[ ]be|must[ ]be)\b | [:=>] | -{1,2}>?)
-      | (?=\s{0,3}\n|[ ]?[(\[]) )        # a heading, or a bracket right behind the word
-    [\s:]{0,8}
-    (?:(?:therefore|thus|hence|clearly|definitely|most|likely|probably|simply|indeed|actually|then|now|given|by
-         |either|both|option|choice|letter|the|answer|is)\b[\s:,]{1,6}){0,4}
-    )"""
-)
-_LETTER = re.compile(
-    r"""(?x:
-    ["']? (?: \([ ]?([A-Za-z])[ ]?\) | \[[ ]?([A-Z])[ ]?\]
-      | \(?([A-Z])
-        # What may follow a bare letter, so that it is no article, pronoun, unit, variable or beginning of a name:
-        (?= ["']?\x02{0,3} (?: (?<=\x02)(?![\^=\w]) | \s{0,4}\Z | [ ]{0,5}[\n(<] | [.!](?![\w.]) | [,;:)\]](?!\w)
-          | [ ]{1,3}-[ ] | (?<=["'])(?!\w) | [ ](?i:because|since|as|for|due|with|which|based|given|or|and|is)\b ))
-    ) \)? (?!["'\x02 )\]]{0,3}\?)
-    )"""
-)
-_ANOTHER = re.compile(
-    r"""(?x:
-    [\x02"' ]{0,4} (?:,[ ]?)? (?:(?:(?i:and/or|or|and)\b|[,/&])[ ]{0,2})
-    (?i:(?:possibly|perhaps|maybe|even|option)[ ])?
-    (?: \(([A-Za-z]|[IVX]{2,4})\) | ([A-Z]|[IVX]{2,4})(?=\x02|\W|\Z)(?!'|[ ]\w) )
-    )"""
-)
-_STATED = re.compile(r"[ ](?i:is|must[ ]be)[ ](?i:therefore[ ]|clearly[ ]|thus[ ])?(?i:the[ ])?(?i:most[ ])?")
-_PRAISE = re.compile(r"(?i:correct|right|best|answer|accurate|appropriate)\b(?![ ]?(?:\?|(?i:if|only|when|about)\b))")
-_CHOSEN = re.compile(r"(?i:\b(?:choose|select|pick|chose|go(?:ing)? with)(?: the)? )\Z")
-_PRAISED_NOUN = re.compile(r"(?i:\b(?:correct|right|best|final|appropriate|suitable|accurate|my)(?: answer)? )\Z")
-_NOT_MEANT = re.compile(
-    r"""(?ix:
-    (?:\b(?:not|never|neither|doubt|cannot|wrong)|n't)
-    (?:[ ](?!(?:so|then|therefore|thus|hence|and|but)\b)[\w']{1,20}){0,6}[ ]\Z
-    | \b(?:if|whether|unless|suppose|supposing|assume|assuming|claims|claimed|says|said|why)
-      (?:[ ]that)?(?:[ ](?:the|my))?(?:[ ](?:correct|right|final|best))?[ ]\Z
-    )"""
-)
-_CORRECTION = re.compile(r"(?i:\b(?:no|not|wait|actually|sorry|rather|instead|mistake|but|however|correction|hmm)\b)")
-_NEXT_QUESTION = re.compile(r"\n[#\s]{0,6}(?:Question|QUESTION)\b[^\n:]{0,20}:")
 _ALONE = re.compile(r"[\"'(\[*_`$#\s]{0,8}([A-Z])[\"')\]*_`$.\s]{0,8}")
 
 
@@ -97,6 +53,8 @@ def extract_choice(text: str, letters: str, options: tuple[str, ...] = ()) -> Ex
         return _letter_alone(text, letters, texts)
     found = [one for one in found if one.asked] or found
     last = found[-1]
+    if not last.asked and any(one.letter != last.letter for one in found):
+        return Extraction(value=None, why="more than one option is called correct")
     if not last.letter or (len(found) > 1 and _contradicts(plain, found[-2], last)):
         return Extraction(value=None, why="the final sentence names more than one option")
     if last.letter not in letters:
@@ -111,66 +69,107 @@ def _without_markup(text: str) -> str:
         text = text.replace(font, "")
     for bracket in (r"\(", r"\)", r"\[", r"\]"):
         text = text.replace(bracket, "")
-    return text.translate(_CHARACTERS).replace("\\boxed\x03", _BOX).replace("\\", "")
+    return text.translate(_CHARACTERS).replace("\\boxed\x03", phrases.BOX).replace("\\", "")
 
 
 def _commitments(plain: str, texts: dict[str, str]) -> list[_Commitment]:
     found = []
-    for anchor in deque(_ANCHOR.finditer(plain), maxlen=_MOST_PLACES):
+    for anchor in deque(phrases.ANCHOR.finditer(plain), maxlen=_MOST_PLACES):
         word, start, end = anchor[0].lower(), anchor.start(), anchor.end()
         before = plain[max(0, start - 80) : start]
-        if word == _BOX:
-            one = _read(plain, start, end, texts, "boxed")
-        elif _NOT_MEANT.search(before):
+        if word == phrases.BOX:
+            inside = phrases.IN_THE_BOX.match(plain, end)
+            one = _read(plain, start, inside.end() if inside else end, texts, "boxed")
+        elif word.startswith(" "):
+            one = _read_called(plain, start, end, texts)
+        elif phrases.NOT_MEANT.search(before):
             one = None
         else:
-            announced = _ANNOUNCED.match(plain, end) if word == "answer" or _PRAISED_NOUN.search(before) else None
-            one = announced and _read(plain, start, announced.end(), texts, "announced as the answer")
-            one = one or _read_praised(plain, start, end, chosen=bool(_CHOSEN.search(before)))
+            announces = word == "answer" or phrases.PRAISED_NOUN.search(before)
+            one = _read_announced(plain, start, end, texts) if announces else None
+            if one is None and phrases.CHOSEN.search(before):
+                one = _read_chosen(plain, start, end)
         if one:
             found.append(one)
     return found
 
 
+def _read_announced(plain: str, start: int, end: int, texts: dict[str, str]) -> _Commitment | None:
+    """Read what follows "answer is", "answer:" or a heading."""
+    announced = phrases.ANNOUNCED.match(plain, end)
+    clause = phrases.CLAUSE_BREAK.split(plain[max(0, start - 200) : start])[-1]
+    if announced is None or (phrases.UNREAL if announced["would"] else phrases.IF_IT_WERE).search(clause):
+        return None
+    one = _read(plain, start, announced.end(), texts, "announced as the answer")
+    if one is None:
+        return None
+    if announced["beside"] is not None and phrases.MENTIONED.match(plain, one.end):
+        return None
+    return one._replace(asked=not announced["would"])
+
+
 def _read(plain: str, start: int, end: int, texts: dict[str, str], how: str) -> _Commitment | None:
     """Read a letter, or an option's text, that stands exactly at `end`."""
-    if letter := _LETTER.match(plain, end):
-        named = (letter[1] or letter[2] or letter[3]).upper()
-        another = _ANOTHER.match(plain, letter.end())
-        if another and (another[1] or another[2]).upper() != named:
-            return _Commitment(start, another.end(), "", asked=True, why="")
-        return _Commitment(start, letter.end(), named, asked=True, why=f"{named} is {how}")
-    rest = plain[end : end + 300].partition(_BRACE if how == "boxed" else "\n")[0]
-    for said in (rest, rest.partition(". ")[0]):
-        if named := texts.get(_simplified(said), ""):
-            return _Commitment(start, end + len(said), named, asked=True, why=f"the text of option {named} is {how}")
-    return None
+    letter = phrases.LETTER.match(plain, end)
+    if letter is None:
+        rest = plain[end : end + 300].partition(phrases.BRACE if how == "boxed" else "\n")[0]
+        for said in (rest, rest.partition(". ")[0]):
+            if named := texts.get(_simplified(said), ""):
+                why = f"the text of option {named} is {how}"
+                return _Commitment(start, end + len(said), named, asked=True, why=why)
+        said_first = phrases.SAID_FIRST.match(plain, end)
+        letter = phrases.LETTER.match(plain, said_first.end()) if said_first else None
+    if letter is None or phrases.TAKEN_BACK.match(plain, letter.end()):
+        return None
+    named = _named(letter)
+    listed = phrases.LISTED.match(plain, letter.end()) if "\n" in plain[start:end] else None
+    if listed and ord(listed[1]) == ord(named) + 1:
+        return None  # the options, repeated under a heading
+    another = phrases.ANOTHER.match(plain, letter.end())
+    if another and (another[1] or another[2]).upper() != named:
+        return _Commitment(start, another.end(), "", asked=True, why="")
+    return _Commitment(start, letter.end(), named, asked=True, why=f"{named} is {how}")
 
 
-def _read_praised(plain: str, start: int, end: int, *, chosen: bool) -> _Commitment | None:
-    """Read "option C is correct", or "option C" after "I choose"."""
-    letter = _LETTER.match(plain, end + 1) if plain[end : end + 1] == " " else None
+def _read_called(plain: str, start: int, end: int, texts: dict[str, str]) -> _Commitment | None:
+    """Read "(C) is the correct answer" or "option C is correct", backwards from the verb."""
+    called = phrases.CALLED.match(plain, end)
+    if called is None:
+        return None
+    candidates = phrases.SUBJECT.finditer(plain, max(0, start - 120), start)
+    letters = [one for one in candidates if one["opening"] is not None or one["noun"]]
+    if not letters:
+        return None
+    letter = letters[-1]
+    subject, named = letter.start("noun" if letter["noun"] else "letter"), letter["letter"].strip("\"'()[]").upper()
+    said = _simplified(plain[letter.end() : start])
+    if (said and texts.get(said) != named) or phrases.NOT_MEANT.search(plain, max(0, subject - 80), subject):
+        return None
+    return _Commitment(subject, called.end(), named, asked=bool(called["the"]), why=f"option {named} is called correct")
+
+
+def _read_chosen(plain: str, start: int, end: int) -> _Commitment | None:
+    """Read "option C" after "I choose"."""
+    letter = phrases.LETTER.match(plain, end + 1) if plain[end : end + 1] == " " else None
     if letter is None:
         return None
-    named = (letter[1] or letter[2] or letter[3]).upper()
-    stated = _STATED.match(plain, letter.end())
-    praise = stated and _PRAISE.match(plain, stated.end())
-    if not (praise or chosen):
-        return None
-    why = f"option {named} is " + ("chosen" if chosen else "called correct")
-    return _Commitment(start, (praise or letter).end(), named, asked=chosen, why=why)
+    return _Commitment(start, letter.end(), _named(letter), asked=True, why=f"option {_named(letter)} is chosen")
+
+
+def _named(letter: re.Match[str]) -> str:
+    return (letter[1] or letter[2] or letter[3]).upper()
 
 
 def _until_next_question(plain: str, found: list[_Commitment]) -> list[_Commitment]:
     """Leave out what a reply says after it has answered and then invented a next question."""
-    invented = _NEXT_QUESTION.search(plain, found[0].end) if found else None
+    invented = phrases.NEXT_QUESTION.search(plain, found[0].end) if found else None
     return [one for one in found if one.start < invented.start()] if invented else found
 
 
 def _contradicts(plain: str, earlier: _Commitment, last: _Commitment) -> bool:
     between = plain[earlier.end : last.start]
     one_sentence = len(between) < 200 and not re.search(r"[.!?;\n]", between)
-    return earlier.letter != last.letter and one_sentence and not _CORRECTION.search(between)
+    return earlier.letter != last.letter and one_sentence and not phrases.CORRECTION.search(between)
 
 
 def _letter_alone(text: str, letters: str, texts: dict[str, str]) -> Extraction:

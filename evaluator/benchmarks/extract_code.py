@@ -37,7 +37,7 @@ def extract_code(text: str, *, code_prompt: str, entry_point: str, completion: b
     Returns:
         The program, also when it does not parse: it will fail; None only when there is no code for `entry_point`.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _with_plain_line_ends(text)
     if completion:
         return _continue_prompt(text, code_prompt)
     blocks, outside = split_fences(text)
@@ -72,16 +72,30 @@ def _continue_prompt(text: str, code_prompt: str) -> Extraction:
     """Keep what a base model wrote up to the next statement at the left margin."""
     if not text.strip():
         return Extraction(value=None, why="no code: the completion is blank")
-    first, *lines = text.lstrip("\n").split("\n")
-    kept = [first]
-    for line in lines:
-        if line.strip() and not line[0].isspace() and not line.startswith(_CLOSES):
-            break
-        kept.append(line)
+    kept, _ = _split_completion(text)
     body = "\n".join(kept)
-    if not first[0].isspace():  # some servers strip a completion
+    if not body[0].isspace():  # some servers strip a completion
         return Extraction(value=_as_body(body, code_prompt), why="the completion, its first line indented again")
     return Extraction(value=code_prompt + body + "\n", why="the completion up to the next statement at the left margin")
+
+
+def goes_on_after_body(text: str) -> bool:
+    """Whether a completion ends the function and goes on with at least one whole line of something else."""
+    _, rest = _split_completion(_with_plain_line_ends(text))
+    return len(rest) > 1
+
+
+def _split_completion(text: str) -> tuple[list[str], list[str]]:
+    """Tell the lines of the function's body from those that follow it."""
+    lines = text.lstrip("\n").split("\n")
+    for number, line in enumerate(lines[1:], start=1):  # the first may have lost its indentation
+        if line.strip() and not line[0].isspace() and not line.startswith(_CLOSES):
+            return lines[:number], lines[number:]
+    return lines, []
+
+
+def _with_plain_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _under_prompt(code: str, code_prompt: str, entry_point: str) -> str:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 from secrets import token_hex
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,8 @@ from msgspec import Struct
 from evaluator.sandbox.seccomp import syscall_filter
 
 SECONDS = 10.0
+_START_SECONDS = 60.0
+_STARTED = b"started\n"
 _MEMORY_BYTES = 1 << 30
 _SCRATCH_BYTES = 64 << 20
 _VERDICT_BYTES = 64 << 10
@@ -33,7 +35,8 @@ _SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cac
 class Run(Struct, frozen=True):
     """What became of one answer."""
 
-    passed: bool
+    outcome: Literal["passed", "failed", "no_verdict"]
+    """`no_verdict`: the sandbox did not get as far as the answer, which says nothing about the answer."""
     reason: str
     """`passed`, or why not: the error's last line, `timeout after 10 s`, `memory`, `output`, `died with signal 11`."""
 
@@ -59,6 +62,8 @@ class NoSandbox(Struct, frozen=True):
 class _Ended(Struct, frozen=True):
     """How a process ended, and what it said on its own pipe."""
 
+    started: bool
+    """Everything was ready for the answer's code."""
     verdict: bytes
     complaint: str
     exit_code: int | None
@@ -112,7 +117,7 @@ def run_tests(sandbox: Sandbox, program: str, tests: str, entry_point: str, *, s
         program: the complete program that defines `entry_point`; executed with another `__name__` than `__main__`.
         tests: the source of `check(candidate)`.
         entry_point: the function's name.
-        seconds: wall clock time for everything, the interpreter's start included.
+        seconds: wall clock time for the answer and its tests; the sandbox's start has a limit of its own.
     """
     token = token_hex(16)
     message = {
@@ -126,22 +131,32 @@ def run_tests(sandbox: Sandbox, program: str, tests: str, entry_point: str, *, s
         "open_files": _OPEN_FILES,
         "processes": _PROCESSES if _processes_are_counted_apart() else None,
     }
-    ended = _execute(sandbox, message, seconds)
+    try:
+        ended = _execute(sandbox, message, seconds)
+    except OSError as error:  # no process, pipe or file to be had
+        return Run("no_verdict", f"the sandbox could not be started: {error}")
+    return _judge(ended, token, seconds)
+
+
+def _judge(ended: _Ended, token: str, seconds: float) -> Run:
+    complaint = f": {ended.complaint}" if ended.complaint else ""
+    if not ended.started:
+        how = f"within {_START_SECONDS:g} s" if ended.exit_code is None else f"(exit code {ended.exit_code})"
+        return Run("no_verdict", f"the sandbox did not start {how}{complaint}")
     if len(ended.verdict) > _VERDICT_BYTES:
-        return Run(passed=False, reason="output")
+        return Run("failed", "output")
     if ended.verdict.endswith(b"\n"):
         return _read_verdict(ended.verdict, token)
     if ended.exit_code is None or ended.exit_code == 128 + signal.SIGXCPU:
-        return Run(passed=False, reason=f"timeout after {seconds:g} s")
+        return Run("failed", f"timeout after {seconds:g} s")
     if ended.exit_code > 128:  # bubblewrap's way of passing a signal on
-        return Run(passed=False, reason=f"died with signal {ended.exit_code - 128}")
-    complaint = f": {ended.complaint}" if ended.complaint else ""
-    return Run(passed=False, reason=f"ended without a verdict (exit code {ended.exit_code}){complaint}")
+        return Run("failed", f"died with signal {ended.exit_code - 128}")
+    return Run("failed", f"ended without a verdict (exit code {ended.exit_code}){complaint}")
 
 
 def _execute(sandbox: Sandbox, message: dict[str, Any], seconds: float) -> _Ended:
     """Start the child, wait for its verdict, its end or the deadline, and kill whatever is left of it."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + _START_SECONDS
     verdict, child_verdict = os.pipe()
     with (
         os.fdopen(verdict, "rb", buffering=0) as verdict_end,
@@ -167,24 +182,29 @@ def _execute(sandbox: Sandbox, message: dict[str, Any], seconds: float) -> _Ende
         )
         try:
             child_end.close()  # so that the pipe ends when the sandbox does
-            said, in_time = _read_line(verdict_end, deadline)
+            said, in_time = _read_line(verdict_end, deadline, len(_STARTED))
+            started = said == _STARTED
+            if started:
+                deadline = time.monotonic() + seconds
+                said, in_time = _read_line(verdict_end, deadline, _VERDICT_BYTES + 1)
         finally:
             # A verdict or the end of the pipe leaves nothing to wait for but an exit code.
             exit_code = _end(process, deadline)
         complaints.seek(0)
         complaint = complaints.read(2000).decode(errors="replace").strip()
-        return _Ended(said, complaint.splitlines()[-1] if complaint else "", exit_code if in_time else None)
+        last = complaint.splitlines()[-1] if complaint else ""
+        return _Ended(started, said, last, exit_code if in_time else None)
 
 
-def _read_line(pipe: IO[bytes], deadline: float) -> tuple[bytes, bool]:
-    """Read up to the first line end, the pipe's end or too much; False when the deadline came first."""
+def _read_line(pipe: IO[bytes], deadline: float, most: int) -> tuple[bytes, bool]:
+    """Read up to a line end, the pipe's end or `most` bytes; False when the deadline came first."""
     said = b""
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
-    while not said.endswith(b"\n") and len(said) <= _VERDICT_BYTES:
+    while not said.endswith(b"\n") and len(said) < most:
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             return said, False
-        chunk = os.read(pipe.fileno(), _VERDICT_BYTES)
+        chunk = os.read(pipe.fileno(), most - len(said))
         if not chunk:
             break
         said += chunk
@@ -209,10 +229,10 @@ def _read_verdict(line: bytes, token: str) -> Run:
     try:
         verdict = msgspec.json.decode(line, type=dict[str, str])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Run(passed=False, reason="output")
+        return Run("failed", "output")
     if verdict.get("token") == token:
-        return Run(passed=True, reason="passed")
-    return Run(passed=False, reason=verdict.get("error", "output"))
+        return Run("passed", "passed")
+    return Run("failed", verdict.get("error", "output"))
 
 
 def _processes_are_counted_apart() -> bool:

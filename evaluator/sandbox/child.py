@@ -1,8 +1,10 @@
 """Run one answer against its tests, inside the sandbox. Started by file name; imports nothing of this package.
 
 Reads one JSON message from standard input: `program`, `tests`, `entry_point`, `token`, `verdict_fd`, and the limits
-`memory_bytes`, `cpu_seconds`, `file_bytes`, `open_files`, `processes` (null: not limited). Writes one JSON line to
-`verdict_fd`: the token once `check` has returned, or the error. Exit code and standard output are no evidence.
+`memory_bytes`, `cpu_seconds`, `file_bytes`, `open_files`, `processes` (null: not limited). Writes two lines to
+`verdict_fd`: `started` before any of the answer's code runs (what goes wrong before is the sandbox's fault and not the
+answer's), then, as JSON, the token once `check` has returned, or the error. Exit code and standard output are no
+evidence.
 
 A program that digs through the interpreter's frames or memory finds the token and can forge the verdict; to rule that
 out the judge has to move out of this process.
@@ -28,14 +30,15 @@ _LONGEST_REASON = 300
 def main() -> None:
     """Limit this process, define the answer's functions, run the tests, report."""
     message = json.load(sys.stdin)
+    _limit(message)  # while its complaints can still be heard
     _silence()
-    _limit(message)
     verdict_fd, token, tests = message["verdict_fd"], message["token"], message["tests"]
 
     def report_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         _write(verdict_fd, {"error": "memory" if kind is MemoryError else _describe(kind, error, trace, tests)})
         os._exit(1)  # do not wait for threads of the answer
 
+    os.write(verdict_fd, b"started\n")
     sys.excepthook = report_error
     scope: dict[str, Any] = {"__name__": "answer", "__builtins__": __builtins__}
     _define(message["program"], message["entry_point"], scope)

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from evaluator.sandbox.bubblewrap import NoSandbox, Sandbox, build_sandbox, run_tests
 
-_SECONDS = 20.0
+_CONTROL_SECONDS = (20.0, 60.0)  # the second try is for a machine that is busy with something else
+_PROBE_SECONDS = 60.0
 _INSTALL = "sudo apt install bubblewrap   (Fedora, RHEL: sudo dnf install bubblewrap)"
 _ALLOW = (
     "Allow bubblewrap to make user namespaces; on Ubuntu 24.04 and later: "
@@ -30,6 +31,7 @@ def probe():
         file.write(b"scratch")
     return hashlib.md5(b"x").hexdigest()
 """
+_PROBE_TESTS = "def check(probe):\n    assert probe()\n"
 _CONTROL_TESTS = "def check(probe):\n    assert probe() == '9dd4e461268c8034f5c8564e155c67a6'\n"
 
 
@@ -63,8 +65,11 @@ def find_sandbox() -> Sandbox | NoSandbox:
 
 def prove(sandbox: Sandbox, home: Path) -> Sandbox | NoSandbox:
     """Return the sandbox if the control passes in it and no probe gets out of it."""
-    control = run_tests(sandbox, _CONTROL, _CONTROL_TESTS, "probe", seconds=_SECONDS)
-    if not control.passed:
+    for seconds in _CONTROL_SECONDS:
+        control = run_tests(sandbox, _CONTROL, _CONTROL_TESTS, "probe", seconds=seconds)
+        if control.outcome == "passed":
+            break
+    else:
         return NoSandbox(f"bubblewrap does not work here: {control.reason}", _ALLOW)
     broken = "Do not run model-written code on this machine; please report this."
     secret = secrets.token_hex(8)
@@ -77,7 +82,10 @@ def prove(sandbox: Sandbox, home: Path) -> Sandbox | NoSandbox:
             port = listener.getsockname()[1]
             for probe in _probes(canaries, secret, port):
                 program = f"def probe():\n{probe.body}"
-                if run_tests(sandbox, program, "def check(probe):\n    assert probe()\n", "probe").passed:
+                run = run_tests(sandbox, program, _PROBE_TESTS, "probe", seconds=_PROBE_SECONDS)
+                if run.outcome == "no_verdict":  # it has not been shown that the attack fails
+                    return NoSandbox(f"bubblewrap does not work here: {run.reason}", _ALLOW)
+                if run.outcome == "passed":
                     return NoSandbox(f"bubblewrap does not hold here: a probe could {probe.wins}", broken)
         if any(canary.read_text(encoding="utf-8") != secret for canary in canaries):
             return NoSandbox("bubblewrap does not hold here: a probe could write outside", broken)
