@@ -75,7 +75,7 @@ class Progress:
         table.add_column("variant")
         table.add_column("asked", justify="right")
         for benchmark in {b: None for planned in self._planned.values() for b in planned}:
-            table.add_column(words.name(benchmark))
+            table.add_column(words.name(benchmark), no_wrap=True)
         for heading in ("tokens/s", "failures", "time left"):
             table.add_column(heading, justify="right")
         table.add_column("server", style="dim", no_wrap=True, overflow="ellipsis", max_width=40)
@@ -96,7 +96,7 @@ class Progress:
 
     def _so_far(self, name: str, benchmark: str) -> str:
         k, n = self._correct[name][benchmark], self._graded[name][benchmark]
-        return f"{k}/{n}  {words.interval(wilson(k, n))}" if n else ""
+        return f"{k}/{n} ({words.interval(wilson(k, n)).replace(' to ', words.DASH)})" if n else ""
 
     def _pace(self, name: str) -> tuple[float | None, str]:
         """Give completion tokens a second in this run, and the time left as `m:ss`."""
