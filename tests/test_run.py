@@ -1,90 +1,19 @@
 """The whole job against scripted servers: what is asked, kept, graded and said."""
 
 import json
-import os
 import re
-import shlex
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from scripted import ANSWERS, HUMANEVAL, STUDY, Bench, prompt_of, right, wrong
 
 from evaluator import journal
-from evaluator.benchmarks import humaneval, mmlu_pro
+from evaluator.benchmarks import humaneval
 from evaluator.cli import main
 from evaluator.sandbox import NoSandbox
-from servers.fake import FakeServer, Reply, Script
-
-ANSWERS = {q.prompt.messages[0]["content"]: q.answer for q in mmlu_pro.load(shots=0)}
-HUMANEVAL = {q.prompt.messages[0]["content"]: q for q in humaneval.load()}
-
-
-def prompt_of(body: Any) -> str:
-    return str(body["messages"][0]["content"])
-
-
-def right(body: Any, _number: int = 0) -> Reply:
-    """Answer every MMLU-Pro question rightly, and every HumanEval problem with a stub."""
-    if prompt_of(body) in ANSWERS:
-        return Reply(text=f"Let's see. The answer is ({ANSWERS[prompt_of(body)]}).")
-    return Reply(text=f"```python\n{HUMANEVAL[prompt_of(body)].code_prompt}    pass\n```")
-
-
-def wrong(body: Any, _number: int = 0) -> Reply:
-    letter = "B" if ANSWERS.get(prompt_of(body)) == "A" else "A"
-    return Reply(text=f"The answer is ({letter}).")
-
-
-STUDY = """\
-study: s
-baseline: good
-variants:
-{variants}
-benchmarks: {{mmlu_pro: {{questions: {n}, shots: 0, margin: 10}}}}
-sampling: {{max_tokens: 100}}
-concurrency: 3
-"""
-
-
-class Bench:
-    """A folder with a study of fake servers."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.folder, self._stack = folder, stack
-        self.fakes: dict[str, FakeServer] = {}
-
-    def study(self, n: int = 20, extra: str = "", **scripts: Script) -> Path:
-        lines = []
-        for name, script in scripts.items():
-            fake = self._stack.enter_context(FakeServer(script))
-            self.fakes[name] = fake
-            lines.append(f'  - {{name: {name}, model: fake, base_url: "{fake.base_url}"}}')
-        path = self.folder / "study.yaml"
-        path.write_text(STUDY.format(variants="\n".join(lines), n=n) + extra)
-        return path
-
-    def run(self, study: Path) -> Result:
-        return CliRunner().invoke(main, ["run", str(study), "--runs", str(self.folder / "runs")])
-
-    def report(self) -> Any:
-        return json.loads((self.folder / "runs" / "s" / "report.json").read_text())
-
-    def asked(self, name: str) -> list[str]:
-        return [prompt_of(body) for body in self.fakes[name].requests]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with ExitStack() as stack:
-        yield Bench(tmp_path, stack)
+from servers.fake import FakeServer, Reply
 
 
 def test_a_run_ends_with_a_verdict_and_the_path_of_its_report(bench: Bench) -> None:
@@ -379,69 +308,3 @@ def test_parallel_variants_run_at_the_same_time(bench: Bench) -> None:
     assert result.exit_code == 0
     assert span("good")[0] < span("other")[1]
     assert span("other")[0] < span("good")[1]
-
-
-WHICHQUANT = [sys.executable, "-m", "evaluator"]
-
-
-def start(bench: Bench, study: Path, *, in_background: bool = False) -> subprocess.Popen[str]:
-    command = [*WHICHQUANT, "run", str(study), "--runs", str(bench.folder / "runs")]
-    if in_background:  # as a shell script starts it with `&`: Ctrl-C is ignored
-        command = ["sh", "-c", f"trap '' INT; exec {shlex.join(command)}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize(
-    ("number", "code", "in_background"),
-    [
-        pytest.param(signal.SIGKILL, -9, False, id="kill"),
-        pytest.param(signal.SIGINT, 130, False, id="ctrl-c"),
-        pytest.param(signal.SIGTERM, 130, False, id="terminate"),
-        pytest.param(signal.SIGHUP, 130, False, id="terminal-closed"),
-        pytest.param(signal.SIGTERM, 130, True, id="terminate-in-background"),
-    ],
-)
-def test_after_any_end_the_same_command_goes_on_where_it_stopped(
-    bench: Bench, number: signal.Signals, code: int, in_background: bool
-) -> None:
-    def slow(body: Any, _number: int) -> Reply:
-        return Reply(text=right(body).text, delay=0.05)
-
-    study = bench.study(60, good=slow)
-    process = start(bench, study, in_background=in_background)
-    wait_for(lambda: len(bench.fakes["good"].requests) >= 20)
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
-    kept = journal.read(bench.folder / "runs/s/records/good.jsonl")
-    asked_before = len(bench.fakes["good"].requests)
-
-    again = bench.run(study)
-
-    assert process.returncode == code, output
-    assert 20 - 3 <= len(kept) < 60
-    assert again.exit_code == 0, again.output
-    assert len(bench.fakes["good"].requests) - asked_before == 60 - len(kept), "a finished question was asked again"
-    assert bench.report()["scores"][0]["outcomes"] == {"correct": 60}
-    assert "Traceback" not in output
-
-
-def test_a_full_disk_ends_the_run_in_one_sentence_and_loses_nothing(bench: Bench) -> None:
-    study = bench.study(30, good=right)
-    command = f"ulimit -f 8; exec {' '.join(WHICHQUANT)} run {study} --runs {bench.folder / 'runs'}"
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=environment)
-
-    assert done.returncode == 1
-    assert "what was written so far is kept" in done.stderr
-    assert "Traceback" not in done.stderr
-    path = bench.folder / "runs/s/records/good.jsonl"
-    assert path.read_bytes().endswith(b"\n")
-    assert len(journal.read(path)) > 0
