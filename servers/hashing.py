@@ -64,6 +64,11 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def template_sha256(text: str | None) -> str | None:
+    """Return the SHA-256 of a chat template without the white space at its ends, which llama.cpp drops and MLX keeps."""
+    return hashlib.sha256(text.strip().encode()).hexdigest() if text and text.strip() else None
+
+
 def user_cache() -> Path:
     """Return the folder for what can be had again: `WHICHQUANT_CACHE`, or the user's cache directory."""
     return Path(os.environ.get("WHICHQUANT_CACHE") or platformdirs.user_cache_dir("whichquant"))

@@ -1,7 +1,6 @@
 """mlx_lm.server: MLX weights from a directory or the Hugging Face hub."""
 
 import contextlib
-import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -17,6 +16,7 @@ from msgspec import Struct
 
 from servers.ask import ask, root
 from servers.disk import directory_at, expand, program
+from servers.hashing import template_sha256
 from servers.spec import Server, ServerError, ServerFacts, ServerSpec
 
 INSTALL = """\
@@ -178,4 +178,4 @@ def _template_sha256(model: Path) -> str | None:
         except (OSError, UnicodeDecodeError, msgspec.DecodeError):
             return None
         text = settings.get("chat_template") or ""
-    return hashlib.sha256(text.encode()).hexdigest() if isinstance(text, str) and text else None
+    return template_sha256(text) if isinstance(text, str) else None

@@ -337,3 +337,9 @@ def test_a_damaged_cache_only_costs_time(tmp_path: Path, cache: Path, content: b
 def test_an_unreadable_model_is_named(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(ServerError, match=r"none.gguf cannot be read: No such file"):
         weights(tmp_path / "none.gguf")
+
+
+def test_a_template_is_the_same_with_and_without_white_space_at_its_ends() -> None:
+    assert hashing.template_sha256("{{ x }}\n") == hashing.template_sha256("{{ x }}")
+    assert hashing.template_sha256(" \n") is None
+    assert hashing.template_sha256(None) is None

@@ -20,8 +20,8 @@ _INSTRUCTION = (
     "Complete this Python function. Reply with the complete function, with the imports it needs,"
     " in one Python code block.\n\n```python\n{}\n```"
 )
-# Chen et al. 2021, section 2.1, with a comment at the margin in place of "\n#" inside the function's own text.
-# Four, because OpenAI-compatible servers take no more.
+# Chen et al. 2021, section 3.2, but for "\n#": OpenAI-compatible servers take four at most. What follows a comment at
+# the margin is cut when the completion is read.
 _STOP = ("\nclass ", "\ndef ", "\nif ", "\nprint")
 
 
