@@ -65,7 +65,7 @@ def sha256_of(file: Path) -> str:
 
 
 def template_sha256(text: str | None) -> str | None:
-    """Return the SHA-256 of a chat template without the white space at its ends, which llama.cpp drops and MLX keeps."""
+    """Return the SHA-256 of a chat template without white space at its ends: llama.cpp drops it and MLX keeps it."""
     return hashlib.sha256(text.strip().encode()).hexdigest() if text and text.strip() else None
 
 
