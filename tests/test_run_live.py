@@ -18,6 +18,7 @@ from evaluator.cli import main
 from evaluator.demo.builds import builds
 from evaluator.demo.to_mlx import convert
 from servers.hashing import user_cache
+from servers.process import free_port
 from servers.wheels import GEMMA3_270M, gguf_from_wheel
 
 pytestmark = pytest.mark.live
@@ -37,9 +38,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(models: Path) -> Iterator[str]:
     """Give the address of a llama.cpp server that whichquant did not start."""
     command = [sys.executable, "-m", "servers.xllamacpp_server", "-m", str(models / "lab-full-Q8_0.gguf")]
-    command += ["--host", "127.0.0.1", "--port", "18431", "-c", "8192", "-np", "2", "--jinja"]
+    port = free_port()
+    command += ["--host", "127.0.0.1", "--port", str(port), "-c", "8192", "-np", "2", "--jinja"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        yield "http://127.0.0.1:18431/v1"
+        yield f"http://127.0.0.1:{port}/v1"
         process.terminate()
 
 
