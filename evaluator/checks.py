@@ -58,8 +58,7 @@ def checks(
 def _of_score(score: Score, records: Sequence[Record], not_scored: str | None) -> Iterable[Check]:
     here = {"variant": score.variant, "benchmark": score.benchmark}
     count, asked = score.outcomes.get, sum(score.outcomes.values())
-    missing = score.planned - asked
-    lost = missing + count("failed", 0)
+    lost, missing = score.no_reply, score.planned - asked
     if not_scored is not None:
         message = f"{count('not_scored', 0)} of {asked} replies were not scored: {not_scored}"
         yield Check(code="not_scored", severity="block", **here, message=message)
@@ -72,15 +71,16 @@ def _of_score(score: Score, records: Sequence[Record], not_scored: str | None) -
             " they are left out; the same command asks them again"
         )
         yield Check(code="no_reply", severity=severity, **here, message=message)
-    yield from _unanswered(score, thinks=(_share_that_thinks(records) or 0) > 1 - _THOUGHT)
+    yield from _unanswered(score, records)
 
 
-def _unanswered(score: Score, *, thinks: bool) -> Iterable[Check]:
+def _unanswered(score: Score, records: Sequence[Record]) -> Iterable[Check]:
     here = {"variant": score.variant, "benchmark": score.benchmark}
     count = score.outcomes.get
-    replies = sum(score.outcomes.values()) - count("failed", 0) - count("not_scored", 0)
+    replies = score.graded
     cut, unparsed = count("truncated", 0) + count("empty", 0), count("unparsed", 0) + count("refused", 0)
     if cut > _CUT_OFF * replies:
+        thinks = (_share_that_thinks(records) or 0) > 1 - _THOUGHT
         message = (
             f"{cut} of {replies} replies were cut off or empty and count as wrong:"
             " give more max_tokens, or read the bounds instead of the score"
@@ -89,8 +89,8 @@ def _unanswered(score: Score, *, thinks: bool) -> Iterable[Check]:
     if unparsed > _UNPARSED * replies:
         message = f"{unparsed} of {replies} replies hold no answer that can be read without guessing: counted as wrong"
         yield Check(code="unparsed", severity="warn", **here, message=message)
-    if cut + unparsed > (1 - _READABLE) * replies:
-        message = f"most replies ({cut + unparsed} of {replies}) hold no readable answer, so the score says little"
+    if score.unanswered > (1 - _READABLE) * replies:
+        message = f"most replies ({score.unanswered} of {replies}) hold no readable answer, so the score says little"
         yield Check(code="unreadable", severity="block", **here, message=message)
 
 

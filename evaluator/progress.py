@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -69,7 +69,7 @@ class Progress:
             self._tokens[name] += (record.answer.completion_tokens or 0) if record.answer else 0
         self._print_now_and_then(name)
 
-    def table(self) -> Group:
+    def table(self) -> Table:
         """Draw one row for each variant."""
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("variant")
@@ -81,7 +81,7 @@ class Progress:
         table.add_column("server", style="dim", no_wrap=True, overflow="ellipsis", max_width=40)
         for name in self._planned:
             table.add_row(Text(name), *self._cells(name), Text(self._status[name]))
-        return Group(table)
+        return table
 
     def _cells(self, name: str) -> list[str]:
         planned, graded = self._planned[name], self._graded[name]

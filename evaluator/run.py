@@ -2,17 +2,14 @@
 
 import asyncio
 import datetime as dt
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import httpx2
-import msgspec
 
 from evaluator import client, journal
-from evaluator.folder import write
+from evaluator.facts import keep_facts
 from evaluator.grade import Grader
 from evaluator.plan import Ask
 from evaluator.records import Answer, Grade, Record
@@ -20,7 +17,7 @@ from evaluator.study import Study, StudyError
 from servers.launch import alive, launch
 from servers.probe import probe
 from servers.request import headers, request
-from servers.spec import Server, ServerError, ServerFacts, ServerSpec
+from servers.spec import Server, ServerError, ServerSpec
 
 
 class Watch(Protocol):
@@ -83,7 +80,7 @@ async def _variant(desk: "_Desk", spec: ServerSpec, folder: Path) -> None:
         return
     watch.says(name, f"asking {spec.base_url}" if spec.base_url else "starting its server")
     async with launch(spec, log=folder / "logs" / f"{name}.log") as server:
-        _keep_facts(folder, name, await probe(server), known=bool(earlier))
+        keep_facts(folder, name, await probe(server), known=bool(earlier))
         watch.says(name, server.engine)
         with journal.Journal(path) as book:
             await desk.serve(server, book, pending, earlier)
@@ -198,54 +195,3 @@ def _epitaph(server: Server, record: Record) -> str:
     why = record.failure.message if record.failure else ""
     where = f"its log is {server.log}" if server.log else f"is {server.base_url} still running?"
     return f"the server stopped answering in the middle of the run ({why}): {where}; run the same command to go on"
-
-
-def read_facts(folder: Path) -> dict[str, ServerFacts]:
-    """Read what the servers of a run said of themselves, by variant."""
-    path = folder / "facts.json"
-    if not path.exists():
-        return {}
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, ServerFacts])
-    except msgspec.DecodeError as error:
-        raise StudyError(f"{path}: not what whichquant wrote ({error}): remove the file and run again") from None
-
-
-def _keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool) -> None:
-    """Write down who answers; refuse when somebody else answered before.
-
-    Raises:
-        StudyError: the weights, the template or the server's build changed since.
-    """
-    everything, now = read_facts(folder), _portable(facts)
-    before = everything.get(variant)
-    fields = ["model_sha256", "chat_template_sha256", "version"]
-    if not facts.command:  # of a server that we launch the path may change, the weights are hashed
-        fields += ["model_id", "model_path"]
-    for name in fields if known and before else []:
-        old, new = getattr(before, name), getattr(now, name)
-        if old is not None and new is not None and old != new:
-            raise StudyError(
-                f'{folder}: another server answered for variant "{variant}" before: its {name} was {old}, now {new}.'
-                " Answers are not mixed: give the study another name, or put back what was there"
-            )
-    everything[variant] = now
-    write(folder / "facts.json", msgspec.json.format(msgspec.json.encode(everything), indent=2))
-
-
-def _portable(facts: ServerFacts) -> ServerFacts:
-    """Take this machine's folders out of what will be shown to others."""
-    places = {sys.executable: "python", f"{Path.cwd()}{os.sep}": "", f"{Path.home()}{os.sep}": f"~{os.sep}"}
-
-    def tidy(text: str) -> str:
-        for place, shown in places.items():
-            if place != os.sep * 2:  # someone whose home or folder is /
-                text = text.replace(place, shown)
-        return text
-
-    return msgspec.structs.replace(
-        facts,
-        engine=tidy(facts.engine),
-        model_path=tidy(facts.model_path) if facts.model_path else None,
-        command=tuple(tidy(word) for word in facts.command),
-    )

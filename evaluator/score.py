@@ -11,7 +11,8 @@ from evaluator.records import OUTCOMES, Grade, Outcome, Record
 from evaluator.stats.paired import mean_interval
 from evaluator.stats.proportions import Interval, pass_at_k, wilson
 
-_NO_REPLY = frozenset({"failed", "not_scored"})
+UNANSWERED: tuple[Outcome, ...] = ("truncated", "empty", "unparsed", "refused")
+_NO_GRADE = frozenset({"failed", "not_scored"})
 
 
 class Score(Struct, frozen=True, kw_only=True):
@@ -40,6 +41,21 @@ class Score(Struct, frozen=True, kw_only=True):
     first_token_s: float | None
     """Median."""
 
+    @property
+    def no_reply(self) -> int:
+        """Requests that failed or were never sent."""
+        return self.planned - sum(self.outcomes.values()) + self.outcomes.get("failed", 0)
+
+    @property
+    def graded(self) -> int:
+        """Replies that were graded."""
+        return sum(count for outcome, count in self.outcomes.items() if outcome not in _NO_GRADE)
+
+    @property
+    def unanswered(self) -> int:
+        """Graded replies without a readable answer."""
+        return sum(self.outcomes.get(outcome, 0) for outcome in UNANSWERED)
+
 
 def score(variant: str, benchmark: str, *, planned: int, records: Iterable[Record], grades: Iterable[Grade]) -> Score:
     """Count and average the records and grades of one variant on one benchmark."""
@@ -66,7 +82,7 @@ def per_question(grades: Iterable[Grade]) -> dict[str, tuple[bool, ...]]:
     """Collect for each question whether each of its graded replies is correct, in the order of repeats."""
     replies: dict[str, dict[int, bool]] = defaultdict(dict)
     for grade in grades:
-        if grade.outcome not in _NO_REPLY:
+        if grade.outcome not in _NO_GRADE:
             replies[grade.key.question_id][grade.key.repeat] = grade.outcome == "correct"
     return {question: tuple(by[i] for i in sorted(by)) for question, by in replies.items()}
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from evaluator.benchmarks import humaneval, mmlu_pro
 from servers.spec import KvType, RuntimeName, Sampling
 
 Name = Annotated[
@@ -50,7 +51,7 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class MmluPro(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How MMLU-Pro is asked."""
 
-    questions: Annotated[int, Meta(ge=1, le=12_032)] | Literal["all"] = 200
+    questions: Annotated[int, Meta(ge=1, le=mmlu_pro.TOTAL)] | Literal["all"] = 200
     shots: Annotated[int, Meta(ge=0, le=5, description="worked examples of the question's category before it")] = 5
     format: Format = "chat"
     repeats: Repeats = 1
@@ -60,7 +61,7 @@ class MmluPro(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class HumanEval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How HumanEval is asked."""
 
-    questions: Annotated[int, Meta(ge=1, le=164)] | Literal["all"] = "all"
+    questions: Annotated[int, Meta(ge=1, le=humaneval.TOTAL)] | Literal["all"] = "all"
     format: Format = "chat"
     repeats: Repeats = 1
     margin: Margin = 5.0

@@ -59,9 +59,9 @@ def json_schema() -> dict[str, Any]:
 def _contradictions(study: Study) -> Iterator[tuple[str, str]]:
     names = [variant.name for variant in study.variants]
     for i, variant in enumerate(study.variants):
-        if any(word.partition("=")[0] == "--api-key" for word in variant.args):
-            yield f"variants[{i}].args", "a key would be written into the run: name its variable in api_key_env instead"
         at = f"variants[{i}]"
+        if any(word.partition("=")[0] == "--api-key" for word in variant.args):
+            yield f"{at}.args", "a key would be written into the run: name its variable in api_key_env instead"
         first = names.index(variant.name)
         if first != i:
             yield f"{at}.name", f'"{variant.name}" is the name of variants[{first}] already: give each its own'

@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.stats.multiplicity import holm
 from evaluator.stats.paired import (
     PairedTable,
@@ -38,7 +39,7 @@ Verdict = Literal[
 Repeats = tuple[bool, ...]
 Scores = Mapping[str, Mapping[str, Mapping[str, Repeats]]]
 Pairs = Sequence[tuple[Repeats, Repeats]]
-BENCHMARK_NAMES = {"mmlu_pro": "MMLU-Pro", "humaneval": "HumanEval"}
+BENCHMARK_NAMES = {benchmark: str(module.NAME) for benchmark, module in BENCHMARKS.items()}
 
 
 class Comparison(Struct, frozen=True, kw_only=True):

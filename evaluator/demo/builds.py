@@ -84,16 +84,12 @@ def builds(source: Path, quantizations: Iterable[str], folder: Path) -> dict[str
     for quantization in quantizations:
         out = made[quantization] = folder / f"{stem}-{quantization}.gguf"
         stamp_file = out.with_suffix(".gguf.json")
-        if _still_good(
-            out, stamp_file, Stamp(source_sha256=source_sha256, quantization=quantization, quantizer=quantizer, bytes=0)
-        ):
+        stamp = Stamp(source_sha256=source_sha256, quantization=quantization, quantizer=quantizer, bytes=0)
+        if _still_good(out, stamp_file, stamp):
             continue
         stamp_file.unlink(missing_ok=True)
         requantize(source, out, quantization)
-        stamp = Stamp(
-            source_sha256=source_sha256, quantization=quantization, quantizer=quantizer, bytes=out.stat().st_size
-        )
-        stamp_file.write_bytes(msgspec.json.encode(stamp))
+        stamp_file.write_bytes(msgspec.json.encode(msgspec.structs.replace(stamp, bytes=out.stat().st_size)))
     return made
 
 

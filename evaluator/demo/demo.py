@@ -101,10 +101,11 @@ def _variants(model: str, chosen: Demo, runtime: RuntimeOfDemo, console: Console
 def _mlx_builds(source: Path, folder: Path, chosen: Demo) -> dict[int, Path]:
     """Make MLX builds; the name holds the source's sha256, so that another source is never taken for this one."""
     made: dict[int, Path] = {}
+    digest = sha256_of(source)[:12]
+    folder.mkdir(parents=True, exist_ok=True)
     for bits in (_BITS[quantization] for quantization in chosen.quantizations):
-        made[bits] = folder / f"{source.stem}-mlx-{bits}bit-{sha256_of(source)[:12]}"
+        made[bits] = folder / f"{source.stem}-mlx-{bits}bit-{digest}"
         if not made[bits].exists():
-            folder.mkdir(parents=True, exist_ok=True)
             convert(source, made[bits], bits=bits)
     return made
 

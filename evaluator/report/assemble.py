@@ -1,9 +1,10 @@
 """Everything a report says, put together from a run's files alone."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -11,14 +12,16 @@ from msgspec import Struct
 from evaluator import __version__, grade, journal
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.checks import Check, checks
+from evaluator.facts import read_facts
 from evaluator.folder import Plan, read_plan, write
 from evaluator.plan import plan as requests_of
 from evaluator.records import Grade, Key, Question, Record
-from evaluator.run import read_facts
 from evaluator.score import Score, per_question, score
 from evaluator.study import Study
 from evaluator.verdict import Comparison, compare
 from servers.spec import ServerFacts
+
+T = TypeVar("T", Record, Grade)
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -50,7 +53,8 @@ def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] 
     grades = [grader.grade(record, asked[record.key]) for by in records.values() for record in by]
     write(folder / "grades.jsonl", b"".join(msgspec.json.encode(g) + b"\n" for g in grades))
     facts = {name: fact for name, fact in read_facts(folder).items() if name in records}
-    scores = _scores(study, asked, records, grades)
+    graded = _parts(grades)
+    scores = _scores(study, asked, _parts(record for by in records.values() for record in by), graded)
     found = checks(study, facts=facts, scores=scores, records=records, grades=grades)
     return Report(
         whichquant=__version__,
@@ -59,7 +63,7 @@ def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] 
         plan=plan,
         facts=facts,
         scores=scores,
-        comparisons=_compare(study, grades, found),
+        comparisons=_compare(study, graded, found),
         checks=found,
         problems={name: why.partition("\n")[0] for name, why in (problems or {}).items()},
     )
@@ -95,29 +99,40 @@ def _records(folder: Path, variant: str, asked: Mapping[Key, Question]) -> list[
     return [record for key, record in everything.items() if key in asked]
 
 
+def _parts(items: Iterable[T]) -> dict[tuple[str, str], list[T]]:
+    """Group records or grades by variant and benchmark."""
+    parts: dict[tuple[str, str], list[T]] = defaultdict(list)
+    for item in items:
+        parts[item.variant, item.key.benchmark].append(item)
+    return parts
+
+
 def _scores(
-    study: Study, asked: Mapping[Key, Question], records: Mapping[str, list[Record]], grades: list[Grade]
+    study: Study,
+    asked: Mapping[Key, Question],
+    records: Mapping[tuple[str, str], list[Record]],
+    grades: Mapping[tuple[str, str], list[Grade]],
 ) -> tuple[Score, ...]:
+    planned = Counter(key.benchmark for key in asked)
     return tuple(
         score(
             variant.name,
             benchmark,
-            planned=sum(key.benchmark == benchmark for key in asked),
-            records=[record for record in records[variant.name] if record.key.benchmark == benchmark],
-            grades=[g for g in grades if g.variant == variant.name and g.key.benchmark == benchmark],
+            planned=planned[benchmark],
+            records=records.get((variant.name, benchmark), []),
+            grades=grades.get((variant.name, benchmark), []),
         )
         for benchmark in study.benchmarks.chosen()
         for variant in study.variants
     )
 
 
-def _compare(study: Study, grades: list[Grade], found: tuple[Check, ...]) -> tuple[Comparison, ...]:
+def _compare(
+    study: Study, grades: Mapping[tuple[str, str], list[Grade]], found: tuple[Check, ...]
+) -> tuple[Comparison, ...]:
     chosen = study.benchmarks.chosen()
     scores = {
-        variant.name: {
-            benchmark: per_question(g for g in grades if g.variant == variant.name and g.key.benchmark == benchmark)
-            for benchmark in chosen
-        }
+        variant.name: {benchmark: per_question(grades.get((variant.name, benchmark), [])) for benchmark in chosen}
         for variant in study.variants
     }
     return compare(

@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from evaluator.report import words
 from evaluator.report.assemble import Report
-from evaluator.score import Score
 from evaluator.stats.proportions import Interval
 from evaluator.verdict import Comparison
 
@@ -32,21 +31,9 @@ def html(report: Report) -> str:
         report=report,
         study=report.plan.study,
         words=words,
-        scores=_scores(report),
         spans=_spans(report.comparisons),
         kind=_kind,
     )
-
-
-def _scores(report: Report) -> dict[str, list[Score]]:
-    """Group scores by benchmark, the baseline first."""
-    study = report.plan.study
-    return {
-        benchmark: sorted(
-            (s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != study.baseline
-        )
-        for benchmark in study.benchmarks.chosen()
-    }
 
 
 def _spans(comparisons: tuple[Comparison, ...]) -> dict[tuple[str, str], Span]:

@@ -28,24 +28,22 @@ def _lines(report: Report) -> Iterator[str]:
     yield from ("## What the data show", "")
     yield from (f"- {_safe(comparison.sentence)}" for comparison in report.comparisons)
     yield from (f"- **{name} was not finished**: {_safe(why)}" for name, why in report.problems.items())
-    if not report.comparisons and not report.problems:
-        yield "- There is one variant only: nothing to compare it with."
+    if alone := words.alone(report):
+        yield f"- {alone}"
     for benchmark in study.benchmarks.chosen():
         yield from ("", f"## {words.name(benchmark)}", "", f"{words.asked(report, benchmark)}.", "")
         yield from _table(report, benchmark)
     if report.checks:
         yield from ("", "## Read this before you believe a number", "")
         for check in report.checks:
-            about = ", ".join(filter(None, (check.variant, check.benchmark and words.name(check.benchmark))))
-            yield f"- **{check.severity}** `{check.code}` {about + ': ' if about else ''}{_safe(check.message)}"
+            yield f"- **{check.severity}** `{check.code}` {words.about(check)}{_safe(check.message)}"
     yield from ("", words.method(report), "")
     yield from _details(report)
 
 
 def _table(report: Report, benchmark: str) -> Iterator[str]:
     """Give two tables: what was found, and what it took."""
-    baseline = report.plan.study.baseline
-    scores = sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != baseline)
+    scores = words.rows(report, benchmark)
     yield from _head(*_FOUND)
     for score in scores:
         size = words.size(report, score.variant)
@@ -78,7 +76,7 @@ def _difference(report: Report, score: Score) -> tuple[str, str, str, str]:
 def _rest(score: Score) -> tuple[str, ...]:
     return (
         words.unanswered(score),
-        words.no_reply(score),
+        str(score.no_reply),
         words.percent(score.answered_only),
         words.bounds(score),
         words.number(score.tokens_per_second),

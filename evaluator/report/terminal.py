@@ -28,9 +28,8 @@ def _parts(report: Report) -> Iterator[ConsoleRenderable]:
         if len(score.pass_at_k) > 1:
             yield Text(f"{score.variant}, {words.name(score.benchmark)}: {words.pass_at_k(score)}")
     for check in report.checks:
-        about = ", ".join(filter(None, (check.variant, check.benchmark and words.name(check.benchmark))))
         style = {"block": "bold red", "warn": "yellow"}.get(check.severity, "dim")
-        yield Text.assemble((f"{check.severity} ", style), f"{about}: " if about else "", plain(check.message))
+        yield Text.assemble((f"{check.severity} ", style), words.about(check), plain(check.message))
     yield Text("\nWhat the data show", style="bold")
     if report.plan.study.note:
         yield Text(plain(report.plan.study.note), style="italic")
@@ -38,8 +37,8 @@ def _parts(report: Report) -> Iterator[ConsoleRenderable]:
         line = Text(plain(comparison.sentence))
         line.highlight_words([comparison.verdict], style=f"bold {_colour(comparison.verdict)}")
         yield Padding(Text.assemble(("• ", _colour(comparison.verdict)), line), (0, 0, 0, 2))
-    if not report.comparisons and not report.problems:
-        yield Padding(Text("There is one variant only: nothing to compare it with."), (0, 0, 0, 2))
+    if alone := words.alone(report):
+        yield Padding(Text(alone), (0, 0, 0, 2))
     for name, why in report.problems.items():
         yield Padding(Text.assemble(("• ", "red"), (f"{name} was not finished: ", "bold"), plain(why)), (0, 0, 0, 2))
 
@@ -53,7 +52,7 @@ def _table(report: Report, benchmark: str) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=10, overflow="fold")
     baseline = report.plan.study.baseline
-    for score in sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != baseline):
+    for score in words.rows(report, benchmark):
         found = words.against(report, benchmark).get(score.variant)
         verdict = found.verdict if found else "baseline" if score.variant == baseline else ""
         table.add_row(
@@ -63,7 +62,7 @@ def _table(report: Report, benchmark: str) -> Table:
             words.percent(score.accuracy).removesuffix(" %"),
             words.interval(score.interval).removesuffix(" %").replace(" to ", words.DASH),
             words.points(found.difference) if found and found.difference is not None else "",
-            str(sum(score.outcomes.get(kind, 0) for kind in words.UNANSWERED)),
+            str(score.unanswered),
             words.number(score.tokens_per_second),
             Text(verdict, style=_colour(verdict)),
         )

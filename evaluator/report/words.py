@@ -3,14 +3,12 @@
 import msgspec
 
 from evaluator.benchmarks import BENCHMARKS
-from evaluator.records import Outcome
+from evaluator.checks import Check
 from evaluator.report.assemble import Report
-from evaluator.score import Score
+from evaluator.score import UNANSWERED, Score
 from evaluator.stats.proportions import Interval
 from evaluator.study import Study, Variant
 from evaluator.verdict import Comparison
-
-UNANSWERED: tuple[Outcome, ...] = ("truncated", "empty", "unparsed", "refused")
 
 DASH = "\u2013"
 
@@ -32,8 +30,7 @@ def points(proportion: float) -> str:
 
 def correct(score: Score) -> str:
     """Write `135/164`: correct replies of graded ones."""
-    graded = sum(n for outcome, n in score.outcomes.items() if outcome not in {"failed", "not_scored"})
-    return f"{score.outcomes.get('correct', 0)}/{graded}" if graded else "not scored"
+    return f"{score.outcomes.get('correct', 0)}/{score.graded}" if score.graded else "not scored"
 
 
 def unanswered(score: Score) -> str:
@@ -44,11 +41,6 @@ def unanswered(score: Score) -> str:
 def bounds(score: Score) -> str:
     """Write the accuracy with every unanswered question wrong, and with all of them right."""
     return DASH if score.bounds is None else interval(Interval(*score.bounds, 1.0))
-
-
-def no_reply(score: Score) -> str:
-    """Write how many questions got no reply at all."""
-    return str(score.planned - sum(score.outcomes.values()) + score.outcomes.get("failed", 0))
 
 
 def number(value: float | None, unit: str = "", digits: int = 0) -> str:
@@ -79,6 +71,23 @@ def setting(variant: Variant) -> str:
     if variant.thinking is not None:
         parts.append(f"thinking {'on' if variant.thinking else 'off'}")
     return ", ".join(parts)
+
+
+def rows(report: Report, benchmark: str) -> list[Score]:
+    """Give a benchmark's scores, the baseline first."""
+    baseline = report.plan.study.baseline
+    return sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != baseline)
+
+
+def about(check: Check) -> str:
+    """Say what a check speaks of, as `q4_0, MMLU-Pro: `; empty when it is the whole run."""
+    parts = [part for part in (check.variant, check.benchmark and name(check.benchmark)) if part]
+    return ", ".join(parts) + ": " if parts else ""
+
+
+def alone(report: Report) -> str:
+    """Say why there are no verdicts, where a study has one variant."""
+    return "" if report.comparisons or report.problems else "There is one variant only: nothing to compare it with."
 
 
 def against(report: Report, benchmark: str) -> dict[str, Comparison]:
