@@ -110,6 +110,13 @@ def _as_asked(study: Study, variant: Variant, records: Sequence[Record], facts: 
     if None not in {variant.kv_cache, facts.kv_cache} and variant.kv_cache != facts.kv_cache:
         message = f"the KV cache is {facts.kv_cache}, not {variant.kv_cache} as the study asks"
         yield Check(code="kv_cache", severity="block", variant=variant.name, message=message)
+    if variant.kv_cache is not None and facts.kv_cache is None:
+        message = f"the KV cache was asked to be {variant.kv_cache}; nothing this server says proves that it is"
+        yield Check(code="kv_unproved", severity="warn", variant=variant.name, message=message)
+    for sentence in facts.unmet:
+        yield Check(code="unmet", severity="warn", variant=variant.name, message=sentence)
+    for sentence in facts.unsent:
+        yield Check(code="unsent", severity="warn", variant=variant.name, message=sentence)
 
 
 def _same_model(study: Study, records: Mapping[str, Sequence[Record]]) -> Iterable[Check]:
@@ -129,7 +136,7 @@ def _same_model(study: Study, records: Mapping[str, Sequence[Record]]) -> Iterab
             if other.model != variant.model:
                 message = f'the server answered as {names[0]} both for "{variant.model}" and for "{other.model}"'
                 yield Check(code="same_model", severity="block", variant=variant.name, message=message)
-            elif names[0] != variant.model:
+            elif names[0] not in (variant.model, *(record.request.get("model") for record in records[variant.name])):
                 message = f'"{variant.model}" was asked for, and the server answered as {names[0]}'
                 yield Check(code="model_name", severity="warn", variant=variant.name, message=message)
 
@@ -139,10 +146,6 @@ def _settings_that_do_nothing(study: Study) -> Iterable[Check]:
         if settings.repeats > 1 and study.sampling.temperature == 0:
             message = f"{settings.repeats} answers to each question at temperature 0 are nearly the same answer"
             yield Check(code="greedy_repeats", severity="note", benchmark=name, message=message)
-    for variant in study.variants:
-        if variant.runtime == "mlx_lm" and study.sampling.seed is not None and study.concurrency > 1:
-            message = "the seed is not sent: mlx_lm.server would answer one question at a time (set concurrency: 1)"
-            yield Check(code="seed_not_sent", severity="note", variant=variant.name, message=message)
 
 
 def _thinking(study: Study, records: Mapping[str, Sequence[Record]]) -> Iterable[Check]:

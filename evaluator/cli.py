@@ -10,6 +10,7 @@ from evaluator import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 _RUNS = click.option(
     "--runs",
@@ -62,6 +63,50 @@ def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> 
     _exit(lambda console: conduct_demo(model, runtime, runs, console))
 
 
+@main.command("eval")
+@click.option("--base-url", required=True, metavar="URL", help="Where it answers, up to /v1: http://127.0.0.1:1234/v1")
+@click.option("--model", metavar="ID", help="Which of its models; left out: its only one.")
+@click.option("--mmlu-pro", type=int, default=100, show_default=True, metavar="N", help="Questions; 0 for none.")
+@click.option("--shots", type=int, default=5, show_default=True, help="Worked examples before each MMLU-Pro question.")
+@click.option("--humaneval", type=int, default=164, show_default=True, metavar="N", help="Problems; 0 for none.")
+@click.option("--max-tokens", type=int, default=4096, show_default=True, help="Of each reply, thinking included.")
+@click.option("--temperature", type=float, default=0.0, show_default=True)
+@click.option("--thinking", type=click.Choice(["on", "off"]), help="Left out: the model's own default.")
+@click.option("--concurrency", type=int, default=4, show_default=True, help="Questions in flight at once.")
+@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the key.")
+@click.option("--name", help="Of the run; left out: after the model.")
+@_RUNS
+def evaluate(**options: "Any") -> None:  # noqa: ANN401 - what click has read
+    """Evaluate one server that runs already, without a study file."""
+    from evaluator.evaluate import evaluate as conduct_eval  # noqa: PLC0415
+
+    told = {key: options[key] for key in ("base_url", "model", "api_key_env") if options[key] is not None}
+    if options["thinking"]:
+        told["thinking"] = options["thinking"] == "on"
+    benchmarks = {
+        "mmlu_pro": {"questions": options["mmlu_pro"], "shots": options["shots"]},
+        "humaneval": {"questions": options["humaneval"]},
+    }
+    settings = {
+        "benchmarks": {name: asked for name, asked in benchmarks.items() if asked["questions"]},
+        "sampling": {"temperature": options["temperature"], "max_tokens": options["max_tokens"]},
+        "concurrency": options["concurrency"],
+    }
+    _exit(lambda console: conduct_eval(told, settings, options["name"], options["runs"], console))
+
+
+@main.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("variant")
+@click.option("--port", type=click.IntRange(1, 65535), help="Left out: a free one.")
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Left out: in the user's cache.")
+def serve(study: Path, variant: str, port: int | None, log: Path | None) -> None:
+    """Start the server of one VARIANT of the study in the file STUDY, and keep it until Ctrl-C."""
+    from evaluator.foreground import serve_variant  # noqa: PLC0415
+
+    _exit(lambda _: serve_variant(study, variant, port, log))
+
+
 @main.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
 def report(run_folder: Path) -> None:
@@ -69,6 +114,24 @@ def report(run_folder: Path) -> None:
     from evaluator.conduct import again  # noqa: PLC0415
 
     _exit(lambda console: again(run_folder, console))
+
+
+@main.command("servers")
+@click.option("--host", metavar="HOST", help="Machine to look at.  [default: this one]")
+@click.option(
+    "--port",
+    "ports",
+    type=click.IntRange(1, 65535),
+    multiple=True,
+    help="Port to look at; may be given several times.  [default: the usual ones]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects, for programs.")
+@click.option("--api-key-env", metavar="NAME", help="Environment variable with the key for servers that want one.")
+def servers_(host: str | None, ports: tuple[int, ...], as_json: bool, api_key_env: str | None) -> None:  # noqa: FBT001
+    """Show which model servers run on this machine, their models, and the line that evaluates each."""
+    from evaluator.servers_table import list_servers  # noqa: PLC0415
+
+    _exit(lambda console: list_servers(host, ports, api_key_env=api_key_env, as_json=as_json, console=console))
 
 
 @main.command()

@@ -1,7 +1,8 @@
 """Ask one question once, over HTTP: an Answer or a Failure comes back, never an exception.
 
 Streams are read here, line by line, and decoded by msgspec: an SDK that builds a model object for every chunk costs
-more than the rest of the client together.
+more than the rest of the client together. Two dialects are understood: OpenAI's, whose events stand behind `data:`,
+and Ollama's own, one JSON object a line.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ TRANSIENT: frozenset[FailureKind] = frozenset({"unreachable", "dropped", "overlo
 ATTEMPTS = 4
 
 Sleep = Callable[[float], Awaitable[None]]
+Hear = Callable[[], None]
+"""Called whenever a token arrives."""
 
 
 class _Piece(Struct, frozen=True):
@@ -55,13 +58,47 @@ class _Reply(Struct, frozen=True):
     model: Any = None
     system_fingerprint: Any = None
     timings: Any = None
+    stats: Any = None
+    """LM Studio's own figures."""
     error: Any = None
+    message: _Piece | None = None
+    """Ollama's, of a chat; what follows is Ollama's too."""
+    response: str | None = None
+    thinking: str | None = None
+    done: bool = False
+    done_reason: str | None = None
+    prompt_eval_count: Any = None
+    eval_count: Any = None
+    prompt_eval_duration: Any = None
+    eval_duration: Any = None
+    load_duration: Any = None
+    total_duration: Any = None
+
+    @property
+    def choice(self) -> _Choice | None:
+        """What was said, in either dialect."""
+        if self.choices:
+            return self.choices[0]
+        if self.message is None and self.response is None:
+            return None
+        piece = self.message or _Piece(content=self.response, thinking=self.thinking)
+        return _Choice(delta=piece, finish_reason=(self.done_reason or "stop") if self.done else None)
+
+    @property
+    def figures(self) -> Any:  # noqa: ANN401 - as the server gives them
+        """The server's own timings."""
+        if self.timings or self.stats or not self.done:
+            return self.timings or self.stats
+        names = ("load_duration", "prompt_eval_duration", "eval_duration", "total_duration")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 class _Heard(Struct):
     """What has arrived of a reply so far."""
 
     started: float
+    streams: bool
+    on_token: Hear
     text: list[str] = field(default_factory=list)
     thought: list[str] = field(default_factory=list)
     finish_reason: str | None = None
@@ -88,7 +125,12 @@ def connect(
 
 
 async def ask(
-    http: httpx2.AsyncClient, url: str, body: dict[str, Any], *, sleep: Sleep = asyncio.sleep
+    http: httpx2.AsyncClient,
+    url: str,
+    body: dict[str, Any],
+    *,
+    sleep: Sleep = asyncio.sleep,
+    on_token: Hear = lambda: None,
 ) -> tuple[Answer | Failure, tuple[Failure, ...]]:
     """Ask, and ask again after a transient failure, at most `ATTEMPTS` times.
 
@@ -107,20 +149,21 @@ async def ask(
         retry_error_callback=lambda state: state.outcome.result(),  # type: ignore[union-attr]
         sleep=sleep,
     )
-    outcome: Answer | Failure = await retrying(ask_once, http, url, body)
+    outcome: Answer | Failure = await retrying(ask_once, http, url, body, on_token)
     return outcome, tuple(before)
 
 
-async def ask_once(http: httpx2.AsyncClient, url: str, body: dict[str, Any]) -> Answer | Failure:
+async def ask_once(
+    http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: Hear = lambda: None
+) -> Answer | Failure:
     """Send one request and read its reply, streamed if the body asks for a stream."""
-    heard = _Heard(started=time.perf_counter())
+    heard = _Heard(started=time.perf_counter(), streams=bool(body.get("stream")), on_token=on_token)
     try:
         async with http.stream("POST", url, json=body) as response:
             if response.status_code != httpx2.codes.OK:
                 return _refusal(response.status_code, await response.aread())
-            if not body.get("stream"):
-                failure = _hear(heard, _decode(await response.aread()))
-                heard.ended = True
+            if not heard.streams:
+                failure = _hear_whole(heard, await response.aread())
             else:
                 failure = await _listen(heard, response)
     except httpx2.HTTPError as error:
@@ -143,6 +186,14 @@ def failure_of(error: httpx2.HTTPError) -> Failure:
     return Failure(kind=kind, message=f"{type(error).__name__}: {error}".removesuffix(": "))
 
 
+def _hear_whole(heard: _Heard, content: bytes) -> Failure | None:
+    # oMLX sends blanks while it works and has said 200 by then: when generation fails, nothing more comes.
+    if not content.strip():
+        return Failure(kind="dropped", message="the reply ended before it was complete")
+    heard.ended = True
+    return _hear(heard, _decode(content))
+
+
 async def _listen(heard: _Heard, response: httpx2.Response) -> Failure | None:
     async for data in _events(response.aiter_bytes()):
         if data == b"[DONE]":
@@ -155,18 +206,18 @@ async def _listen(heard: _Heard, response: httpx2.Response) -> Failure | None:
 
 
 async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Give the data of each server-sent event; comments and other fields are passed over.
+    """Give each event's JSON; comments and other fields are passed over.
 
-    One event is one line here, as every OpenAI-compatible server sends it.
+    One event is one line here, as every OpenAI-compatible server sends it behind `data:`, and Ollama bare.
     """
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()
-    if rest.startswith(b"data:"):
-        yield rest[5:].strip()
+            if line.startswith((b"data:", b"{")):
+                yield line.removeprefix(b"data:").strip()
+    if rest.startswith((b"data:", b"{")):
+        yield rest.removeprefix(b"data:").strip()
 
 
 def _hear(heard: _Heard, reply: _Reply) -> Failure | None:
@@ -176,11 +227,15 @@ def _hear(heard: _Heard, reply: _Reply) -> Failure | None:
         return None
     heard.last = reply if reply.model else heard.last
     heard.usage = reply.usage or heard.usage
-    heard.timings = reply.timings or heard.timings
-    for choice in (reply.choices or ())[:1]:
+    if reply.done:
+        heard.usage = {"prompt_tokens": reply.prompt_eval_count, "completion_tokens": reply.eval_count}
+    heard.timings = reply.figures or heard.timings
+    if choice := reply.choice:
         content, thought = choice.piece.content or "", choice.piece.thought
-        if heard.first_token_s is None and choice.message is None and (content or thought):
-            heard.first_token_s = time.perf_counter() - heard.started
+        if content or thought:
+            heard.on_token()
+            if heard.first_token_s is None and heard.streams:
+                heard.first_token_s = time.perf_counter() - heard.started
         heard.text.append(content)
         heard.thought.append(thought)
         heard.finish_reason = choice.finish_reason or heard.finish_reason

@@ -1,10 +1,7 @@
 """A whole run: from a study file to its report."""
 
 import asyncio
-import signal
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.text import Text
@@ -12,7 +9,7 @@ from rich.text import Text
 from evaluator.folder import admit, locked, read_plan
 from evaluator.grade import Grader
 from evaluator.plain import plain
-from evaluator.plan import Ask, context_needed, plan
+from evaluator.plan import context_needed, plan
 from evaluator.progress import Progress
 from evaluator.report.assemble import Report, assemble, earlier_problems, was_scored
 from evaluator.report.terminal import show
@@ -21,10 +18,9 @@ from evaluator.run import run
 from evaluator.sandbox import NoSandbox, Sandbox, find_sandbox
 from evaluator.study import Study, StudyError, Variant
 from evaluator.study_file import line_of, read
+from servers.foreground import until_terminated
 from servers.models import ModelError, check, resolve
-from servers.spec import ServerSpec
-
-T = TypeVar("T")
+from servers.spec import NAMED_BY_SERVER, ServerSpec
 
 
 def conduct(path: Path, runs: Path, console: Console) -> int:
@@ -36,17 +32,23 @@ def conduct(path: Path, runs: Path, console: Console) -> int:
         KeyboardInterrupt: the user stopped it; the same call goes on where it stopped.
     """
     study, text = read(path)
-    _check_models(study, text, path)
+    check_models(study, text, path)
+    return carry_out(study, text, path.parent, runs, console)
+
+
+def carry_out(study: Study, text: str, base: Path, runs: Path, console: Console) -> int:
+    """Run or resume a study that has been read; `text` is kept with its results, `base` is where paths begin."""
     asks = plan(study)
     folder = runs / study.study
     with admit(study, text, folder):
         sandbox = _sandbox(study, console)
         grader = Grader(sandbox)
-        specs = {variant.name: _spec(study, variant, asks, path.parent) for variant in study.variants}
+        needed = context_needed(asks)
+        specs = {variant.name: spec_of(study, variant, needed, base) for variant in study.variants}
         keys = tuple(ask.key for ask in asks)
         try:
             with Progress(dict.fromkeys(specs, keys), console) as watch:
-                problems = asyncio.run(_until_terminated(run(study, specs, asks, folder, grader=grader, watch=watch)))
+                problems = asyncio.run(until_terminated(run(study, specs, asks, folder, grader=grader, watch=watch)))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         report = assemble(folder, grader=grader, problems=problems)
@@ -72,10 +74,16 @@ def again(folder: Path, console: Console) -> int:
         return _tell(assemble(folder, grader=Grader(sandbox), problems=earlier_problems(folder)), folder, console)
 
 
-def _check_models(study: Study, text: str, path: Path) -> None:
-    """Refuse models that are not there before anything starts."""
+def check_models(study: Study, text: str, path: Path, *, only: str | None = None) -> None:
+    """Refuse models that are not there before anything starts: of one variant, or of all.
+
+    Raises:
+        StudyError: A model is not there, or is of the wrong kind.
+    """
     for i, variant in enumerate(study.variants):
-        if variant.base_url is None and variant.runtime is not None:
+        if only not in (None, variant.name):
+            continue
+        if variant.base_url is None and variant.runtime is not None and variant.runtime not in NAMED_BY_SERVER:
             try:
                 check(variant.model, runtime=variant.runtime, base=path.parent)
             except ModelError as error:
@@ -94,33 +102,32 @@ def _sandbox(study: Study, console: Console) -> Sandbox | NoSandbox:
     return sandbox
 
 
-def _spec(study: Study, variant: Variant, asks: tuple[Ask, ...], base: Path) -> ServerSpec:
-    if variant.base_url is not None or variant.runtime is None:
-        model = variant.model
-    else:
-        model = str(resolve(variant.model, runtime=variant.runtime, base=base))
-    launched = variant.base_url is None
+def spec_of(study: Study, variant: Variant, context: int, base: Path) -> ServerSpec:
+    """Say what to start for a variant, its model fetched if need be.
+
+    Args:
+        study: The study it stands in.
+        variant: One of the study's.
+        context: Tokens that the longest question needs, where the variant does not say.
+        base: Where paths begin.
+
+    Raises:
+        ModelError: The model cannot be had from the hub.
+    """
+    runtime = variant.runtime or "openai"
+    named = variant.base_url is not None or runtime in NAMED_BY_SERVER
     return ServerSpec(
-        runtime=variant.runtime or "openai",
-        model=model,
+        runtime=runtime,
+        model=variant.model if named else str(resolve(variant.model, runtime=runtime, base=base)),
         base_url=variant.base_url,
         binary=variant.binary,
-        context=(variant.context or context_needed(asks)) if launched else None,
+        context=variant.context or context,
         slots=study.concurrency,
         thinking=variant.thinking,
         kv_cache=variant.kv_cache,
         args=variant.args,
         api_key_env=variant.api_key_env,
     )
-
-
-async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
-    """Await, and let a signal to terminate end it as Ctrl-C does: servers stopped, records kept."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if task and signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
-            loop.add_signal_handler(number, task.cancel)
-    return await work
 
 
 def _tell(report: Report, folder: Path, console: Console) -> int:

@@ -17,7 +17,7 @@ from evaluator.study import Study, StudyError
 # What may change between two runs into one folder: it decides how much is asked, how fast, or how answers are judged
 # and shown, not what is sent. Variants and benchmarks may be added and taken away.
 _FREE = frozenset({"study", "baseline", "decide", "note", "questions", "repeats", "margin"}) | frozenset(
-    {"parallel", "silence", "concurrency", "api_key_env"}
+    {"parallel", "router", "silence", "concurrency", "api_key_env"}
 )
 
 

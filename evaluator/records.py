@@ -81,7 +81,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """As the server names it."""
     fingerprint: str | None = None
     timings: dict[str, Any] | None = None
-    """llama-server's own figures, milliseconds and tokens."""
+    """The server's own figures: llama-server in milliseconds, LM Studio in seconds, Ollama in nanoseconds."""
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,10 @@ Name = Annotated[
     ),
 ]
 Model = Annotated[str, Meta(description="a path; hf:org/repo[/file.gguf][@revision]; of a running server the id")]
-Runtime = Annotated[RuntimeName, Meta(description="which server to start; openai is any server that runs already")]
+Runtime = Annotated[
+    RuntimeName,
+    Meta(description="which server to start; vllm and openai run already; left out: what answers at base_url says"),
+]
 BaseUrl = Annotated[str, Meta(description="of a server that runs already, up to /v1; then nothing is started")]
 Binary = Annotated[str, Meta(description="program to run in place of the one on PATH")]
 Context = Annotated[int, Meta(ge=256, description="tokens for each question, prompt and reply")]
@@ -97,7 +100,10 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     decide: Decide = Decide()
     concurrency: Annotated[int, Meta(ge=1, le=256, description="questions in flight at once, for each variant")] = 4
     parallel: Annotated[bool, Meta(description="all variants at once; they must fit into memory together")] = False
+    router: Annotated[bool, Meta(description="one llama-server in router mode for all that it can serve")] = False
     stream: Annotated[bool, Meta(description="false for a server that cannot stream; hides time to first token")] = True
-    silence: Annotated[float, Meta(gt=0, description="seconds without a byte after which a reply is given up")] = 600.0
+    silence: Annotated[
+        float, Meta(gt=0, description="seconds without a token after which a reply, or a server, is given up")
+    ] = 600.0
     seed: Annotated[int, Meta(description="order of the questions")] = 42
     note: Annotated[str, Meta(description="printed in the report")] = ""

@@ -67,16 +67,27 @@ def _contradictions(study: Study) -> Iterator[tuple[str, str]]:
             yield f"{at}.name", f'"{variant.name}" is the name of variants[{first}] already: give each its own'
         if variant.name.lower() in [name.lower() for name in names[:i]]:
             yield f"{at}.name", f'"{variant.name}" differs from another name in case only: give each its own'
-        if variant.runtime is None and variant.base_url is None:
-            yield f"{at}.runtime", "missing: name a runtime to start, or the base_url of a server that runs already"
-        if variant.runtime == "openai" and variant.base_url is None:
-            yield f"{at}.base_url", "missing: the openai runtime is a server that runs already, so say where"
+        yield from _runtime(at, variant)
         if variant.base_url is not None:
             yield from _settings_of_running(at, variant)
+    if study.router and not any(v.runtime == "llama_server" and v.base_url is None for v in study.variants):
+        yield "router", "no variant is started with llama_server, whose router mode it is: remove it"
     if study.baseline not in names:
         yield "baseline", f'"{study.baseline}" is no variant of this study: name one of {", ".join(names)}'
     if not study.benchmarks.chosen():
         yield "benchmarks", "empty: name mmlu_pro, humaneval or both"
+
+
+def _runtime(at: str, variant: Variant) -> Iterator[tuple[str, str]]:
+    if variant.runtime is None and variant.base_url is None:
+        yield f"{at}.runtime", "missing: name a runtime to start, or the base_url of a server that runs already"
+    if variant.runtime in ("openai", "vllm") and variant.base_url is None:
+        yield (
+            f"{at}.base_url",
+            f"missing: the {variant.runtime} runtime is a server that runs already, so say where",
+        )
+    if variant.runtime == "lm_studio" and variant.kv_cache is not None:
+        yield f"{at}.kv_cache", "LM Studio has no switch for it from outside: set it there, and remove it here"
 
 
 def _settings_of_running(at: str, variant: Variant) -> Iterator[tuple[str, str]]:
@@ -84,7 +95,8 @@ def _settings_of_running(at: str, variant: Variant) -> Iterator[tuple[str, str]]
         normal(variant.base_url or "")
     except ServerError as error:
         yield f"{at}.base_url", str(error)
-    for key in ("binary", "context", "kv_cache", "args"):
+    # A running Ollama is told the context with every request.
+    for key in ("binary", "kv_cache", "args", *(() if variant.runtime == "ollama" else ("context",))):
         if getattr(variant, key):
             yield f"{at}.{key}", f"a server that runs already cannot be given {key}: set it there, and remove it here"
 

@@ -1,6 +1,11 @@
 """Ask a server one small thing: is it there, and what does it say of itself."""
 
+import asyncio
+import functools
+import ssl
+from collections.abc import Mapping
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -9,6 +14,8 @@ import msgspec
 
 from servers.spec import ServerError
 
+_RAW = 200
+
 
 class Heard(NamedTuple):
     """What came back."""
@@ -16,6 +23,10 @@ class Heard(NamedTuple):
     status: int
     body: Any
     """Decoded JSON; None where it is none."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Names in lower case."""
+    raw: str = ""
+    """The first characters of the body, for servers that answer in plain text."""
 
     def get(self, *path: str | int) -> Any:  # noqa: ANN401 - JSON
         """Follow keys and indices into the body; None where they lead nowhere."""
@@ -52,16 +63,54 @@ async def ask(
     Raises:
         ServerError: The proxy that the environment names cannot be used.
     """
-    async with _connect(url, headers, seconds) as client:
-        try:
-            response = await (client.get(url) if post is None else client.post(url, json=post))
-        except (httpx2.HTTPError, httpx2.InvalidURL):
-            return NOTHING
+    async with connect(url) as client:
+        return await hear(client, url, headers=headers, post=post, seconds=seconds)
+
+
+def connect(url: str) -> httpx2.AsyncClient:
+    """Make a client for questions to one server; it sets no limit of time itself.
+
+    Raises:
+        ServerError: The proxy that the environment names cannot be used.
+    """
+    try:
+        return httpx2.AsyncClient(timeout=None, trust_env=trusts_environment(url), verify=_tls())
+    # Raised while it reads the proxy: an unknown scheme, SOCKS, for which it lacks a package, no address.
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+        raise ServerError(
+            f"The proxy for {urlsplit(url).hostname} that the environment names (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) "
+            "cannot be used: make it an http:// address, or name the host in NO_PROXY."
+        ) from error
+
+
+async def hear(
+    client: httpx2.AsyncClient,
+    url: str,
+    *,
+    headers: dict[str, str] | None = None,
+    post: dict[str, Any] | None = None,
+    seconds: float,
+) -> Heard:
+    """Ask through a client that is there already; `NOTHING` when nobody answered in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            response = await (
+                client.get(url, headers=headers) if post is None else client.post(url, headers=headers, json=post)
+            )
+    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError):
+        return NOTHING
     try:
         body = msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
-    return Heard(response.status_code, body)
+    names = {name.lower(): value for name, value in response.headers.items()}
+    return Heard(response.status_code, body, names, response.content[:_RAW].decode(errors="replace"))
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Read the certificates once: it takes longer than a question."""
+    return httpx2.create_ssl_context()
 
 
 def trusts_environment(url: str) -> bool:
@@ -81,14 +130,3 @@ def trusts_environment(url: str) -> bool:
 def root(base_url: str) -> str:
     """Return the address without its `/v1`, where servers keep their own pages."""
     return base_url.rstrip("/").removesuffix("/v1")
-
-
-def _connect(url: str, headers: dict[str, str] | None, seconds: float) -> httpx2.AsyncClient:
-    try:
-        return httpx2.AsyncClient(timeout=seconds, trust_env=trusts_environment(url), headers=headers)
-    # Raised while it reads the proxy: an unknown scheme, SOCKS, for which it lacks a package, no address.
-    except (ValueError, ImportError, httpx2.InvalidURL) as error:
-        raise ServerError(
-            f"The proxy for {urlsplit(url).hostname} that the environment names (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) "
-            "cannot be used: make it an http:// address, or name the host in NO_PROXY."
-        ) from error

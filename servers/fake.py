@@ -1,38 +1,31 @@
-"""A scripted OpenAI-compatible server, for tests, dry runs and fault injection.
+"""A scripted server, for tests, dry runs and fault injection.
 
 `async with FakeServer(Reply(text="The answer is (B).")) as fake:` and then `fake.base_url`, `fake.requests`.
 From code that is not async, `with FakeServer(...) as fake:` runs it in a thread. No framework: asyncio alone.
+With `dialect=OMLX` (of servers.fake_dialects) it speaks as that runtime does, its faults included.
+As a program: `python -m servers.fake --dialect omlx --port 8017`.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
+import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from http import HTTPStatus
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Self
 
-from servers.fake_reply import Fault, Reply, chunks, error_body, whole
+from servers.fake_dialects import DIALECTS
+from servers.fake_reply import Fault, Reply, settled
+from servers.fake_spec import PLAIN, Answer, Call, Dialect, FakeModel, Page, Turn, state_of
+from servers.fake_wire import read, send_answer, send_stream, send_whole
 
-__all__ = ["Call", "FakeServer", "Fault", "Reply", "Script"]
-
-
-class Call(NamedTuple):
-    """A request that came in."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    """Names in lower case."""
-    body: Any
-    """Decoded JSON; None of a GET."""
+__all__ = ["Answer", "Call", "FakeModel", "FakeServer", "Fault", "Reply", "Script"]
 
 
 Script = Reply | Sequence[Reply] | Callable[[Any, int], Reply]
 """One reply for all; one after the other, the last for ever (a fault that heals); or made from body and number."""
-
-_POSTS = {"/v1/chat/completions": True, "/v1/completions": False}
-"""Path -> whether it is chat."""
 
 
 class FakeServer:
@@ -40,27 +33,33 @@ class FakeServer:
 
     Args:
         reply: The script.
-        models: Ids that /v1/models lists.
-        pages: Further GET pages, body by path: `{"/props": {...}}`; they replace /v1/models and /health too.
+        dialect: How it speaks; without one it is any server of OpenAI's protocol.
+        models: What it has, by id or in full.
+        pages: Bodies by path, `{"/props": {...}}`, or `"POST /api/show"`; they replace the dialect's. JSON with
+            status 200, or an `Answer`, which has a status of its own and may be plain text.
         api_key: When set, requests without it get 401.
         port: 0 chooses a free one.
+        loading: So many requests are answered that the model is still being loaded.
     """
 
     def __init__(
         self,
         reply: Script,
         *,
-        models: Sequence[str] = ("fake",),
+        dialect: Dialect = PLAIN,
+        models: Sequence[str | FakeModel] = ("fake",),
         pages: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         port: int = 0,
+        loading: int = 0,
     ) -> None:
         self.calls: list[Call] = []
+        self.prompts: list[Any] = []
+        """The bodies of the prompts alone, in order."""
         self.port = port
-        self._reply = reply
-        self._api_key = api_key
-        listing = {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "fake"} for name in models]}
-        self._pages: dict[str, Any] = {"/v1/models": listing, "/health": {"status": "ok"}, **(pages or {})}
+        self.state = state_of(tuple(FakeModel(id=m) if isinstance(m, str) else m for m in models))
+        self._reply, self._dialect, self._api_key, self._loading = reply, dialect, api_key, loading
+        self._pages = {key if " " in key else f"GET {key}": body for key, body in (pages or {}).items()}
         self._open: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server | None = None
         self._thread: threading.Thread | None = None
@@ -117,7 +116,7 @@ class FakeServer:
             self._open.add(task)
             task.add_done_callback(self._open.discard)
         try:
-            await self._answer(await _read(reader), writer)
+            await self._answer(await read(reader), writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             writer.transport.abort()  # the client went away, or the test is over
         finally:
@@ -127,17 +126,62 @@ class FakeServer:
 
     async def _answer(self, call: Call, writer: asyncio.StreamWriter) -> None:
         self.calls.append(call)
-        if self._api_key is not None and call.headers.get("authorization") != f"Bearer {self._api_key}":
-            await _send_json(writer, 401, error_body("Invalid API Key", 401))
-        elif call.method == "GET" and call.path in self._pages:
-            await _send_json(writer, 200, self._pages[call.path])
-        elif call.method == "POST" and call.path in _POSTS:
-            await _send_reply(writer, self._next(call.body), call.body, chat=_POSTS[call.path])
+        if len(self.calls) <= self._loading:
+            await send_answer(writer, self._dialect, self._dialect.loading(call))
+        elif not self._admitted(call):
+            body = self._dialect.error(call.path, "Invalid API Key", 401)
+            await send_answer(writer, self._dialect, Answer(401, body))
+        elif (found := self._page(call)) is not None:
+            await send_answer(writer, self._dialect, found)
+        elif call.method == "POST" and call.path in self._dialect.routes:
+            await self._say(call, writer)
         else:
-            await _send_json(writer, 404, error_body(f"no such page: {call.method} {call.path}", 404))
+            await send_answer(writer, self._dialect, self._dialect.missing(call))
+
+    def _admitted(self, call: Call) -> bool:
+        if self._api_key is None or call.path.startswith(self._dialect.open_paths):
+            return True
+        return call.headers.get("authorization") == f"Bearer {self._api_key}"
+
+    def _page(self, call: Call) -> Answer | None:
+        """Return what stands at a path that takes no prompts; None where nothing does."""
+        asked = f"{call.method} {call.path}"
+        if asked in self._pages:
+            found = self._pages[asked]
+        else:
+            page: Page | None = next((p for key, p in self._dialect.pages.items() if fnmatchcase(asked, key)), None)
+            if page is None:
+                return None
+            found = page(self.state, call)
+        return found if isinstance(found, Answer) else Answer(200, json.dumps(found), "application/json")
+
+    async def _say(self, call: Call, writer: asyncio.StreamWriter) -> None:
+        """Send the next reply of the script, as this dialect hears the request."""
+        self.prompts.append(call.body)
+        dialect, route = self._dialect, self._dialect.routes[call.path]
+        scripted = settled(self._next(call.body))
+        await asyncio.sleep(scripted.delay)
+        reply = dialect.heard(self.state, call, scripted)
+        if isinstance(reply, Answer):
+            await send_answer(writer, dialect, reply)
+            return
+        if reply.fault == "refuse":
+            writer.transport.abort()
+            return
+        error = dialect.error(call.path, reply.error, reply.status if reply.status != 200 else 500)
+        turn = Turn(reply, call.body, call.path, self.state)
+        if reply.status != 200:
+            await send_whole(writer, dialect, error, reply, status=reply.status)
+        elif call.body.get("stream", route.streams):
+            parts = route.parts(turn)
+            if reply.fault == "error":
+                parts = [*parts[: len(parts) // 2], error]
+            await send_stream(writer, dialect, parts, reply, lines=route.lines)
+        else:
+            await send_whole(writer, dialect, error if reply.fault == "error" else route.whole(turn), reply)
 
     def _next(self, body: Any) -> Reply:  # noqa: ANN401 - JSON
-        number = len(self.requests) - 1
+        number = len(self.prompts) - 1
         if isinstance(self._reply, Reply):
             return self._reply
         if isinstance(self._reply, Sequence):
@@ -145,76 +189,29 @@ class FakeServer:
         return self._reply(body, number)
 
 
-async def _read(reader: asyncio.StreamReader) -> Call:
-    head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-    method, path, _ = head.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-    raw = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Call(method, path.partition("?")[0], headers, json.loads(raw) if raw else None)
+async def _serve_until_told(fake: FakeServer) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    async with fake:
+        print(f"listening at {fake.base_url}", flush=True)  # noqa: T201 - what its log is to show
+        await stop.wait()
 
 
-async def _send_reply(writer: asyncio.StreamWriter, reply: Reply, body: Any, *, chat: bool) -> None:  # noqa: ANN401
-    await asyncio.sleep(reply.delay)
-    model = str(body.get("model", "fake"))
-    if reply.fault == "refuse":
-        writer.transport.abort()
-    elif reply.status != 200:
-        await _send_json(writer, reply.status, error_body(reply.error, reply.status), reply)
-    elif body.get("stream"):
-        usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        await _send_stream(writer, reply, list(chunks(reply, model=model, chat=chat, usage=usage)))
-    else:
-        await _send_json(writer, 200, whole(reply, model=model, chat=chat), reply)
+def main() -> None:
+    """Serve until SIGTERM; further arguments, as the real programs take, are ignored."""
+    parser = argparse.ArgumentParser(prog="python -m servers.fake", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--dialect", choices=DIALECTS, default=PLAIN.name)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--model", default="fake")
+    parser.add_argument("--text", default="The answer is (B).")
+    parser.add_argument("--reasoning", default="")
+    parser.add_argument("--loading", type=int, default=0, help="answer so many requests with 503")
+    told, _ = parser.parse_known_args()
+    reply = Reply(text=told.text, reasoning=told.reasoning)
+    fake = FakeServer(reply, dialect=DIALECTS[told.dialect], models=(told.model,), port=told.port, loading=told.loading)
+    asyncio.run(_serve_until_told(fake))
 
 
-async def _send_json(writer: asyncio.StreamWriter, status: int, body: Any, reply: Reply | None = None) -> None:  # noqa: ANN401
-    reply = reply or Reply()
-    content = b"<html>Bad gateway</html>" if reply.fault == "garbage" else json.dumps(body).encode()
-    middle = len(content) // 2
-    writer.write(_head(status, "application/json", f"Content-Length: {len(content)}", reply))
-    writer.write(content[:middle])
-    await writer.drain()
-    if reply.fault == "drop":
-        writer.close()  # the rest that Content-Length promises never comes
-        return
-    if reply.fault == "stall":
-        await asyncio.sleep(reply.stall)
-    writer.write(content[middle:])
-    await writer.drain()
-
-
-async def _send_stream(writer: asyncio.StreamWriter, reply: Reply, parts: list[dict[str, Any]]) -> None:
-    writer.write(_head(200, "text/event-stream", "Transfer-Encoding: chunked", reply))
-    async for event in _events(reply, parts):
-        # Each write becomes a chunk of its own, flushed before the next: the reader sees the seams.
-        for raw in [event[i : i + 1] for i in range(len(event))] if reply.split_bytes else [event]:
-            writer.write(b"%x\r\n%s\r\n" % (len(raw), raw))
-            await writer.drain()
-    if reply.fault != "drop":  # without the last chunk the reader knows that the stream was broken
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-
-
-async def _events(reply: Reply, parts: list[dict[str, Any]]) -> AsyncIterator[bytes]:
-    end = b"\r\n" if reply.crlf else b"\n"
-    middle = (len(parts) + 1) // 2
-    for number, part in enumerate(parts):
-        if number == middle and reply.fault == "drop":
-            return
-        if number == middle and reply.fault == "stall":
-            await asyncio.sleep(reply.stall)
-        if reply.keepalive is not None:
-            yield b": " + reply.keepalive.encode() + end * 2
-        broken = number == middle and reply.fault == "garbage"
-        data = b"{not json" if broken else json.dumps(part, ensure_ascii=False).encode()
-        yield b"data: " + data + end * 2
-        await asyncio.sleep(reply.pause)
-    if reply.fault != "cut":
-        yield b"data: [DONE]" + end * 2
-
-
-def _head(status: int, content_type: str, length: str, reply: Reply) -> bytes:
-    phrase = HTTPStatus(status).phrase
-    lines = [f"HTTP/1.1 {status} {phrase}", f"Content-Type: {content_type}", length, "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in reply.headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,12 @@
 """What the fake server answers with: the noun that scripts it, and the bodies it becomes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-Fault = Literal["refuse", "drop", "cut", "stall", "garbage"]
+Fault = Literal["refuse", "drop", "cut", "stall", "garbage", "error"]
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -15,14 +16,18 @@ class Reply(Struct, frozen=True, kw_only=True):
     """None sends null content, as servers do of a model that only thought."""
     reasoning: str = ""
     reasoning_field: Literal["reasoning_content", "reasoning"] = "reasoning_content"
+    """Of a server without a dialect, and of LM Studio, where a setting rules; the other dialects have their own."""
+    thinking_cut: bool = False
+    """The tokens ran out before the thinking was over: there is no text, and finish_reason is length."""
     finish_reason: str | None = "stop"
     status: int = 200
-    """Anything else sends `error` as an OpenAI error body."""
+    """Anything else sends `error` as the server's error body."""
     error: str = "scripted error"
     headers: Mapping[str, str] = {}
     fault: Fault | None = None
     """refuse: close before the headers. drop: break the connection in mid-reply. cut: end a stream cleanly but
-    without finish_reason, usage and [DONE]. stall: be silent in mid-reply. garbage: send what is no JSON."""
+    without finish_reason, usage and [DONE]. stall: be silent in mid-reply. garbage: send what is no JSON.
+    error: after a status of 200 and half of a stream, send `error` in place of the rest."""
     delay: float = 0
     """Seconds before the headers."""
     stall: float = 3600
@@ -41,6 +46,9 @@ class Reply(Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 7
     completion_tokens: int | None = None
     """None counts the words of reasoning and text."""
+    logprobs: Sequence[Mapping[str, float]] = ()
+    """Of each token the candidates and their log probabilities, the chosen one first; sent, where a reply is not
+    streamed, to a request that asks for `top_logprobs`."""
     extra: Mapping[str, Any] = {}
     """Further keys of the body, or of a stream's last chunk: `timings`, `system_fingerprint`."""
 
@@ -59,7 +67,7 @@ def whole(reply: Reply, *, model: str, chat: bool) -> dict[str, Any]:
     else:
         choice["text"] = reply.text or ""
     body = {**_head(model, "chat.completion" if chat else "text_completion"), "choices": [choice]}
-    return {**body, **({"usage": _usage(reply)} if reply.usage else {}), **reply.extra}
+    return {**body, **({"usage": usage_of(reply)} if reply.usage else {}), **reply.extra}
 
 
 def chunks(reply: Reply, *, model: str, chat: bool, usage: bool) -> Iterator[dict[str, Any]]:
@@ -72,28 +80,71 @@ def chunks(reply: Reply, *, model: str, chat: bool, usage: bool) -> Iterator[dic
 
     if chat:
         yield chunk({"role": "assistant", "content": None})
-        for piece in _pieces(reply.reasoning, reply.piece):
+        for piece in pieces(reply.reasoning, reply.piece):
             yield chunk({reply.reasoning_field: piece})
-    for piece in _pieces(reply.text or "", reply.piece):
+    for piece in pieces(reply.text or "", reply.piece):
         yield chunk({"content": piece})
     if reply.fault == "cut":
         return
     counted = usage and reply.usage
     yield {**chunk({}, reply.finish_reason), **({} if counted else reply.extra)}
     if counted:
-        yield {**head, "choices": [], "usage": _usage(reply), **reply.extra}
+        yield {**head, "choices": [], "usage": usage_of(reply), **reply.extra}
+
+
+def candidates(reply: Reply, most: int) -> list[dict[str, Any]]:
+    """Return the log probabilities of a reply's tokens as OpenAI words them, at most so many candidates each."""
+    content = []
+    for token in reply.logprobs:
+        listed = [{"token": text, "logprob": value} for text, value in token.items()]
+        ranked = sorted(listed, key=lambda one: -float(str(one["logprob"])))
+        content.append({**listed[0], "top_logprobs": ranked[:most]})
+    return content
+
+
+def tokens(reply: Reply) -> int:
+    """Return how many tokens a reply takes."""
+    words = len(reply.reasoning.split()) + len((reply.text or "").split())
+    return words if reply.completion_tokens is None else reply.completion_tokens
+
+
+def settled(reply: Reply) -> Reply:
+    """Return a reply whose text and finish_reason agree with its thinking being cut."""
+    return replace(reply, text=None, finish_reason="length") if reply.thinking_cut else reply
+
+
+def within(reply: Reply, limit: object) -> Reply:
+    """Return what comes of a reply when it may have so many tokens; anything but a number above 0 is no limit."""
+    count = tokens(reply)
+    if not isinstance(limit, int) or not 0 < limit < count:
+        return reply
+    kept = (len(reply.reasoning) + len(reply.text or "")) * limit // count
+    return settled(
+        replace(
+            reply,
+            reasoning=reply.reasoning[:kept],
+            text=(reply.text or "")[: max(0, kept - len(reply.reasoning))],
+            thinking_cut=kept <= len(reply.reasoning) and bool(reply.reasoning),
+            finish_reason="length",
+            completion_tokens=limit,
+        )
+    )
+
+
+def usage_of(reply: Reply) -> dict[str, Any]:
+    """Return a reply's token counts as OpenAI words them."""
+    count = tokens(reply)
+    return {
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": count,
+        "total_tokens": reply.prompt_tokens + count,
+    }
+
+
+def pieces(text: str, size: int) -> list[str]:
+    """Tear a text into pieces."""
+    return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 def _head(model: str, kind: str) -> dict[str, Any]:
     return {"id": "fake-1", "object": kind, "created": 1_700_000_000, "model": model}
-
-
-def _usage(reply: Reply) -> dict[str, int]:
-    words = len(reply.reasoning.split()) + len((reply.text or "").split())
-    completion = words if reply.completion_tokens is None else reply.completion_tokens
-    total = reply.prompt_tokens + completion
-    return {"prompt_tokens": reply.prompt_tokens, "completion_tokens": completion, "total_tokens": total}
-
-
-def _pieces(text: str, size: int) -> list[str]:
-    return [text[start : start + size] for start in range(0, len(text), size)]

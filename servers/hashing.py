@@ -34,7 +34,7 @@ def weights(model: Path) -> Weights:
     Raises:
         ServerError: Something of the model cannot be read.
     """
-    files = _files(model)
+    files = files_of(model)
     try:
         sums = {file.name: sha256(file) for file in files}
         size = sum(file.stat().st_size for file in files if file.name != "config.json")
@@ -79,7 +79,8 @@ def cache_file() -> Path:
     return user_cache() / "sha256.json"
 
 
-def _files(model: Path) -> list[Path]:
+def files_of(model: Path) -> list[Path]:
+    """Return the files that a model consists of: itself, the parts of a split GGUF, or those of a directory."""
     if model.is_dir():
         return sorted([*model.glob("*.safetensors"), *model.glob("config.json")])
     if found := _FIRST_SHARD.search(model.name):

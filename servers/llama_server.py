@@ -12,17 +12,24 @@ from msgspec.structs import replace
 
 from servers.ask import ask, root
 from servers.disk import expand, file_at, program
-from servers.props import from_props
-from servers.request import headers
-from servers.spec import Server, ServerError, ServerFacts, ServerSpec
+from servers.props import from_models, from_props
+from servers.request import drawn, openai_request, template_switch
+from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec
+from servers.weights import at_hand
 
-INSTALL = """\
-No llama.cpp server was found: neither llama-server on PATH nor the xllamacpp package. Install one of them:
-  brew install llama.cpp
-  pip install 'whichquant[llama]'"""
+PROGRAM_INSTALL = "brew install llama.cpp"
+"""Homebrew exists for Linux too."""
+_WAYS = [f"  {PROGRAM_INSTALL}", "  pip install 'whichquant[llama]'"]
+INSTALL = "\n".join(
+    [
+        "No llama.cpp server was found: neither llama-server on PATH nor the xllamacpp package. Install one of them:",
+        *(_WAYS if sys.platform == "darwin" else reversed(_WAYS)),
+    ]
+)
 _WHEEL = "servers.xllamacpp_server"
 _FLOATS = ("f32", "f16", "bf16")
-_CACHE_LINE = re.compile(r"llama_kv_cache: size.*?K \((\w+)\).*?V \((\w+)\)")
+_CACHE_LINE = re.compile(rb"llama_kv_cache: size.*?K \((\w+)\).*?V \((\w+)\)")
+_LONGEST_LINE = 1 << 16
 
 
 def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
@@ -45,12 +52,18 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
     raise ServerError(INSTALL)
 
 
-def command(spec: ServerSpec, port: int) -> tuple[str, ...]:
+def prepare(spec: ServerSpec, folder: Path) -> None:
+    """Write nothing: all is said by flags."""
+    del spec, folder
+
+
+def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
     """Build the command line; what the study adds comes last, so that it wins.
 
     Raises:
         ServerError: There is no program, or no model file.
     """
+    del folder
     model = file_at(spec.model)
     if model is None:
         raise ServerError(f"There is no model file {expand(spec.model)}: llama-server needs the path of a .gguf file.")
@@ -72,9 +85,9 @@ def command(spec: ServerSpec, port: int) -> tuple[str, ...]:
     return (*find(spec)[1], *flags, *spec.args)
 
 
-def environment(spec: ServerSpec) -> dict[str, str]:
+def environment(spec: ServerSpec, port: int) -> dict[str, str]:
     """Return variables for the server: none, all is said by flags."""
-    del spec
+    del spec, port
     return {}
 
 
@@ -88,28 +101,55 @@ async def ready(server: Server) -> bool:
     return (await ask(f"{root(server.base_url)}/health", seconds=5)).status == 200
 
 
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+    """Put a prompt into llama-server's words.
+
+    All that shapes the draw is said: its own defaults (temperature 0.8, top-k 40, min-p 0.05) are no other runtime's,
+    and a model file may bring further ones.
+    """
+    plain = {"repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+    more = {**drawn(sampling), **plain, **template_switch(server.spec, prompt)}
+    return openai_request(server, prompt, stream=stream, more=more)
+
+
+def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
+    """Name nothing: llama-server takes every sampling value."""
+    del spec, sampling
+    return ()
+
+
 async def facts(server: Server) -> ServerFacts:
     """Read /props and /v1/models, and the log for the type of the KV cache."""
     said = await from_props(server)
-    models = await ask(f"{server.base_url}/models", headers=headers(server.spec))
+    model = await from_models(server)
     wheel = _WHEEL in server.command  # whose /props says b0-unknown
     return replace(
         said,
         version=f"xllamacpp {importlib.metadata.version('xllamacpp')}" if wheel else said.version,
-        model_id=models.text("data", 0, "id"),
+        model_id=model.id,
+        # A file at hand is measured; of one that is not, this comes close: what its tensors take.
+        model_bytes=None if at_hand(server, said.model_path) else model.bytes,
+        parameters=model.parameters,
+        bits_per_weight=model.bits_per_weight,
         thinking=server.spec.thinking if server.command else None,
-        kv_cache=_kv_cache(server.log),
+        kv_cache=_kv_cache(server),
         command=server.command,
     )
 
 
-def _kv_cache(log: Path | None) -> str | None:
-    """Return the type that the log reports last: `q8_0`, or `q8_0/f16` where keys and values differ."""
-    if log is None:
+def _kv_cache(server: Server) -> str | None:
+    """Return the type that this server's log reports last: `q8_0`, or `q8_0/f16` where keys and values differ."""
+    if server.log is None:
         return None
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        found = [match.groups() for line in lines if (match := _CACHE_LINE.search(line))]
-    if not found:
+    found = None
+    try:
+        with server.log.open("rb") as log:
+            log.seek(server.log_start)
+            while line := log.readline(_LONGEST_LINE):
+                found = _CACHE_LINE.search(line) or found
+    except OSError:
         return None
-    keys, values = found[-1]
-    return str(keys) if keys == values else f"{keys}/{values}"
+    if found is None:
+        return None
+    keys, values = (kind.decode() for kind in found.groups())
+    return keys if keys == values else f"{keys}/{values}"

@@ -7,17 +7,19 @@ import json
 import os
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from huggingface_hub import constants
+from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from msgspec import Struct
 
 from servers.ask import ask, root
 from servers.disk import directory_at, expand, program
-from servers.hashing import template_sha256
-from servers.spec import Server, ServerError, ServerFacts, ServerSpec
+from servers.request import drawn, headers, openai_request, template_switch
+from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec
 
 INSTALL = """\
 mlx_lm was not found, neither as a package nor as mlx_lm.server on PATH. Install it:
@@ -47,7 +49,14 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
     raise ServerError(INSTALL)
 
 
-def command(spec: ServerSpec, port: int) -> tuple[str, ...]:
+def prepare(spec: ServerSpec, folder: Path) -> None:
+    """Make the directory of the hub's cache, without which the server's /v1/models is empty."""
+    del spec, folder
+    with contextlib.suppress(OSError):
+        Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)
+
+
+def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
     """Build the command line; what the study adds comes last, so that it wins.
 
     There is no flag for the context: it is as long as memory lasts.
@@ -55,6 +64,7 @@ def command(spec: ServerSpec, port: int) -> tuple[str, ...]:
     Raises:
         ServerError: There is no program, no model, or no such KV cache for this model.
     """
+    del folder
     model = directory_at(spec.model)
     # A hub name is owner/name; anything rooted, or with a dot or a tilde in front, can only be a path.
     if spec.model[:1] in "/.~" and not (model and (model / "config.json").is_file()):
@@ -72,10 +82,9 @@ def command(spec: ServerSpec, port: int) -> tuple[str, ...]:
     return (*find(spec)[1], *flags, *spec.args)
 
 
-def environment(spec: ServerSpec) -> dict[str, str]:
-    """Return variables for the server, and make the directory without which its /v1/models is empty."""
-    with contextlib.suppress(OSError):
-        Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)
+def environment(spec: ServerSpec, port: int) -> dict[str, str]:
+    """Return variables for the server."""
+    del port
     offline = {"HF_HUB_OFFLINE": "1"} if directory_at(spec.model) else {}
     return {"PYTHONUNBUFFERED": "1", **offline}
 
@@ -101,26 +110,61 @@ async def ready(server: Server) -> bool:
     return (await ask(f"{server.base_url}/completions", post=body, seconds=10)).status == 200
 
 
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+    """Put a prompt into mlx_lm.server's words; every sampling value is said but the seed of concurrent requests."""
+    # It takes a request with a seed out of the batch: all would wait in line.
+    seed = () if server.spec.slots == 1 else ("seed",)
+    more = {**drawn(sampling, without=seed), **template_switch(server.spec, prompt)}
+    return openai_request(server, prompt, stream=stream, more=more)
+
+
+def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
+    """Name the seed where requests are concurrent."""
+    if sampling.seed is None or spec.slots == 1:
+        return ()
+    return ("the seed is not sent: mlx_lm.server would answer one question at a time (set concurrency: 1)",)
+
+
 async def facts(server: Server) -> ServerFacts:
-    """Read /v1/models and, as the server says little of itself, the model's own directory."""
-    models = await ask(f"{server.base_url}/models")
-    spec = server.spec
+    """Read /v1/models; all else is known only of a server that we launched, as this one says nothing of itself.
+
+    The type of the cache is known where we quantize it: else mlx_lm takes the model's own, f16 or not.
+    """
+    models = await ask(f"{server.base_url}/models", headers=headers(server.spec))
+    spec, launched = server.spec, bool(server.command)
     ours = importlib.util.find_spec("mlx_lm") and server.command[:1] == (sys.executable,)
-    quantized = bool(server.command) and spec.kv_cache in _BITS
-    slots = spec.slots if server.command else None
-    path = directory_at(spec.model)
+    path = _directory(spec.model) if launched else None
+    listed = _listed(models.get("data"), str(directory_at(spec.model) or spec.model))
+    bits, start = (_last(server.command, flag) for flag in ("--kv-bits", "--quantized-kv-start"))
     return ServerFacts(
         runtime=spec.runtime,
         engine=server.engine,
         version=importlib.metadata.version("mlx-lm") if ours else None,
-        model_id=_listed(models.get("data"), str(path or spec.model)),
-        model_path=str(path) if path else None,
-        slots=1 if quantized else slots,  # --kv-bits serves one request at a time
-        thinking=spec.thinking if server.command else None,
-        kv_cache=spec.kv_cache if quantized else None,
-        chat_template_sha256=_template_sha256(path) if path and "--chat-template" not in spec.args else None,
+        model_id=listed,
+        model_path=str(path) if path else listed if listed and Path(listed).is_absolute() else None,
+        slots=1 if bits else spec.slots if launched else None,  # --kv-bits serves one request at a time
+        thinking=spec.thinking if launched else None,
+        kv_cache=next((kind for kind, width in _BITS.items() if width == bits and start == "0"), None),
         command=server.command,
     )
+
+
+def _directory(model: str) -> Path | None:
+    """Return where a model lies: the directory of that name, or the hub's copy of it."""
+    if path := directory_at(model):
+        return path
+    try:
+        found = try_to_load_from_cache(model, "config.json")
+    except HFValidationError:  # no hub's name
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _last(command: tuple[str, ...], flag: str) -> str | None:
+    """Return the value that a flag has, the last of several."""
+    values = [value for word, value in pairwise(command) if word == flag]
+    values += [word.partition("=")[2] for word in command if word.startswith(f"{flag}=")]
+    return values[-1] if values else None
 
 
 def _kv_bits(spec: ServerSpec, model: Path | None) -> str | None:
@@ -167,15 +211,3 @@ def _listed(models: object, name: str) -> str | None:
     """Return the name if the server lists it; it lists all of the hub's cache besides."""
     ids = [model.get("id") for model in models if isinstance(model, dict)] if isinstance(models, list) else []
     return next((str(found) for found in ids if found in (name, os.path.realpath(name))), None)
-
-
-def _template_sha256(model: Path) -> str | None:
-    try:
-        text = (model / "chat_template.jinja").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        try:
-            settings = msgspec.json.decode((model / "tokenizer_config.json").read_bytes(), type=dict[str, Any])
-        except (OSError, UnicodeDecodeError, msgspec.DecodeError):
-            return None
-        text = settings.get("chat_template") or ""
-    return template_sha256(text) if isinstance(text, str) else None

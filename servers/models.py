@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 HUB_TIMEOUT_S = 15
 """For the first question to the hub; a network that swallows packets is noticed after this many seconds."""
 
+_MLX = ("mlx_lm", "omlx")
+"""Runtimes that load MLX weights; the others load GGUF."""
 _HUB_FORM = re.compile(r"hf:(?P<repo>[^/@\s]+/[^/@\s]+)(?:@(?P<revision>[^/\s]+))?(?:/(?P<file>\S(?:.*\S)?))?")
 _BARE_REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*(?:@[^/\s]+)?")
 _SPLIT = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<total>\d{5})\.gguf")
@@ -91,7 +93,7 @@ def check(model: str, *, runtime: "RuntimeName", base: Path) -> Path | HubModel:
     try:
         if path.exists():
             return _local(path, runtime)
-        if runtime == "mlx_lm" and _BARE_REPO.fullmatch(model) and not path.parent.is_dir():
+        if runtime in _MLX and _BARE_REPO.fullmatch(model) and not path.parent.is_dir():
             return _parse_hub(f"hf:{model}", runtime)
         why = _missing(path, model)
     except OSError as error:  # a name that is too long, a folder that may not be read
@@ -106,9 +108,9 @@ def _parse_hub(model: str, runtime: "RuntimeName") -> HubModel:
             f"{model} names no model of the hub: write hf:org/repo, hf:org/repo@revision or hf:org/repo/file.gguf."
         )
     file = found["file"]
-    if file and runtime == "mlx_lm":
+    if file and runtime in _MLX:
         raise ModelError(
-            f"{model} names one file, but mlx_lm loads a whole repo of MLX weights: write hf:{found['repo']}."
+            f"{model} names one file, but {runtime} loads a whole repo of MLX weights: write hf:{found['repo']}."
         )
     if file and not file.endswith(".gguf"):
         raise ModelError(f"{model} is no GGUF file, and llama_server loads nothing else.")
@@ -130,12 +132,12 @@ def _missing(path: Path, model: str) -> str:
 
 
 def _local(path: Path, runtime: "RuntimeName") -> Path:
-    return _mlx_directory(path) if runtime == "mlx_lm" else _gguf_file(path)
+    return _mlx_directory(path) if runtime in _MLX else _gguf_file(path)
 
 
 def _mlx_directory(path: Path) -> Path:
     """Check a directory of MLX weights, all shards of it."""
-    needs = "mlx_lm needs a directory with config.json and *.safetensors"
+    needs = "MLX needs a directory with config.json and *.safetensors"
     if path.is_file():
         kind = "a GGUF file" if path.suffix == ".gguf" else "a file"
         raise ModelError(f"{path} is {kind}, but {needs}.")
@@ -234,16 +236,16 @@ def _download(model: HubModel, runtime: "RuntimeName") -> Path:
         info = HfApi().model_info(model.repo, revision=model.revision, timeout=HUB_TIMEOUT_S)
     except (httpx2.ConnectError, httpx2.TimeoutException, OfflineModeIsEnabled) as error:
         folder = _cached(model, error)
-        if runtime == "mlx_lm":
+        if runtime in _MLX:
             return _mlx_directory(folder)
         cached = [found.relative_to(folder).as_posix() for found in folder.rglob("*.gguf")]
         if not cached or (model.file and model.file not in cached):
             raise
         return _gguf_file(folder / _wanted(model, cached, where=f"The copy of {model} on this machine"))
     names = [file.rfilename for file in info.siblings or []]
-    if runtime == "mlx_lm":
+    if runtime in _MLX:
         if not any(name.endswith(".safetensors") for name in names):
-            raise ModelError(f"{model} has no *.safetensors file, and mlx_lm loads nothing else: choose an MLX build.")
+            raise ModelError(f"{model} has no *.safetensors file, and {runtime} loads nothing else: take an MLX build.")
         return _mlx_directory(
             Path(snapshot_download(model.repo, revision=model.revision, allow_patterns=list(_MLX_PATTERNS)))
         )

@@ -1,24 +1,78 @@
-"""Ask a running server who it is."""
+"""Ask a running server who it is, and look at its files and machine where they are ours to see."""
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
-import msgspec
+from msgspec.structs import asdict, replace
 
+from servers.ask import trusts_environment
 from servers.hashing import weights
-from servers.launch import RUNTIMES
-from servers.spec import Server, ServerFacts
+from servers.machine import machine
+from servers.runtimes import RUNTIMES
+from servers.spec import Server, ServerError, ServerFacts
+from servers.thinking import switch
+from servers.weights import FileFacts, at_hand
+
+_OTHER_TEMPLATE = ("--chat-template", "--chat-template-file")
 
 
-async def probe(server: Server) -> ServerFacts:
-    """Return what the server says of itself, with size and SHA-256 of its weights where they lie on this machine.
+async def probe(server: Server, *, chat: bool = True) -> ServerFacts:
+    """Return what the server says of itself and, of what it does not say, what its files and this machine tell.
+
+    Args:
+        server: It answers.
+        chat: Whether it will be asked chats, where the switch for thinking matters: that costs up to three requests.
 
     Raises:
         ServerError: The weights of a server we launched cannot be read.
     """
     facts = await RUNTIMES[server.spec.runtime].facts(server)
-    # A path that a running server names may be one on another machine.
-    if not server.command or facts.model_path is None:
+    if model := at_hand(server, facts.model_path):
+        facts = _filled(facts, await asyncio.to_thread(_of_files, server, facts, model))
+    if not trusts_environment(server.base_url):
+        facts = _filled(facts, {"machine": await asyncio.to_thread(machine)})
+    if not chat:
         return facts
-    measured = await asyncio.to_thread(weights, Path(facts.model_path))
-    return msgspec.structs.replace(facts, model_bytes=measured.bytes, model_sha256=measured.sha256)
+    thinking = await switch(server)
+    facts = _filled(facts, {"thinking_heard": thinking.heard, "thinking_default": thinking.default})
+    deaf = server.spec.thinking is not None and thinking.heard is False
+    return replace(facts, unmet=(*facts.unmet, _deaf(on=bool(server.spec.thinking)))) if deaf else facts
+
+
+def _filled(facts: ServerFacts, found: dict[str, Any]) -> ServerFacts:
+    """Fill in what is unknown yet."""
+    return replace(facts, **{name: value for name, value in found.items() if getattr(facts, name) is None})
+
+
+def _of_files(server: Server, facts: ServerFacts, model: Path) -> dict[str, Any]:
+    told = _told(model)
+    if not server.command and facts.parameters is not None and told.parameters != facts.parameters:
+        return {}  # a file of that name, and not the one behind a server in a container, or at a tunnel's other end
+    try:
+        measured = weights(model)
+    except ServerError:
+        if server.command:
+            raise
+        return {}
+    # Only of a server that we launched is it known that it uses the file's own template; Ollama never does.
+    own = server.command and server.spec.runtime != "ollama"
+    other = any(word.partition("=")[0] in _OTHER_TEMPLATE for word in server.command)
+    template = told.chat_template_sha256 if own and not other else None
+    found = {"model_bytes": measured.bytes, "model_sha256": measured.sha256}
+    return {**asdict(told), "chat_template_sha256": template, **found}
+
+
+def _told(model: Path) -> FileFacts:
+    if model.is_dir():
+        from servers import weights_mlx  # noqa: PLC0415
+
+        return weights_mlx.read(model)
+    from servers import weights_gguf  # noqa: PLC0415 - gguf and numpy take half a second
+
+    return weights_gguf.read(model)
+
+
+def _deaf(*, on: bool) -> str:
+    said = f"thinking is set {'on' if on else 'off'}, but this model's chat template knows no enable_thinking"
+    return f"{said}: the prompt stays as it is{'' if on else ', which is harmless if the model does not think'}"

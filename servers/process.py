@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from servers.causes import cause
 from servers.spec import ServerError
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -98,12 +99,13 @@ async def wait_ready(child: Child, ready: Callable[[], Awaitable[bool]], *, time
         try:
             answers = await ready()
         except ServerError as error:
-            raise ServerError(failure(child, str(error))) from error
+            raise ServerError(failure(child, f"{error}{_why(child)}")) from error
         if _TAKEN.search(_text(child)):
             raise PortTakenError(failure(child, "The server's port was taken by another program."))
         if not alive(child):
+            code = child.guard.wait()
             raise ServerError(
-                failure(child, f"The server ended with exit code {child.guard.wait()} before it answered.")
+                failure(child, f"The server ended with exit code {code} before it answered.{_why(child, code)}")
             )
         if answers:
             return
@@ -151,6 +153,11 @@ def failure(child: Child, sentence: str) -> str:
     """Say what went wrong, with the end of the log and the command to try by hand."""
     log = "\n".join(f"  {line}" for line in tail(child)) or "  (empty)"
     return f"{sentence}\nEnd of its log ({child.log}):\n{log}\nTo try it by hand:\n  {shlex.join(child.command)}"
+
+
+def _why(child: Child, code: int = 0) -> str:
+    why = cause(_text(child), code)
+    return f" {why}" if why else ""
 
 
 def _text(child: Child) -> str:

@@ -1,6 +1,9 @@
-"""What llama.cpp's server says of itself on /props."""
+"""What llama.cpp's server says of itself on /props, and of its model on /v1/models."""
 
-from servers.ask import ask, root
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from servers.ask import NOTHING, Heard, ask, root
 from servers.hashing import template_sha256
 from servers.request import headers
 from servers.spec import Server, ServerFacts
@@ -8,7 +11,9 @@ from servers.spec import Server, ServerFacts
 
 async def from_props(server: Server) -> ServerFacts:
     """Read /props; of a server that has no such page only its runtime and engine are known."""
-    props = await ask(f"{root(server.base_url)}/props", headers=headers(server.spec))
+    # A router wants to know of which model; a server with one model does not look.
+    which = f"?{urlencode({'model': server.model})}" if server.spec.runtime == "llama_server" else ""
+    props = await ask(f"{root(server.base_url)}/props{which}", headers=headers(server.spec))
     return ServerFacts(
         runtime=server.spec.runtime,
         engine=server.engine,
@@ -18,3 +23,26 @@ async def from_props(server: Server) -> ServerFacts:
         slots=props.number("total_slots"),
         chat_template_sha256=template_sha256(props.text("chat_template")),
     )
+
+
+class Listed(NamedTuple):
+    """What /v1/models says of the model that is asked."""
+
+    id: str | None
+    parameters: int | None
+    bytes: int | None
+    """Of the tensors alone, a little less than their files."""
+
+    @property
+    def bits_per_weight(self) -> float | None:
+        """Computed, where both numbers are known."""
+        return 8 * self.bytes / self.parameters if self.bytes and self.parameters else None
+
+
+async def from_models(server: Server) -> Listed:
+    """Read /v1/models; of several models the one that is asked, of one only that one, whatever it is called."""
+    listed = (await ask(f"{server.base_url}/models", headers=headers(server.spec))).get("data")
+    models = [Heard(200, model) for model in listed] if isinstance(listed, list) else []
+    only = models[0] if len(models) == 1 else NOTHING
+    mine = next((model for model in models if model.get("id") == server.model), only)
+    return Listed(mine.text("id"), mine.number("meta", "n_params"), mine.number("meta", "size"))

@@ -1,28 +1,62 @@
-"""Put a prompt into the words of one server: path and JSON body."""
+"""What the servers' dialects have in common: the OpenAI body, the sampling values, the key."""
 
 import os
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
+from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerSpec
+
+_NEUTRAL: Mapping[str, float] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
+"""What changes nothing in the draw; sent where the study is silent, because the servers' own defaults differ."""
 
 
-def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> tuple[str, dict[str, Any]]:
-    """Return the path below `base_url` and the body to post there.
+def openai_request(
+    server: Server, prompt: Prompt, *, stream: bool, more: Mapping[str, Any], base: str | None = None
+) -> Request:
+    """Build a request in OpenAI's words.
 
-    llama_server and mlx_lm draw from defaults of their own where a request is silent (top-k 40 in the
-    one, none in the other), so all that shapes the draw is said to them. Of an unknown server
-    nobody knows which keys it takes, so only what the study sets is sent.
+    Args:
+        server: Whom to ask.
+        prompt: What to show; chat goes to /chat/completions, raw text to /completions.
+        stream: Whether the reply is to come in pieces, with the token counts at its end.
+        more: Sampling and what else this server takes; None is left out.
+        base: Address in place of the server's `base_url`.
     """
-    spec = server.spec
-    body: dict[str, Any] = {"model": server.model, **_prompt(prompt), **_sampling(spec, sampling)}
+    body: dict[str, Any] = {"model": server.model}
+    body |= {"messages": list(prompt.messages)} if prompt.chat else {"prompt": prompt.text}
+    body |= {name: value for name, value in more.items() if value is not None}
     if prompt.stop:
         body["stop"] = list(prompt.stop)
-    if prompt.chat and spec.thinking is not None:
-        body["chat_template_kwargs"] = {"enable_thinking": spec.thinking}
     body["stream"] = stream
     if stream:
         body["stream_options"] = {"include_usage": True}
-    return ("/chat/completions" if prompt.chat else "/completions"), body
+    return Request((base or server.base_url) + ("/chat/completions" if prompt.chat else "/completions"), body)
+
+
+def drawn(sampling: Sampling, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return every sampling value, neutral where the study is silent; the seed only if there is one.
+
+    Args:
+        sampling: The study's.
+        without: Names that this server does not take.
+    """
+    values: dict[str, Any] = {
+        "temperature": sampling.temperature,
+        "max_tokens": sampling.max_tokens,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "seed": sampling.seed,
+    }
+    filled = {name: _NEUTRAL.get(name) if value is None else value for name, value in values.items()}
+    return {name: value for name, value in filled.items() if value is not None and name not in without}
+
+
+def template_switch(spec: ServerSpec, prompt: Prompt) -> dict[str, Any]:
+    """Return the switch for thinking as most chat templates know it; nothing where the model's default rules."""
+    if not prompt.chat or spec.thinking is None:
+        return {}
+    return {"chat_template_kwargs": {"enable_thinking": spec.thinking}}
 
 
 def headers(spec: ServerSpec) -> dict[str, str]:
@@ -39,25 +73,3 @@ def headers(spec: ServerSpec) -> dict[str, str]:
             "it holds characters other than printable ASCII, so copy it again."
         )
     return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _prompt(prompt: Prompt) -> dict[str, Any]:
-    return {"messages": list(prompt.messages)} if prompt.chat else {"prompt": prompt.text}
-
-
-def _sampling(spec: ServerSpec, sampling: Sampling) -> dict[str, Any]:
-    sent = {
-        "temperature": sampling.temperature,
-        "max_tokens": sampling.max_tokens,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
-        "min_p": sampling.min_p,
-        "seed": sampling.seed,
-    }
-    if spec.runtime != "openai":
-        neutral = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
-        sent.update({name: value for name, value in neutral.items() if sent[name] is None})
-    if spec.runtime == "mlx_lm" and spec.slots > 1:
-        # mlx_lm.server takes a request with a seed out of the batch: all would wait in line.
-        sent["seed"] = None
-    return {name: value for name, value in sent.items() if value is not None}

@@ -1,11 +1,13 @@
 """The nouns of serving: what to start, what was started, what is asked of it, who answered."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
-RuntimeName = Literal["llama_server", "mlx_lm", "openai"]
+RuntimeName = Literal["llama_server", "mlx_lm", "omlx", "ollama", "lm_studio", "vllm", "openai"]
+NAMED_BY_SERVER: frozenset[RuntimeName] = frozenset({"ollama", "lm_studio", "vllm", "openai"})
+"""Runtimes that know their models by names of their own: there is no file to look for, nothing to fetch."""
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
 
@@ -18,13 +20,13 @@ class ServerSpec(Struct, frozen=True, kw_only=True):
 
     runtime: RuntimeName
     model: str
-    """Path of a file or directory; for a server that runs already, the model id to ask for."""
+    """Path of a file or directory; of a server that runs already the model's id, or empty for its only one."""
     base_url: str | None = None
     """Of a server that runs already, up to and including `/v1`; then nothing is launched."""
     binary: str | None = None
     """Program to run in place of the one on PATH."""
     context: int | None = None
-    """Tokens of context for each slot; None leaves it to the server."""
+    """Tokens of context for each slot, where we have a say in it; None leaves it to the server."""
     slots: int = 1
     """Requests that the server works on at once."""
     thinking: bool | None = None
@@ -53,6 +55,8 @@ class Server(Struct, frozen=True, kw_only=True):
     pid: int | None = None
     """Of the process group we started; None where nothing was launched."""
     log: Path | None = None
+    log_start: int = 0
+    """Bytes of the log that were there before this server."""
 
 
 class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,21 +83,59 @@ class Prompt(Struct, frozen=True, kw_only=True):
         return self.text is None
 
 
+class Request(NamedTuple):
+    """A prompt in the words of one server."""
+
+    url: str
+    body: dict[str, Any]
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """What a server of this machine runs on. None is unknown."""
+
+    os: str
+    chip: str | None = None
+    cores: int | None = None
+    memory_bytes: int | None = None
+    gpu: str | None = None
+    """Name and memory, as its driver says; on Apple silicon the chip says it all."""
+    power: str | None = None
+    """Mains or battery, and a power mode where one is set."""
+
+
 class ServerFacts(Struct, frozen=True, kw_only=True):
     """Who answers, as far as it says so. None is unknown, never a guess."""
 
     runtime: str
     engine: str
     version: str | None = None
+    """Of the program, with its build where it tells."""
     model_id: str | None = None
     model_path: str | None = None
     model_bytes: int | None = None
+    """Of the weights' files."""
     model_sha256: str | None = None
+    parameters: int | None = None
+    quantization: str | None = None
+    """As the file says it: `Q4_K_M (Q4_K 27, Q5_0 81)`, or `4 bits, groups of 64`."""
+    bits_per_weight: float | None = None
+    """Bits that the tensors take, divided by `parameters`."""
+    qat: bool | None = None
+    """Whether the file's metadata tell of quantization-aware training; silence is None."""
     context: int | None = None
     """Tokens for each slot."""
     slots: int | None = None
     thinking: bool | None = None
     """As set by us at launch; None where the model's default rules or nothing is known."""
+    thinking_default: bool | None = None
+    """Whether the model thinks when a request does not say."""
+    thinking_heard: bool | None = None
+    """Whether the switch for thinking changes the rendered prompt."""
     kv_cache: str | None = None
     chat_template_sha256: str | None = None
+    machine: Machine | None = None
     command: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+    """What the study asks for and this server was found not to do, one sentence each."""
+    unsent: tuple[str, ...] = ()
+    """What this server cannot be told, so that its own rule holds there, one sentence each."""

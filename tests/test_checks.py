@@ -152,22 +152,30 @@ def test_two_models_that_one_server_answers_alike_are_not_two_models() -> None:
     assert ("same_model", "block", "b") in codes
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "code"),
-    [
-        pytest.param("shots: 0", "shots: 0, repeats: 3", "greedy_repeats", id="greedy-repeats"),
-        pytest.param(
-            '{name: a, model: m, base_url: "http://h/v1"',
-            "{name: a, model: m, runtime: mlx_lm",
-            "seed_not_sent",
-            id="seed",
-        ),
-    ],
-)
-def test_settings_that_do_nothing_are_noted(old: str, new: str, code: str) -> None:
-    text = STUDY.replace("THINKING", "null").replace(old, new) + "sampling: {seed: 1}\n"
-    study = parse(text, "s")
+def test_repeats_of_greedy_answers_are_noted() -> None:
+    study = parse(STUDY.replace("THINKING", "null").replace("shots: 0", "shots: 0, repeats: 3"), "s")
 
     notes = checks(study, facts={}, scores=[], records={"a": [], "b": []}, grades=[])
 
-    assert [(check.code, check.severity) for check in notes] == [(code, "note")]
+    assert [(check.code, check.severity) for check in notes] == [("greedy_repeats", "note")]
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [
+        pytest.param({"kv_cache": "q8_0"}, [], id="as-asked"),
+        pytest.param({"kv_cache": "f16"}, [("kv_cache", "block", "a")], id="another-kv-type"),
+        pytest.param({}, [("kv_unproved", "warn", "a")], id="unproved-kv-type"),
+        pytest.param({"kv_cache": "q8_0", "unmet": ("x",)}, [("unmet", "warn", "a")], id="found-not-to-do-it"),
+        pytest.param({"kv_cache": "q8_0", "unsent": ("x",)}, [("unsent", "warn", "a")], id="cannot-be-told"),
+    ],
+)
+def test_what_a_server_does_not_do_is_told(fact: Any, expected: list[Any]) -> None:
+    facts = {"a": ServerFacts(runtime="x", engine="x", **fact)}
+    text = STUDY.replace("THINKING", "null").replace(
+        'base_url: "http://h/v1"', "runtime: llama_server, kv_cache: q8_0", 1
+    )
+
+    told = checks(parse(text, "s"), facts=facts, scores=[], records={"a": [], "b": []}, grades=[])
+
+    assert [(check.code, check.severity, check.variant) for check in told] == expected

@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from servers import llama_server, mlx_lm
-from servers.launch import RUNTIMES, Startable, launch
-from servers.request import headers, request
+from servers.launch import launch
+from servers.request import headers
+from servers.runtimes import RUNTIMES, Startable, request
 from servers.spec import KvType, Prompt, RuntimeName, Sampling, Server, ServerError, ServerSpec
 
 CHAT = Prompt(messages=({"role": "user", "content": "hi"},))
@@ -63,19 +64,19 @@ def flags(command: tuple[str, ...]) -> dict[str, str | None]:
     ],
 )
 def test_llama_server_flags(gguf: ServerSpec, asked: dict[str, Any], expected: dict[str, str | None]) -> None:
-    command = llama_server.command(replace(gguf, **asked), 81)
+    command = llama_server.command(replace(gguf, **asked), 81, Path())
 
     assert expected.items() <= flags(command).items()
 
 
 @pytest.mark.parametrize("absent", ["-c", "-ctk", "-fa", "--reasoning", "--chat-template-kwargs"])
 def test_llama_server_is_not_told_what_was_not_asked(gguf: ServerSpec, absent: str) -> None:
-    assert absent not in llama_server.command(gguf, 81)
+    assert absent not in llama_server.command(gguf, 81, Path())
 
 
 @pytest.mark.parametrize("kv_type", get_args(KvType))
 def test_flash_attention_is_forced_only_for_quantized_caches(gguf: ServerSpec, kv_type: KvType) -> None:
-    command = llama_server.command(replace(gguf, kv_cache=kv_type), 81)
+    command = llama_server.command(replace(gguf, kv_cache=kv_type), 81, Path())
 
     assert ("-fa" in command) == ("q" in kv_type or "nl" in kv_type)
 
@@ -92,7 +93,7 @@ def test_flash_attention_is_forced_only_for_quantized_caches(gguf: ServerSpec, k
 )
 def test_llama_server_refuses_before_starting(gguf: ServerSpec, asked: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ServerError, match=sentence):
-        llama_server.command(replace(gguf, **asked), 81)
+        llama_server.command(replace(gguf, **asked), 81, Path())
 
 
 def test_llama_server_is_looked_for_on_path_then_in_the_wheel(
@@ -149,7 +150,7 @@ def test_a_named_program_is_found(binary: str, tmp_path: Path, monkeypatch: pyte
 def test_mlx_lm_flags(tmp_path: Path, asked: dict[str, Any], expected: dict[str, str | None]) -> None:
     pytest.importorskip("mlx_lm")
 
-    command = mlx_lm.command(replace(mlx(tmp_path, FULL), **asked), 81)
+    command = mlx_lm.command(replace(mlx(tmp_path, FULL), **asked), 81, Path())
 
     assert expected.items() <= flags(command).items()
 
@@ -158,7 +159,7 @@ def test_mlx_lm_flags(tmp_path: Path, asked: dict[str, Any], expected: dict[str,
 def test_mlx_lm_serves_plain_caches_of_any_length(tmp_path: Path, asked: dict[str, Any]) -> None:
     pytest.importorskip("mlx_lm")
 
-    assert "--kv-bits" not in mlx_lm.command(replace(mlx(tmp_path, {"model_type": "gemma3_text"}), **asked), 81)
+    assert "--kv-bits" not in mlx_lm.command(replace(mlx(tmp_path, {"model_type": "gemma3_text"}), **asked), 81, Path())
 
 
 @pytest.mark.parametrize(
@@ -174,13 +175,13 @@ def test_mlx_lm_serves_plain_caches_of_any_length(tmp_path: Path, asked: dict[st
 )
 def test_mlx_lm_refuses_to_quantize_the_cache_of_sliding_windows(tmp_path: Path, config: dict[str, Any]) -> None:
     with pytest.raises(ServerError, match="sliding-window layers"):
-        mlx_lm.command(replace(mlx(tmp_path, config), kv_cache="q8_0"), 81)
+        mlx_lm.command(replace(mlx(tmp_path, config), kv_cache="q8_0"), 81, Path())
 
 
 @pytest.mark.parametrize("kv_type", ["f32", "bf16", "q5_1", "iq4_nl"])
 def test_mlx_lm_refuses_other_caches(tmp_path: Path, kv_type: KvType) -> None:
     with pytest.raises(ServerError, match=f"no KV cache of type {kv_type}"):
-        mlx_lm.command(replace(mlx(tmp_path, FULL), kv_cache=kv_type), 81)
+        mlx_lm.command(replace(mlx(tmp_path, FULL), kv_cache=kv_type), 81, Path())
 
 
 @pytest.mark.parametrize(
@@ -189,18 +190,18 @@ def test_mlx_lm_refuses_other_caches(tmp_path: Path, kv_type: KvType) -> None:
 def test_mlx_lm_needs_to_know_the_model_to_quantize_its_cache(tmp_path: Path, config: bytes) -> None:
     (tmp_path / "config.json").write_bytes(config)
     with pytest.raises(ServerError, match=r"config.json cannot be read .*: fetch or convert the model again"):
-        mlx_lm.command(ServerSpec(runtime="mlx_lm", model=str(tmp_path), kv_cache="q8_0"), 81)
+        mlx_lm.command(ServerSpec(runtime="mlx_lm", model=str(tmp_path), kv_cache="q8_0"), 81, Path())
 
 
 @pytest.mark.parametrize("model", ["/nowhere/mlx", "./mlx", "~/no-such-mlx", "~nosuchuser/mlx", "/" + "x" * 300])
 def test_mlx_lm_refuses_a_path_without_a_model(model: str) -> None:
     with pytest.raises(ServerError, match="There is no MLX model in"):
-        mlx_lm.command(ServerSpec(runtime="mlx_lm", model=model), 81)
+        mlx_lm.command(ServerSpec(runtime="mlx_lm", model=model), 81, Path())
 
 
 def test_mlx_lm_stays_off_the_network_for_a_local_model(tmp_path: Path) -> None:
-    assert mlx_lm.environment(mlx(tmp_path, FULL))["HF_HUB_OFFLINE"] == "1"
-    assert "HF_HUB_OFFLINE" not in mlx_lm.environment(ServerSpec(runtime="mlx_lm", model="owner/name"))
+    assert mlx_lm.environment(mlx(tmp_path, FULL), 81)["HF_HUB_OFFLINE"] == "1"
+    assert "HF_HUB_OFFLINE" not in mlx_lm.environment(ServerSpec(runtime="mlx_lm", model="owner/name"), 81)
 
 
 def server(runtime: RuntimeName, **asked: Any) -> Server:
@@ -208,12 +209,13 @@ def server(runtime: RuntimeName, **asked: Any) -> Server:
 
 
 NEUTRAL = {"temperature": 0.0, "max_tokens": 4096, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
+LLAMA = {**NEUTRAL, "repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 
 @pytest.mark.parametrize(
     ("to", "sampling", "sent"),
     [
-        pytest.param(server("llama_server"), Sampling(), NEUTRAL, id="llama-neutral"),
+        pytest.param(server("llama_server"), Sampling(), LLAMA, id="llama-neutral"),
         pytest.param(server("mlx_lm"), Sampling(), NEUTRAL, id="mlx-neutral"),
         pytest.param(server("openai"), Sampling(), {"temperature": 0.0, "max_tokens": 4096}, id="openai-silent"),
         pytest.param(
@@ -222,7 +224,7 @@ NEUTRAL = {"temperature": 0.0, "max_tokens": 4096, "top_p": 1.0, "top_k": 0, "mi
             {"temperature": 1.0, "top_p": 0.9, "top_k": 64, "min_p": 0.1, "seed": 3, "max_tokens": 9},
             id="openai-told",
         ),
-        pytest.param(server("llama_server", slots=4), Sampling(seed=3), {**NEUTRAL, "seed": 3}, id="llama-seed"),
+        pytest.param(server("llama_server", slots=4), Sampling(seed=3), {**LLAMA, "seed": 3}, id="llama-seed"),
         pytest.param(server("mlx_lm"), Sampling(seed=3), {**NEUTRAL, "seed": 3}, id="mlx-seed"),
         pytest.param(server("mlx_lm", slots=2), Sampling(seed=3), NEUTRAL, id="mlx-no-seed-in-a-batch"),
     ],
@@ -233,7 +235,7 @@ def test_sampling_in_a_request(to: Server, sampling: Sampling, sent: dict[str, A
     assert body == {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": False, **sent}
 
 
-@pytest.mark.parametrize("runtime", get_args(RuntimeName))
+@pytest.mark.parametrize("runtime", ["llama_server", "mlx_lm", "omlx", "vllm", "openai"])
 @pytest.mark.parametrize("thinking", [True, False, None])
 def test_thinking_is_said_in_every_chat_request(runtime: RuntimeName, thinking: bool | None) -> None:
     to = server(runtime, thinking=thinking)
@@ -252,7 +254,7 @@ def test_thinking_is_said_in_every_chat_request(runtime: RuntimeName, thinking: 
 def test_path_stop_and_stream(prompt: Prompt, path: str, key: str) -> None:
     where, body = request(server("openai"), prompt, Sampling(), stream=True)
 
-    assert where == path
+    assert where == f"http://x/v1{path}"
     assert key in body
     assert body.get("stop") == (list(prompt.stop) or None)
     assert body["stream_options"] == {"include_usage": True}
@@ -317,7 +319,7 @@ def test_the_wheels_server_takes_every_flag_that_we_write(gguf: ServerSpec) -> N
 
     for kv_type in get_args(KvType):
         spec = replace(gguf, context=512, slots=2, thinking=True, kv_cache=kv_type)
-        params = xllamacpp_server.parse(llama_server.command(spec, 81)[1:])
+        params = xllamacpp_server.parse(llama_server.command(spec, 81, Path())[1:])
 
         assert (params.n_ctx, params.n_parallel, params.port) == (1024, 2, 81)
         assert params.cache_type_k.name.lower() == f"ggml_type_{kv_type}"

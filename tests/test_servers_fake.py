@@ -7,7 +7,7 @@ import httpx2
 import openai
 import pytest
 
-from servers.fake import FakeServer, Reply
+from servers.fake import Answer, FakeServer, Reply
 
 CHAT: dict[str, Any] = {"model": "fake", "messages": [{"role": "user", "content": "hi"}]}
 TEXT = "Grüße, 世界 🙂! The answer is (B)."
@@ -182,3 +182,39 @@ def test_it_leaves_while_a_client_waits() -> None:
         pytest.raises(httpx2.ReadTimeout),
     ):
         http.post(f"{fake.base_url}/chat/completions", json=CHAT)
+
+
+async def test_a_page_may_be_plain_text_with_a_status_of_its_own() -> None:
+    pages = {"/props": Answer(418, "a teapot"), "POST /load": {"done": True}}
+    async with FakeServer(Reply(), pages=pages) as fake, httpx2.AsyncClient(trust_env=False) as http:
+        root = fake.base_url.removesuffix("/v1")
+        props = await http.get(f"{root}/props")
+        load = await http.post(f"{root}/load", json={})
+
+    assert (props.status_code, props.text) == (418, "a teapot")
+    assert load.json() == {"done": True}
+
+
+async def test_it_may_be_loading_for_a_while() -> None:
+    async with FakeServer(Reply(text="up"), loading=2) as fake:
+        statuses = [(await post(fake)).status_code for _ in range(3)]
+
+    assert statuses == [503, 503, 200]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_an_error_after_the_200(*, stream: bool) -> None:
+    async with FakeServer(Reply(text=TEXT, fault="error", error="boom")) as fake:
+        response = await post(fake, stream=stream)
+
+    assert response.status_code == 200
+    assert "boom" in response.text
+    assert '"finish_reason": "stop"' not in response.text
+
+
+async def test_cut_thinking_leaves_no_text() -> None:
+    async with FakeServer(Reply(text="never said", reasoning="I wonder", thinking_cut=True)) as fake:
+        [choice] = (await post(fake)).json()["choices"]
+
+    assert choice["message"] == {"role": "assistant", "content": None, "reasoning_content": "I wonder"}
+    assert choice["finish_reason"] == "length"

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from servers.launch import alive, launch
 from servers.probe import probe
-from servers.request import request
+from servers.runtimes import request
 from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
 
 pytestmark = pytest.mark.live
@@ -67,16 +67,16 @@ def client(server: Server) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=server.base_url, api_key="none", max_retries=0, timeout=60)
 
 
-async def post(server: Server, path: str, body: dict[str, Any]) -> Any:
+async def post(url: str, body: dict[str, Any]) -> Any:
     async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
-        response = await http.post(server.base_url + path, json=body)
+        response = await http.post(url, json=body)
     assert response.status_code == 200, response.text
     return response
 
 
 async def prompt_tokens(server: Server, **body: Any) -> int:
     asked = {"model": server.model, "messages": ASK, "max_tokens": 1, **body}
-    return int((await post(server, "/chat/completions", asked)).json()["usage"]["prompt_tokens"])
+    return int((await post(f"{server.base_url}/chat/completions", asked)).json()["usage"]["prompt_tokens"])
 
 
 def gone(pid: int) -> bool:
@@ -119,8 +119,8 @@ async def test_the_official_client_hears_a_completion(server: Server) -> None:
 
 @pytest.mark.parametrize("prompt", [CHAT, TEXT], ids=["chat", "text"])
 async def test_our_requests_are_answered(server: Server, prompt: Prompt) -> None:
-    whole = (await post(server, *request(server, prompt, FEW, stream=False))).json()
-    streamed = (await post(server, *request(server, prompt, FEW, stream=True))).text
+    whole = (await post(*request(server, prompt, FEW, stream=False))).json()
+    streamed = (await post(*request(server, prompt, FEW, stream=True))).text
 
     assert whole["usage"]["completion_tokens"] == 12
     assert whole["choices"][0]["finish_reason"] == "length"
@@ -129,8 +129,8 @@ async def test_our_requests_are_answered(server: Server, prompt: Prompt) -> None
 
 
 async def test_two_at_once_are_both_answered(server: Server) -> None:
-    path, body = request(server, TEXT, Sampling(max_tokens=40), stream=False)
-    both = await asyncio.gather(*(post(server, path, body) for _ in range(2)))
+    url, body = request(server, TEXT, Sampling(max_tokens=40), stream=False)
+    both = await asyncio.gather(*(post(url, body) for _ in range(2)))
 
     assert all(answer.json()["choices"][0]["text"] for answer in both)
 
@@ -169,7 +169,7 @@ async def test_context_is_for_each_slot(tmp_path: Path) -> None:
 async def test_the_cache_is_of_the_type_asked_for(tmp_path: Path, kv_cache: Any) -> None:
     log = tmp_path / "log"
     async with launch(replace(LLAMA, kv_cache=kv_cache), log=log) as server:
-        answer = (await post(server, *request(server, CHAT, FEW, stream=False))).json()
+        answer = (await post(*request(server, CHAT, FEW, stream=False))).json()
         facts = await probe(server)
 
     assert answer["choices"][0]["message"]["content"]

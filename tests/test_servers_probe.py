@@ -8,10 +8,8 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from servers import hashing, llama_server
 from servers.ask import ask, trusts_environment
 from servers.fake import FakeServer, Reply
-from servers.hashing import weights
 from servers.launch import alive, launch
 from servers.openai import normal
 from servers.probe import probe
@@ -29,6 +27,12 @@ NOT_FOUND = {"error": "Unexpected endpoint or method. (GET /props)"}
 
 def spec_of(fake: FakeServer, **more: Any) -> ServerSpec:
     return ServerSpec(**{"runtime": "openai", "model": "fake", "base_url": fake.base_url, **more})
+
+
+def server_of(fake: FakeServer, **more: Any) -> Server:
+    """Return a server that runs already, of the runtime that it is said to be."""
+    spec = spec_of(fake, **more)
+    return Server(spec=spec, base_url=fake.base_url, model=spec.model, engine="e")
 
 
 async def facts_of(fake: FakeServer, log: Path, **more: Any) -> ServerFacts:
@@ -108,10 +112,10 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_proxy")
 async def test_what_is_away_is_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with FakeServer(Reply(), pages={"http://far.invalid/v1/models": "through"}) as proxy:
+    async with FakeServer(Reply(), pages={"http://far.invalid/v1/models": ["through"]}) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
 
-        assert (await ask("http://far.invalid/v1/models")).body == "through"
+        assert (await ask("http://far.invalid/v1/models")).body == ["through"]
         assert (await ask(f"{proxy.base_url}/models")).get("object") == "list"  # asked directly: a path, no address
 
 
@@ -136,7 +140,9 @@ async def test_what_is_no_json_is_heard_as_nothing(body: bytes) -> None:
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert await ask(f"http://127.0.0.1:{port}/props") == (200, None)
+        heard = await ask(f"http://127.0.0.1:{port}/props")
+
+    assert (heard.status, heard.body) == (200, None)
 
 
 ODD: list[Any] = [1234, "4", "", -1, 0, 0.5, True, None, {}, [], [1], {"a": "b"}, 10**30]
@@ -153,7 +159,7 @@ async def test_facts_are_of_their_types_whatever_a_server_says(tmp_path: Path, r
         "/v1/models": {"data": [odd, {"id": odd}, mine]},
     }
     async with FakeServer(Reply(), pages=pages) as fake:
-        facts = await facts_of(fake, tmp_path / "log", runtime=runtime)
+        facts = await probe(server_of(fake, runtime=runtime), chat=False)
 
     assert msgspec.json.decode(msgspec.json.encode(facts), type=ServerFacts) == facts
     assert facts.version in (None, "4")
@@ -170,7 +176,7 @@ async def test_facts_survive_pages_of_any_shape(tmp_path: Path, runtime: str, pa
         "/v1/models": {"data": page},
     }
     async with FakeServer(Reply(), pages=pages) as fake:
-        facts = await facts_of(fake, tmp_path / "log", runtime=runtime)
+        facts = await probe(server_of(fake, runtime=runtime), chat=False)
 
     assert (facts.version, facts.model_id, facts.model_path, facts.context, facts.slots) == (None,) * 5
 
@@ -179,7 +185,7 @@ async def test_facts_survive_pages_of_any_shape(tmp_path: Path, runtime: str, pa
 @pytest.mark.parametrize("runtime", get_args(RuntimeName))
 async def test_any_model_id_may_be_asked_of_a_running_server(tmp_path: Path, runtime: str, model: str) -> None:
     async with FakeServer(Reply()) as fake:
-        assert (await facts_of(fake, tmp_path / "log", runtime=runtime, model=model)).model_path is None
+        assert (await probe(server_of(fake, runtime=runtime, model=model), chat=False)).model_path is None
 
 
 @pytest.mark.parametrize(
@@ -226,7 +232,6 @@ async def test_a_wrong_path_is_explained(tmp_path: Path, path: str) -> None:
     [
         pytest.param({}, {"version": None, "context": None, "slots": None}, id="unknown-server"),
         pytest.param({"/props": PROPS}, {"version": "b11434-abc", "context": 4096, "slots": 2}, id="llama-server"),
-        pytest.param({"/api/version": {"version": "0.33"}}, {"version": "0.33", "context": None}, id="ollama"),
         pytest.param(
             {"/v1/models": {"data": [{"id": "fake", "owned_by": "vllm", "max_model_len": 99}]}},
             {"context": 99},
@@ -250,96 +255,8 @@ async def test_a_model_that_is_not_listed_is_not_known(tmp_path: Path) -> None:
 
 async def test_a_running_llama_server_can_be_named_as_such(tmp_path: Path) -> None:
     async with FakeServer(Reply(), pages={"/props": PROPS}) as fake:
-        facts = await facts_of(fake, tmp_path / "log", runtime="llama_server", thinking=True)
+        facts = await probe(server_of(fake, runtime="llama_server", thinking=True))
 
     assert (facts.context, facts.slots, facts.model_path) == (4096, 2, "/models/x.gguf")
     assert facts.chat_template_sha256 == hashlib.sha256(b"{{ x }}").hexdigest()
     assert facts.thinking is None
-
-
-@pytest.mark.parametrize(
-    ("lines", "kv_cache"),
-    [
-        pytest.param("nothing", None, id="unsaid"),
-        pytest.param("llama_kv_cache: size = 1 MiB (1 cells), K (q4_0): 1 MiB, V (q4_0): 1 MiB", "q4_0", id="one"),
-        pytest.param("llama_kv_cache: size = 1 MiB, K (q8_0): 1 MiB, V (f16): 1 MiB", "q8_0/f16", id="two-types"),
-    ],
-)
-async def test_the_log_tells_the_type_of_the_cache(tmp_path: Path, lines: str, kv_cache: str | None) -> None:
-    log = tmp_path / "log"
-    log.write_text(f"0.01 I {lines}\n", encoding="utf-8")
-    async with FakeServer(Reply(), pages={"/props": PROPS}) as fake:
-        spec = spec_of(fake, runtime="llama_server")
-        server = Server(spec=spec, base_url=fake.base_url, model="fake", engine="e", log=log)
-
-        assert (await llama_server.facts(server)).kv_cache == kv_cache
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("WHICHQUANT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "sha256.json"
-
-
-def test_a_file_has_its_own_sum(tmp_path: Path, cache: Path) -> None:
-    model = tmp_path / "m.gguf"
-    model.write_bytes(b"weights")
-
-    assert weights(model) == (7, hashlib.sha256(b"weights").hexdigest())
-
-
-def test_a_directory_has_the_sum_of_its_sums(tmp_path: Path, cache: Path) -> None:
-    for name, content in {"b.safetensors": b"bb", "a.safetensors": b"a", "config.json": b"{}", "x.txt": b"x"}.items():
-        (tmp_path / name).write_bytes(content)
-    lines = "".join(
-        f"{name} {hashlib.sha256(content).hexdigest()}\n"
-        for name, content in [("a.safetensors", b"a"), ("b.safetensors", b"bb"), ("config.json", b"{}")]
-    )
-
-    assert weights(tmp_path) == (3, hashlib.sha256(lines.encode()).hexdigest())
-
-
-def test_a_split_model_counts_all_its_parts(tmp_path: Path, cache: Path) -> None:
-    for number in (1, 2):
-        (tmp_path / f"m-0000{number}-of-00002.gguf").write_bytes(b"x" * number)
-
-    assert weights(tmp_path / "m-00001-of-00002.gguf").bytes == 3
-
-
-def test_a_sum_is_reckoned_once_until_the_file_changes(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = tmp_path / "m.gguf"
-    model.write_bytes(b"one")
-    first = weights(model)
-    with monkeypatch.context() as patched:
-        patched.setattr(hashlib, "file_digest", None)
-        assert weights(model) == first
-    model.write_bytes(b"other")
-
-    assert weights(model) != first
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{broken", b"[]", b'{"\xff": []}'], ids=["empty", "broken", "other", "no-text"]
-)
-def test_a_damaged_cache_only_costs_time(tmp_path: Path, cache: Path, content: bytes) -> None:
-    cache.parent.mkdir()
-    cache.write_bytes(content)
-    model = tmp_path / "m.gguf"
-    model.write_bytes(b"weights")
-
-    assert weights(model).bytes == 7
-    assert hashing.cache_file() == cache
-    assert list(cache.parent.iterdir()) == [cache]
-
-
-def test_an_unreadable_model_is_named(tmp_path: Path, cache: Path) -> None:
-    with pytest.raises(ServerError, match=r"none.gguf cannot be read: No such file"):
-        weights(tmp_path / "none.gguf")
-
-
-def test_a_template_is_the_same_with_and_without_white_space_at_its_ends() -> None:
-    assert hashing.template_sha256("{{ x }}\n") == hashing.template_sha256("{{ x }}")
-    assert hashing.template_sha256(" \n") is None
-    assert hashing.template_sha256(None) is None

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from evaluator.report import words
 from evaluator.report.assemble import Report
+from evaluator.report.who import who
 from evaluator.stats.proportions import Interval
 from evaluator.verdict import Comparison
 
@@ -31,6 +32,7 @@ def html(report: Report) -> str:
         report=report,
         study=report.plan.study,
         words=words,
+        who=who,
         spans=_spans(report.comparisons),
         kind=_kind,
     )

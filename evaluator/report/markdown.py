@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from evaluator.plain import plain
 from evaluator.report import words
 from evaluator.report.assemble import Report
+from evaluator.report.who import who
 from evaluator.score import Score
 
 _FOUND = (
@@ -100,11 +101,7 @@ def _details(report: Report) -> Iterator[str]:
         facts = report.facts.get(variant.name)
         yield f"- **{variant.name}**: {_safe(words.setting(variant))}; model {_code(variant.model)}"
         if facts:
-            yield f"  - served by {_safe(facts.engine)}, version {_safe(facts.version or 'unknown')}"
-            yield f"  - model sha256 {facts.model_sha256 or 'unknown'}"
-            yield f"  - chat template sha256 {facts.chat_template_sha256 or 'unknown'}"
-            yield f"  - context {facts.context or 'unknown'} tokens a slot, {facts.slots or 'unknown'} slots"
-            yield f"  - KV cache {facts.kv_cache or 'unknown'}"
+            yield from (f"  - {what}: {_safe(how)}" for what, how in who(facts))
         if facts and facts.command:
             yield f"  - {_code(' '.join(facts.command))}"
     yield f"- sampling: {words.sampling(study)}"

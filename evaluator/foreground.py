@@ -1,0 +1,38 @@
+"""One variant's server of a study, up until somebody ends it."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from evaluator.conduct import check_models, spec_of
+from evaluator.plan import context_needed, plan
+from evaluator.study import StudyError
+from evaluator.study_file import line_of, read
+from servers.foreground import serve, until_terminated
+from servers.hashing import user_cache
+
+
+def serve_variant(path: Path, name: str, port: int | None, log: Path | None) -> int:
+    """Start the server of one variant as a run would, keep it until a signal comes, and give the exit code.
+
+    Raises:
+        StudyError: The study is wrong, has no such variant, or the variant's server is none of ours.
+        ServerError: The server cannot be started, or it died.
+    """
+    study, text = read(path)
+    names = [variant.name for variant in study.variants]
+    if name not in names:
+        raise StudyError(f'{path}: has no variant "{name}": name one of {", ".join(names)}')
+    variant = study.variants[names.index(name)]
+    if variant.base_url is not None:
+        line = line_of(text, f"variants[{names.index(name)}].base_url")
+        raise StudyError(f'{path}:{line}: "{name}" runs already, at {variant.base_url}: there is nothing to start')
+    check_models(study, text, path, only=name)
+    spec = spec_of(study, variant, context_needed(plan(study)), path.parent)
+    log = log or user_cache() / "logs" / f"{study.study}-{name}.log"
+    try:
+        asyncio.run(until_terminated(serve(spec, log=log, port=port, say=click.echo)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("The server was stopped.")
+    return 130

@@ -1,0 +1,53 @@
+"""What is known of a server, in words, for people."""
+
+from servers.spec import Machine, ServerFacts
+
+UNKNOWN = "unknown"
+
+
+def who(facts: ServerFacts) -> tuple[tuple[str, str], ...]:
+    """Say who answered, as pairs of what and how; whatever is not known says so."""
+    size = f"{facts.model_bytes / 1e6:,.1f} MB" if facts.model_bytes is not None else None
+    parameters = f"{facts.parameters / 1e6:,.1f} million" if facts.parameters is not None else None
+    bits = f"{facts.bits_per_weight:.2f}" if facts.bits_per_weight is not None else None
+    pairs = (
+        ("served by", f"{facts.engine}, version {facts.version or UNKNOWN}"),
+        ("model", facts.model_path or facts.model_id),
+        ("size", size),
+        ("parameters", parameters),
+        ("bits per weight", bits),
+        ("quantization", facts.quantization),
+        ("quantization-aware training", "yes, its metadata say" if facts.qat else None),
+        ("context for each slot", f"{facts.context:,} tokens" if facts.context is not None else None),
+        ("slots", str(facts.slots) if facts.slots is not None else None),
+        ("thinking", _thinking(facts)),
+        ("KV cache", facts.kv_cache),
+        ("model sha256", facts.model_sha256),
+        ("chat template sha256", facts.chat_template_sha256),
+        ("machine", _machine(facts.machine)),
+    )
+    return tuple((what, how or UNKNOWN) for what, how in pairs)
+
+
+def _thinking(facts: ServerFacts) -> str | None:
+    set_to = None if facts.thinking is None else f"set {_on(facts.thinking)}"
+    default = None if facts.thinking_default is None else f"{_on(facts.thinking_default)} unless told otherwise"
+    heard = {
+        True: "the switch changes the prompt",
+        False: "the chat template knows no switch for it",
+        None: None,
+    }[facts.thinking_heard]
+    return ", ".join(part for part in (set_to, default, heard) if part) or None
+
+
+def _on(switch: bool) -> str:  # noqa: FBT001 - it is about a switch
+    return "on" if switch else "off"
+
+
+def _machine(machine: Machine | None) -> str | None:
+    if machine is None:
+        return None
+    memory = f"{machine.memory_bytes / 2**30:.0f} GiB" if machine.memory_bytes else None
+    cores = f"{machine.cores} cores" if machine.cores else None
+    parts = (machine.chip, cores, memory, machine.gpu, machine.os, machine.power)
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,82 @@
+"""`python -m servers`: start a server of any runtime without a study."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from servers.spec import NAMED_BY_SERVER, KvType, RuntimeName, ServerError, ServerSpec
+
+_SWITCH = {"on": True, "off": False}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument(
+    "runtime", type=click.Choice([name for name in get_args(RuntimeName) if name not in ("vllm", "openai")])
+)
+@click.argument("model")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--binary", metavar="PROGRAM", help="Program to run in place of the one on PATH.")
+@click.option("--context", type=click.IntRange(min=256), metavar="TOKENS", help="Context of each slot.")
+@click.option("--slots", type=click.IntRange(1, 256), default=1, show_default=True, help="Requests worked on at once.")
+@click.option("--thinking", type=click.Choice(list(_SWITCH)), help="Left out: the model's own default.")
+@click.option("--kv-cache", type=click.Choice(get_args(KvType)), help="Left out: the server's own default.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Left out: a free one.")
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Left out: in the user's cache.")
+def main(
+    runtime: RuntimeName,
+    model: str,
+    arguments: tuple[str, ...],
+    *,
+    binary: str | None,
+    context: int | None,
+    slots: int,
+    thinking: str | None,
+    kv_cache: KvType | None,
+    port: int | None,
+    log: Path | None,
+) -> None:
+    """Start RUNTIME with MODEL on 127.0.0.1 and keep it until Ctrl-C.
+
+    MODEL is a path, hf:org/repo, or the name under which the runtime knows it. ARGUMENTS after `--` go to the server
+    as they are.
+    """
+    # Slow to load: by now Ctrl-C ends in a word and not in a traceback.
+    from servers import models  # noqa: PLC0415
+    from servers.foreground import serve, until_terminated  # noqa: PLC0415
+    from servers.hashing import user_cache  # noqa: PLC0415
+
+    try:
+        if runtime not in NAMED_BY_SERVER:
+            models.check(model, runtime=runtime, base=Path())
+            model = str(models.resolve(model, runtime=runtime, base=Path()))
+        spec = ServerSpec(
+            runtime=runtime,
+            model=model,
+            binary=binary,
+            context=context,
+            slots=slots,
+            thinking=_SWITCH.get(thinking or ""),
+            kv_cache=kv_cache,
+            args=arguments,
+        )
+        log = log or user_cache() / "logs" / f"{runtime}.log"
+        asyncio.run(until_terminated(serve(spec, log=log, port=port, say=click.echo)))
+    except models.ModelError as error:
+        _end(str(error), 2)
+    except ServerError as error:
+        _end(str(error), 3)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("The server was stopped.")
+        sys.exit(130)
+
+
+def _end(sentence: str, code: int) -> None:
+    click.echo(f"servers: {sentence}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m servers")

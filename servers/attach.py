@@ -1,0 +1,95 @@
+"""Take a server that runs already: find out which kind it is, and which of its models is meant."""
+
+from msgspec.structs import replace
+
+from servers.ask import ask, root
+from servers.discover import NAMES, Running, recognise
+from servers.openai import normal
+from servers.request import headers
+from servers.spec import Server, ServerError, ServerSpec
+
+_SHOWN = 12
+_LISTS_ALL: frozenset[str] = frozenset({"omlx", "ollama", "lm_studio", "vllm"})
+"""Runtimes whose list of models is complete, and which do something else, or nothing, for a name that is not on it."""
+
+
+async def attach(spec: ServerSpec) -> Server:
+    """Take a server that runs already.
+
+    Returns:
+        The server, its spec's runtime being what it was recognised as, and its model the one that will be asked.
+
+    Raises:
+        ServerError: Nothing answers there, it wants another key, it is another runtime than the study says, it has no
+            such model, or several and none was named.
+    """
+    base_url = normal(spec.base_url or "")
+    await _answers(spec, base_url)
+    running = await recognise(base_url, headers(spec))
+    if running is None:
+        raise ServerError(f"{base_url}/models holds no list of models: is base_url right, up to and including /v1?")
+    if spec.runtime not in ("openai", running.runtime):
+        raise ServerError(
+            f"The server at {base_url} is {running.name}, not {NAMES[spec.runtime]}: "
+            "change the runtime, or leave it out."
+        )
+    model = _model(spec, running)
+    # mlx_lm.server drops its model and asks the hub for any other name.
+    called = "default_model" if running.runtime == "mlx_lm" else model
+    return Server(
+        spec=replace(spec, runtime=running.runtime, base_url=base_url, model=model),
+        base_url=base_url,
+        model=called,
+        engine=f"{running.name} running already at {base_url}",
+    )
+
+
+async def _answers(spec: ServerSpec, base_url: str) -> None:
+    heard = await ask(f"{base_url}/models", headers=headers(spec))
+    if heard.status == 0:
+        raise ServerError(f"Nothing answers at {base_url}: is the server running?")
+    if heard.status in (401, 403):
+        raise ServerError(f"The server at {base_url} answers {heard.status}: {_key_advice(spec)}")
+    if heard.status == 503:
+        raise ServerError(f"The server at {base_url} answers 503: it is still loading, or overloaded; try again soon.")
+    # mlx_lm.server answers 200 with nothing in it where the hub's cache does not exist.
+    empty = heard.status == 200 and not heard.raw
+    if empty and (await ask(f"{root(base_url)}/health", headers=headers(spec))).get("status") == "ok":
+        return
+    if heard.status != 200 or not isinstance(heard.body, dict):
+        raise ServerError(
+            f"{base_url}/models answers {heard.status} without a list of models: "
+            "is base_url right, up to and including /v1?"
+        )
+
+
+def _model(spec: ServerSpec, running: Running) -> str:
+    """Return the id of the model that is meant."""
+    ids = [model.id for model in running.models]
+    loaded = [model.id for model in running.models if model.loaded]
+    listed = ", ".join(ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
+    if running.runtime == "ollama" and f"{spec.model}:latest" in ids:
+        return f"{spec.model}:latest"
+    if spec.model:
+        if running.runtime in _LISTS_ALL and spec.model not in ids:
+            raise ServerError(
+                f'{running.name} at {running.base_url} has no model "{spec.model}"; it has {listed or "none"}.'
+            )
+        return spec.model
+    if len(ids) == 1:
+        return ids[0]
+    if len(loaded) == 1:
+        return loaded[0]
+    if not ids and running.runtime == "mlx_lm":
+        return "default_model"
+    if not ids:
+        raise ServerError(f"{running.name} at {running.base_url} has no model: load one there.")
+    raise ServerError(f"{running.name} at {running.base_url} has several models, name one: {listed}.")
+
+
+def _key_advice(spec: ServerSpec) -> str:
+    if spec.api_key_env is None:
+        return "it wants a key; put the key into an environment variable and name that in api_key_env."
+    if not headers(spec):
+        return f"it wants a key; set the environment variable {spec.api_key_env}."
+    return f"it does not take the key in the environment variable {spec.api_key_env}."

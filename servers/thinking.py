@@ -1,0 +1,65 @@
+"""Find out whether the switch for thinking reaches the prompt that the model is shown."""
+
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from servers.ask import ask, root
+from servers.request import headers
+from servers.runtimes import request
+from servers.spec import Prompt, Sampling, Server, ServerError
+
+_MESSAGES = ({"role": "user", "content": "What is 2 + 2?"},)
+_SECONDS = 60
+"""A server may load its model at the first request."""
+
+
+class Switch(NamedTuple):
+    """What the switch does. None is unknown."""
+
+    heard: bool | None = None
+    """Whether the prompt is another with thinking on than with thinking off."""
+    default: bool | None = None
+    """Whether the model thinks when a request does not say; where we set thinking at launch, this is it."""
+
+
+async def switch(server: Server) -> Switch:
+    """Render one chat with thinking on, off, and unsaid, and compare.
+
+    llama-server shows the prompts, so equal ones prove that the switch does nothing. Of any other server only the
+    number of a prompt's tokens is known, for up to three requests of one token: other numbers prove other prompts,
+    equal ones prove nothing. Where the study says nothing of thinking, a server that we launched is spared these, and
+    one of an unknown kind, which may take money for each.
+    """
+    exact = server.spec.runtime == "llama_server"
+    if not exact and server.spec.thinking is None and (server.command or server.spec.runtime == "openai"):
+        return Switch()
+    look = _rendered if exact else _tokens
+    try:
+        on, off = await look(server, thinking=True), await look(server, thinking=False)
+        if on is None or off is None:
+            return Switch()
+        if on == off:
+            return Switch(heard=False if exact else None)
+        plain = await look(server, thinking=None)
+    except ServerError:  # no key, no proxy: whoever asks for more will say so
+        return Switch()
+    return Switch(heard=True, default=True if plain == on else False if plain == off else None)
+
+
+async def _rendered(server: Server, *, thinking: bool | None) -> str | None:
+    body: dict[str, Any] = {"model": server.model, "messages": list(_MESSAGES)}  # the name is for a router
+    if thinking is not None:
+        body |= {"chat_template_kwargs": {"enable_thinking": thinking}}
+    url = f"{root(server.base_url)}/apply-template"
+    heard = await ask(url, headers=headers(server.spec), post=body, seconds=_SECONDS)
+    return heard.text("prompt") if heard.status == 200 else None
+
+
+async def _tokens(server: Server, *, thinking: bool | None) -> int | None:
+    asked = replace(server, spec=replace(server.spec, thinking=thinking))
+    url, body = request(asked, Prompt(messages=_MESSAGES), Sampling(max_tokens=1), stream=False)
+    heard = await ask(url, headers=headers(server.spec), post=body, seconds=_SECONDS)
+    if heard.status != 200:
+        return None
+    return heard.number("usage", "prompt_tokens") or heard.number("prompt_eval_count")

@@ -1,0 +1,105 @@
+"""`whichquant eval`: a running server is looked at first, then asked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from scripted import right
+
+from evaluator.cli import main
+from servers.fake import FakeServer, Reply
+
+GREETING = "Reply with the single word: yes"
+
+
+def answer(body: Any, number: int) -> Reply:
+    return Reply(text="yes") if body["messages"][0]["content"] == GREETING else right(body, number)
+
+
+def evaluate(fake: FakeServer, folder: Path, *more: str) -> Result:
+    few = ["--mmlu-pro", "8", "--shots", "0", "--humaneval", "0", "--max-tokens", "64", "--runs", str(folder)]
+    return CliRunner().invoke(main, ["eval", "--base-url", fake.base_url, *few, *more])
+
+
+def test_the_only_model_of_a_server_is_evaluated(tmp_path: Path) -> None:
+    with FakeServer(answer, models=["org/some model:Q4"]) as fake:
+        result = evaluate(fake, tmp_path)
+
+    report = json.loads((tmp_path / "eval-org-some-model-Q4" / "report.json").read_text())
+    assert result.exit_code == 0, result.output
+    assert report["scores"][0]["outcomes"] == {"correct": 8}
+    assert "served by: an OpenAI-compatible server running already at http://127.0.0.1" in result.output
+    assert "bits per weight: unknown" in result.output
+
+
+def test_the_same_command_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    with FakeServer(answer) as fake:
+        evaluate(fake, tmp_path)
+        asked = len([body for body in fake.requests if body["messages"][0]["content"] != GREETING])
+        again = evaluate(fake, tmp_path)
+        asked_again = len([body for body in fake.requests if body["messages"][0]["content"] != GREETING])
+
+    assert again.exit_code == 0, again.output
+    assert asked == asked_again == 8
+
+
+@pytest.mark.parametrize(
+    ("models", "more", "says"),
+    [
+        pytest.param(["a", "b"], [], "has several models, name one: a, b", id="several-models"),
+        pytest.param([], [], "has no model: load one there", id="no-model"),
+    ],
+)
+def test_a_model_that_cannot_be_chosen_is_asked_for(
+    tmp_path: Path, models: list[str], more: list[str], says: str
+) -> None:
+    with FakeServer(answer, models=models) as fake:
+        result = evaluate(fake, tmp_path, *more)
+
+    assert result.exit_code == 3
+    assert says in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        pytest.param(["--concurrency", "0"], "concurrency: ", id="concurrency"),
+        pytest.param(["--mmlu-pro", "99999"], "benchmarks.mmlu_pro.questions: ", id="too-many-questions"),
+        pytest.param(["--mmlu-pro", "0"], "benchmarks: empty", id="nothing-to-ask"),
+        pytest.param(["--name", "a/b"], "study: ", id="name"),
+    ],
+)
+def test_impossible_settings_are_refused_before_the_server_is_asked(tmp_path: Path, more: list[str], says: str) -> None:
+    with FakeServer(answer) as fake:
+        result = evaluate(fake, tmp_path, *more)
+
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert fake.calls == []
+
+
+def test_a_server_that_does_not_answer_a_question_is_told_so_before_the_run(tmp_path: Path) -> None:
+    with FakeServer(Reply(status=500, error="the model is broken")) as fake:
+        result = evaluate(fake, tmp_path)
+
+    assert result.exit_code == 3
+    assert "does not answer a first question: HTTP 500: the model is broken" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_there_is_one_sentence(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["eval", "--base-url", "http://127.0.0.1:9", "--runs", str(tmp_path)])
+
+    assert result.exit_code == 3
+    assert "Nothing answers at http://127.0.0.1:9/v1: is the server running?" in result.stderr
+
+
+def test_a_context_that_is_too_short_is_told_before_the_run(tmp_path: Path) -> None:
+    pages = {"/props": {"build_info": "b1", "default_generation_settings": {"n_ctx": 256}, "total_slots": 1}}
+    with FakeServer(answer, pages=pages) as fake:
+        result = evaluate(fake, tmp_path, "--model", "fake")
+
+    assert "the server gives 256 tokens of context" in " ".join(result.output.split())
