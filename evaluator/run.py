@@ -16,6 +16,7 @@ from evaluator.grade import Grader
 from evaluator.plan import Ask
 from evaluator.records import Answer, Grade, Key, Record
 from evaluator.study import Study, StudyError
+from servers.causes import cause
 from servers.launch import alive, launch
 from servers.probe import probe
 from servers.request import headers
@@ -237,7 +238,8 @@ class _Desk:
             self.answered.put_nowait(record)
             if self.hopeless >= _HOPELESS:
                 why = record.failure.message if record.failure else ""
-                raise Gone(f"the first {_HOPELESS} questions all failed, the last with: {why}", curable=False)
+                told = f"the first {_HOPELESS} questions all failed, the last with: {why}"
+                raise Gone(". ".join(part for part in (told, cause(why)) if part), curable=False)
 
     async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask) -> Record:
         url, body = request(server, ask.question.prompt, ask.sampling, stream=self.study.stream)
