@@ -113,18 +113,25 @@ def _as_asked(study: Study, variant: Variant, records: Sequence[Record], facts: 
     if variant.kv_cache is not None and facts.kv_cache is None:
         message = f"the KV cache was asked to be {variant.kv_cache}; nothing this server says proves that it is"
         yield Check(code="kv_unproved", severity="warn", variant=variant.name, message=message)
+    if facts.restarts:
+        times = "once" if facts.restarts == 1 else f"{facts.restarts} times"
+        message = f"the server died or hung {times} while it was asked, and was started again"
+        yield Check(code="restarted", severity="warn", variant=variant.name, message=message)
     for sentence in facts.unmet:
         yield Check(code="unmet", severity="warn", variant=variant.name, message=sentence)
     for sentence in facts.unsent:
         yield Check(code="unsent", severity="warn", variant=variant.name, message=sentence)
 
 
+def _answered_by(variant: Variant, records: Sequence[Record]) -> set[str]:
+    """Give the names under which replies came; of a server of ours, which we named anew at each start, one is one."""
+    named = [(record.answer.model, record.request.get("model")) for record in records if record.answer]
+    return {variant.model if not variant.base_url and model == ours else model for model, ours in named if model}
+
+
 def _same_model(study: Study, records: Mapping[str, Sequence[Record]]) -> Iterable[Check]:
     """Look at the name under which each reply came: a server may answer with another model than it was asked for."""
-    answered_by = {
-        v.name: {record.answer.model for record in records[v.name] if record.answer and record.answer.model}
-        for v in study.variants
-    }
+    answered_by = {variant.name: _answered_by(variant, records[variant.name]) for variant in study.variants}
     seen: dict[tuple[str, str], Variant] = {}
     for variant in study.variants:
         names = sorted(answered_by[variant.name])

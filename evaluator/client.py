@@ -61,12 +61,12 @@ class _Reply(Struct, frozen=True):
     stats: Any = None
     """LM Studio's own figures."""
     error: Any = None
-    message: _Piece | None = None
+    message: Any = None
     """Ollama's, of a chat; what follows is Ollama's too."""
-    response: str | None = None
-    thinking: str | None = None
-    done: bool = False
-    done_reason: str | None = None
+    response: Any = None
+    thinking: Any = None
+    done: Any = None
+    done_reason: Any = None
     prompt_eval_count: Any = None
     eval_count: Any = None
     prompt_eval_duration: Any = None
@@ -79,15 +79,16 @@ class _Reply(Struct, frozen=True):
         """What was said, in either dialect."""
         if self.choices:
             return self.choices[0]
-        if self.message is None and self.response is None:
+        said = self.message if isinstance(self.message, dict) else {"content": self.response, "thinking": self.thinking}
+        if not isinstance(said.get("content"), str) and not isinstance(said.get("thinking"), str):
             return None
-        piece = self.message or _Piece(content=self.response, thinking=self.thinking)
-        return _Choice(delta=piece, finish_reason=(self.done_reason or "stop") if self.done else None)
+        finished = str(self.done_reason or "stop") if self.done is True else None
+        return _Choice(delta=msgspec.convert(said, _Piece), finish_reason=finished)
 
     @property
     def figures(self) -> Any:  # noqa: ANN401 - as the server gives them
         """The server's own timings."""
-        if self.timings or self.stats or not self.done:
+        if self.timings or self.stats or self.done is not True:
             return self.timings or self.stats
         names = ("load_duration", "prompt_eval_duration", "eval_duration", "total_duration")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
@@ -221,13 +222,14 @@ async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _hear(heard: _Heard, reply: _Reply) -> Failure | None:
-    if reply.error is not None:  # after a 200: generation failed when the headers were sent already
-        return Failure(kind="server_error", message=_words(reply.error), status=200)
+    # After a 200: generation failed when the headers were sent already.
+    if error := reply.error or (isinstance(reply.message, str) and not reply.choices and reply.message):
+        return Failure(kind="server_error", message=_words(error), status=200)
     if reply.model == "keepalive":  # oMLX sends such chunks while it reads the prompt
         return None
     heard.last = reply if reply.model else heard.last
     heard.usage = reply.usage or heard.usage
-    if reply.done:
+    if reply.done is True:
         heard.usage = {"prompt_tokens": reply.prompt_eval_count, "completion_tokens": reply.eval_count}
     heard.timings = reply.figures or heard.timings
     if choice := reply.choice:

@@ -1,6 +1,7 @@
 """One server that runs already, without a study file: looked at first, then asked."""
 
 import asyncio
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,31 @@ from rich.text import Text
 
 from evaluator import client
 from evaluator.conduct import carry_out
+from evaluator.facts import look, refuse_other
 from evaluator.plain import plain
 from evaluator.plan import context_needed, plan
 from evaluator.records import Failure
 from evaluator.report.who import who
-from evaluator.study import Study
+from evaluator.study import Study, StudyError
 from evaluator.study_file import parse
 from servers.launch import launch
-from servers.probe import probe
 from servers.request import headers
-from servers.runtimes import request, unsent
+from servers.runtimes import request
 from servers.spec import Prompt, Sampling, Server, ServerError, ServerFacts, ServerSpec
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._+-]+")
+_SOURCE = "whichquant eval"
+_OPTIONS = {
+    "benchmarks.mmlu_pro.questions": "--mmlu-pro",
+    "benchmarks.mmlu_pro.shots": "--shots",
+    "benchmarks.humaneval.questions": "--humaneval",
+    "sampling.max_tokens": "--max-tokens",
+    "sampling.temperature": "--temperature",
+    "variants[0].base_url": "--base-url",
+    "benchmarks: empty: name mmlu_pro, humaneval or both": "--mmlu-pro and --humaneval: both 0, so nothing is asked",
+    "concurrency:": "--concurrency:",
+    "study:": "--name:",
+}
 _GREETING = Prompt(messages=({"role": "user", "content": "Reply with the single word: yes"},))
 _FEW_TOKENS = 16
 _PATIENCE_S = 300.0
@@ -58,7 +71,8 @@ def evaluate(variant: dict[str, Any], settings: dict[str, Any], name: str | None
     )
     server, facts = asyncio.run(_look(spec, supposed.sampling))
     found = {**variant, "model": server.spec.model, "runtime": server.spec.runtime}
-    study, text = _study(found, settings, name or f"eval-{_NOT_IN_A_NAME.sub('-', server.spec.model).strip('-.')}")
+    study, text = _study(found, settings, name or _name(server.spec.model))
+    refuse_other(runs / study.study, "running", facts)
     for what, how in who(facts):
         console.print(Text(f"{what}: {plain(how)}"), soft_wrap=True)
     for sentence in (*facts.unmet, *facts.unsent, *_too_short(facts, spec.context or 0)):
@@ -69,13 +83,26 @@ def evaluate(variant: dict[str, Any], settings: dict[str, Any], name: str | None
 def _study(variant: dict[str, Any], settings: dict[str, Any], name: str) -> tuple[Study, str]:
     written = {"study": name, "baseline": "running", "variants": [{"name": "running", **variant}], **settings}
     text = yaml.safe_dump(written, sort_keys=False)
-    return parse(text, "whichquant eval"), text
+    try:
+        return parse(text, _SOURCE), text
+    except StudyError as error:  # there is no file: the keys are options here
+        said = re.sub(rf"^{_SOURCE}:\d+: ", "", str(error))
+        for key, option in _OPTIONS.items():
+            said = said.replace(key, option)
+        raise StudyError(said) from None
+
+
+def _name(model: str) -> str:
+    """Name a run after a model; what a name cannot hold is told apart by a hash."""
+    plain_name = _NOT_IN_A_NAME.sub("-", model).strip("-.")[:80]
+    odd = not model.isascii() or len(model) > 80
+    return "-".join(part for part in ("eval", plain_name, hashlib.sha256(model.encode()).hexdigest()[:8] * odd) if part)
 
 
 async def _look(spec: ServerSpec, sampling: Sampling) -> tuple[Server, ServerFacts]:
     """Find out who answers, and that a question is answered."""
     async with launch(spec, log=Path()) as server:
-        facts = replace(await probe(server), unsent=unsent(server, sampling))
+        facts = await look(server, sampling)
         few = replace(sampling, max_tokens=min(_FEW_TOKENS, sampling.max_tokens))
         url, body = request(server, _GREETING, few, stream=True)
         http = client.connect(server.base_url, concurrency=1, silence=_PATIENCE_S, headers=headers(server.spec))

@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import asdict
 
 from evaluator.folder import write
 from evaluator.study import StudyError
-from servers.spec import ServerFacts
+from servers.probe import probe
+from servers.runtimes import TESTED, unsent
+from servers.spec import Sampling, Server, ServerFacts
 
 
 def read_facts(folder: Path) -> dict[str, ServerFacts]:
@@ -22,26 +25,53 @@ def read_facts(folder: Path) -> dict[str, ServerFacts]:
         raise StudyError(f"{path}: not what whichquant wrote ({error}): remove the file and run again") from None
 
 
-def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool) -> None:
+async def look(server: Server, sampling: Sampling) -> ServerFacts:
+    """Ask a server who it is, and add what it cannot be told of a study, and how its kind was tested."""
+    facts = await probe(server)
+    return msgspec.structs.replace(facts, unsent=unsent(server, sampling), adapter=TESTED[server.spec.runtime])
+
+
+def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, again: bool = False) -> None:
     """Write down who answers; refuse when somebody else answered before.
 
+    Args:
+        folder: Of the run.
+        variant: Whose server it is.
+        facts: What was found out.
+        known: Whether answers of this variant are on disk.
+        again: Whether the server was started again because it was lost in the middle.
+
     Raises:
-        StudyError: the weights, the template or the server's build changed since.
+        StudyError: The weights, the template or the server's build changed since.
     """
     everything, now = read_facts(folder), _portable(facts)
-    before = everything.get(variant)
+    before = everything.get(variant) if known else None
+    if before:
+        refuse_other(folder, variant, facts)
+        # What a server that is about to fail does not tell any more is known all the same.
+        lost = {name: value for name, value in asdict(before).items() if getattr(now, name) is None}
+        now = msgspec.structs.replace(now, **lost, restarts=before.restarts + again)
+    everything[variant] = now
+    write(folder / "facts.json", msgspec.json.format(msgspec.json.encode(everything), indent=2))
+
+
+def refuse_other(folder: Path, variant: str, facts: ServerFacts) -> None:
+    """Refuse a server that is not the one whose answers are on disk.
+
+    Raises:
+        StudyError: The weights, the template or the server's build changed since.
+    """
+    before, now = read_facts(folder).get(variant), _portable(facts)
     fields = ["model_sha256", "chat_template_sha256", "version"]
     if not facts.command:  # of a server that we launch the path may change, the weights are hashed
         fields += ["model_id", "model_path"]
-    for name in fields if known and before else []:
+    for name in fields if before else []:
         old, new = getattr(before, name), getattr(now, name)
         if old is not None and new is not None and old != new:
             raise StudyError(
                 f'{folder}: another server answered for variant "{variant}" before: its {name} was {old}, now {new}.'
-                " Answers are not mixed: give the study another name, or put back what was there"
+                " Answers are not mixed: give the study (or eval --name) another name, or put back what was there"
             )
-    everything[variant] = now
-    write(folder / "facts.json", msgspec.json.format(msgspec.json.encode(everything), indent=2))
 
 
 def _portable(facts: ServerFacts) -> ServerFacts:

@@ -28,11 +28,11 @@ def serve_variant(path: Path, name: str, port: int | None, log: Path | None) -> 
     if variant.base_url is not None:
         line = line_of(text, f"variants[{names.index(name)}].base_url")
         raise StudyError(f'{path}:{line}: "{name}" runs already, at {variant.base_url}: there is nothing to start')
-    check_models(study, text, path, only=name)
-    spec = spec_of(study, variant, context_needed(plan(study)), path.parent)
     log = log or user_cache() / "logs" / f"{study.study}-{name}.log"
     try:
+        check_models(study, text, path, only=name)
+        spec = spec_of(study, variant, context_needed(plan(study)), path.parent)
         asyncio.run(until_terminated(serve(spec, log=log, port=port, say=click.echo)))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("The server was stopped.")
+        click.echo("Stopped.")
     return 130

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator.plain import plain
-from evaluator.records import Grade, Key, Record
+from evaluator.records import Grade, Key, Outcome, Record
 from evaluator.report import words
 from evaluator.stats.proportions import wilson
 
@@ -34,6 +34,7 @@ class Progress:
         self._status = dict.fromkeys(planned, "waiting")
         self._correct: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._graded: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._outcomes: defaultdict[str, dict[Key, Outcome]] = defaultdict(dict)
         self._failed: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
         self._opened = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
@@ -58,11 +59,13 @@ class Progress:
             self._console.print(Text(f"{variant}: {plain(text)}"), soft_wrap=True)
 
     def graded(self, record: Record, grade: Grade) -> None:
-        """Count one record."""
+        """Count one record; of a question that was put again the last one."""
         name, benchmark = record.variant, record.key.benchmark
-        self._graded[name][benchmark] += 1
-        self._correct[name][benchmark] += grade.outcome == "correct"
-        self._failed[name] += grade.outcome == "failed"
+        before = self._outcomes[name].get(record.key)
+        self._outcomes[name][record.key] = grade.outcome
+        self._graded[name][benchmark] += before is None
+        self._correct[name][benchmark] += (grade.outcome == "correct") - (before == "correct")
+        self._failed[name] += (grade.outcome == "failed") - (before == "failed")
         if record.started >= self._opened:  # records of an earlier run say nothing of today's speed
             self._begun.setdefault(name, self._clock() - (record.answer.duration_s if record.answer else 0.0))
             self._fresh[name] += 1

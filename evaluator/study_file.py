@@ -98,7 +98,9 @@ def _settings_of_running(at: str, variant: Variant) -> Iterator[tuple[str, str]]
     # A running Ollama is told the context with every request.
     for key in ("binary", "kv_cache", "args", *(() if variant.runtime == "ollama" else ("context",))):
         if getattr(variant, key):
-            yield f"{at}.{key}", f"a server that runs already cannot be given {key}: set it there, and remove it here"
+            ollama = ", or, if it is Ollama, add runtime: ollama" if key == "context" and not variant.runtime else ""
+            told = f"a server that runs already cannot be given {key}: set it there, and remove it here{ollama}"
+            yield f"{at}.{key}", told
 
 
 def _load(text: str, source: str) -> tuple[Any, dict[str, int]]:

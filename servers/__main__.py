@@ -23,6 +23,7 @@ _SWITCH = {"on": True, "off": False}
 @click.option("--slots", type=click.IntRange(1, 256), default=1, show_default=True, help="Requests worked on at once.")
 @click.option("--thinking", type=click.Choice(list(_SWITCH)), help="Left out: the model's own default.")
 @click.option("--kv-cache", type=click.Choice(get_args(KvType)), help="Left out: the server's own default.")
+@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the key, where one is wanted.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Left out: a free one.")
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Left out: in the user's cache.")
 def main(
@@ -35,6 +36,7 @@ def main(
     slots: int,
     thinking: str | None,
     kv_cache: KvType | None,
+    api_key_env: str | None,
     port: int | None,
     log: Path | None,
 ) -> None:
@@ -61,6 +63,7 @@ def main(
             thinking=_SWITCH.get(thinking or ""),
             kv_cache=kv_cache,
             args=arguments,
+            api_key_env=api_key_env,
         )
         log = log or user_cache() / "logs" / f"{runtime}.log"
         asyncio.run(until_terminated(serve(spec, log=log, port=port, say=click.echo)))
@@ -69,7 +72,7 @@ def main(
     except ServerError as error:
         _end(str(error), 3)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("The server was stopped.")
+        click.echo("Stopped.")
         sys.exit(130)
 
 

@@ -15,6 +15,8 @@ import msgspec
 from servers.spec import ServerError
 
 _RAW = 200
+_LONGEST = 8 << 20
+"""Bytes of a page; whoever sends more is none of those that are asked here."""
 
 
 class Heard(NamedTuple):
@@ -39,6 +41,11 @@ class Heard(NamedTuple):
             else:
                 return None
         return found
+
+    def each(self, *path: str | int) -> "list[Heard]":
+        """Follow keys and indices to a list, and return the objects in it; none where there is no list."""
+        found = self.get(*path)
+        return [Heard(self.status, item) for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
     def text(self, *path: str | int) -> str | None:
         """Follow keys and indices to a text; None where there is none, or an empty one."""
@@ -93,18 +100,23 @@ async def hear(
 ) -> Heard:
     """Ask through a client that is there already; `NOTHING` when nobody answered in time."""
     try:
-        async with asyncio.timeout(seconds):
-            response = await (
-                client.get(url, headers=headers) if post is None else client.post(url, headers=headers, json=post)
-            )
+        async with (
+            asyncio.timeout(seconds),
+            client.stream("GET" if post is None else "POST", url, headers=headers, json=post) as response,
+        ):
+            content = b""
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > _LONGEST:
+                    return NOTHING
     except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError):
         return NOTHING
     try:
-        body = msgspec.json.decode(response.content)
+        body = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
     names = {name.lower(): value for name, value in response.headers.items()}
-    return Heard(response.status_code, body, names, response.content[:_RAW].decode(errors="replace"))
+    return Heard(response.status_code, body, names, content[:_RAW].decode(errors="replace"))
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from servers.request import headers
 from servers.spec import Server, ServerError, ServerSpec
 
 _SHOWN = 12
-_LISTS_ALL: frozenset[str] = frozenset({"omlx", "ollama", "lm_studio", "vllm"})
+_LISTS_ALL: frozenset[str] = frozenset({"llama_server", "omlx", "ollama", "lm_studio", "vllm"})
 """Runtimes whose list of models is complete, and which do something else, or nothing, for a name that is not on it."""
 
 
@@ -28,6 +28,8 @@ async def attach(spec: ServerSpec) -> Server:
     running = await recognise(base_url, headers(spec))
     if running is None:
         raise ServerError(f"{base_url}/models holds no list of models: is base_url right, up to and including /v1?")
+    if running.wants_key:  # llama-server lists its models to everybody
+        raise ServerError(f"The server at {base_url} does not answer questions: {_key_advice(spec)}")
     if spec.runtime not in ("openai", running.runtime):
         raise ServerError(
             f"The server at {base_url} is {running.name}, not {NAMES[spec.runtime]}: "

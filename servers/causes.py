@@ -22,9 +22,13 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
         "This build of the server does not know the model's architecture: update it.",
     ),
     (
+        re.compile(r"(?:unknown|invalid|unrecognized) arguments?:?\s+-", re.IGNORECASE),
+        "The server does not know one of its arguments: update it, or take the argument out of args.",
+    ),
+    (
         re.compile(
-            r"(?:chat.?template|jinja).{0,200}?(?:error|fail|exception|expected)|"
-            r"(?:error|fail\w*|exception).{0,80}?(?:chat.?template|jinja)|TemplateSyntaxError|TemplateError|"
+            r"chat template parsing error|failed to initialize chat template|supplied chat template is not supported|"
+            r"common_chat_templates_init: error|TemplateSyntaxError|TemplateError|"
             r"chat_template is not set|Expected an expression, got|Encountered unknown tag|Unexpected end of template",
             re.IGNORECASE,
         ),
@@ -32,10 +36,6 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
             "The model's chat template does not work in this server: give another with --chat-template-file "
             "(llama-server) or in the model's chat_template.jinja (MLX), or update the server."
         ),
-    ),
-    (
-        re.compile(r"(?:unknown|invalid|unrecognized) argument", re.IGNORECASE),
-        "The server does not know one of its arguments: update it, or take the argument out of args.",
     ),
     (
         re.compile(

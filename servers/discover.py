@@ -49,7 +49,11 @@ async def discover(
             if (trusts := trusts_environment(place)) not in clients:
                 clients[trusts] = await stack.enter_async_context(connect(place))
         heard = await asyncio.gather(
-            *(_look(clients[trusts_environment(place)], place, headers, left) for place in there)
+            # Nobody named the places of another machine that are looked at as a matter of course.
+            *(
+                _look(clients[trusts_environment(place)], place, headers if here or places else None, left)
+                for place, here in there.items()
+            )
         )
     found: dict[tuple[object, Running], Running] = {}
     for here, running in zip(there.values(), heard, strict=True):

@@ -8,7 +8,10 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from servers import process
+from servers.ask import ask
 from servers.launch import alive, launch
+from servers.request import headers
 from servers.runtimes import request
 from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
 
@@ -41,9 +44,17 @@ async def serve(spec: ServerSpec, *, log: Path, port: int | None, say: Callable[
         say(f"at {server.base_url}, model {server.model}; its log is {log}")
         say(f"\n{curl(server)}\n")
         say("Ctrl-C ends it.")
-        while alive(server):  # noqa: ASYNC110 - a process tells nobody that it ended
+        while await _there(server):  # noqa: ASYNC110 - a process tells nobody that it ended
             await asyncio.sleep(_LOOK_EVERY_S)
-    raise ServerError(f"The server died: its log is {log}.")
+        why = process.epitaph(server.pid, log, server.log_start) if server.pid else f": its log is {log}"
+    raise ServerError(f"The server is gone{why}.")
+
+
+async def _there(server: Server) -> bool:
+    """Whether a server is still there; one that is no child of ours is asked."""
+    if server.pid is not None:
+        return alive(server)
+    return (await ask(f"{server.base_url}/models", headers=headers(server.spec))).status != 0
 
 
 def curl(server: Server) -> str:
@@ -52,4 +63,5 @@ def curl(server: Server) -> str:
         messages=({"role": "user", "content": "Which is heavier, a pound of lead or a pound of feathers?"},)
     )
     url, body = request(server, prompt, Sampling(max_tokens=256), stream=False)
-    return f"curl -s {shlex.quote(url)} -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))}"
+    key = f' -H "Authorization: Bearer ${server.spec.api_key_env}"' if server.spec.api_key_env else ""
+    return f"curl -s {shlex.quote(url)} -H 'Content-Type: application/json'{key} -d {shlex.quote(json.dumps(body))}"

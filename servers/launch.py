@@ -1,17 +1,16 @@
 """Make a server answer for as long as it is needed, and leave nothing behind."""
 
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
 from servers import process
 from servers.attach import attach
+from servers.discover import NAMES
 from servers.runtimes import CONTROLLED, STARTABLE, Startable
 from servers.spec import Server, ServerError, ServerSpec
-
-_PORTS_TO_TRY = 3
 
 
 @asynccontextmanager
@@ -29,11 +28,13 @@ async def launch(spec: ServerSpec, *, log: Path, port: int | None = None) -> Asy
     if spec.base_url is not None:
         yield await attach(spec)
     elif spec.runtime in CONTROLLED:
+        if port is not None:
+            raise ServerError(f"{NAMES[spec.runtime]} chooses its own port: leave the port out.")
         async with CONTROLLED[spec.runtime].loaded(spec, log) as server:
             yield server
     elif spec.runtime in STARTABLE:
-        with tempfile.TemporaryDirectory(prefix="whichquant-", ignore_cleanup_errors=True) as folder:
-            server, child = await _start(spec, STARTABLE[spec.runtime], log, port, Path(folder))
+        with _scratch() as folder:
+            server, child = await _start(spec, STARTABLE[spec.runtime], log, port, folder)
             try:
                 yield server
             finally:
@@ -42,38 +43,60 @@ async def launch(spec: ServerSpec, *, log: Path, port: int | None = None) -> Asy
         raise ServerError(f"The runtime {spec.runtime} is never launched: give the base_url of a server that runs.")
 
 
+def check(spec: ServerSpec) -> None:
+    """Find out, as far as this can be told without starting it, whether a server can be started.
+
+    Raises:
+        ServerError: Its program is missing, or it cannot be what the spec asks.
+    """
+    if spec.base_url is not None or spec.runtime not in (*STARTABLE, *CONTROLLED):
+        return
+    if spec.runtime in CONTROLLED:
+        CONTROLLED[spec.runtime].check(spec)
+        return
+    runtime = STARTABLE[spec.runtime]
+    with _scratch() as folder:
+        runtime.prepare(spec, folder)
+        runtime.command(spec, 0, folder)
+        runtime.environment(spec, 0)
+
+
 def alive(server: Server) -> bool:
     """Whether the process that we started still runs; of a server that we did not start, nothing is known: True."""
     return server.pid is None or process.running(server.pid)
 
 
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give a folder for a while, under the name that servers tell it by: on macOS it lies behind a link."""
+    with tempfile.TemporaryDirectory(prefix="whichquant-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve()
+
+
 async def _start(
     spec: ServerSpec, runtime: Startable, log: Path, port: int | None, folder: Path
 ) -> tuple[Server, process.Child]:
-    tries = _PORTS_TO_TRY if port is None else 1
-    for attempt in range(1, tries + 1):
-        at = port or process.free_port()
-        runtime.prepare(spec, folder)
-        child = process.start(runtime.command(spec, at, folder), runtime.environment(spec, at), log)
-        server = Server(
+    engine, model = runtime.find(spec)[0], runtime.model_name(spec)
+    runtime.prepare(spec, folder)
+
+    def server(child: process.Child, at: int) -> Server:
+        return Server(
             spec=spec,
             base_url=f"http://127.0.0.1:{at}/v1",
-            model=runtime.model_name(spec),
-            engine=runtime.find(spec)[0],
+            model=model,
+            engine=engine,
             command=child.command,
             pid=child.guard.pid,
             log=log,
             log_start=child.log_start,
         )
-        try:
-            await process.wait_ready(child, partial(runtime.ready, server), timeout=spec.startup_seconds)
-        except process.PortTakenError:
-            await process.stop(child)
-            if attempt == tries:
-                raise
-        except BaseException:  # an interrupt while it loads must not leave it loading
-            await process.stop(child)
-            raise
-        else:
-            return server, child
-    raise AssertionError
+
+    child, at = await process.started(
+        lambda at: runtime.command(spec, at, folder),
+        partial(runtime.environment, spec),
+        log,
+        ready=lambda child, at: runtime.ready(server(child, at)),
+        seconds=spec.startup_seconds,
+        port=port,
+    )
+    return server(child, at), child

@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import json
+import os
 import re
 import shutil
 import sys
@@ -85,10 +86,10 @@ def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
     return (*find(spec)[1], *flags, *spec.args)
 
 
-def environment(spec: ServerSpec, port: int) -> dict[str, str]:
-    """Return variables for the server: none, all is said by flags."""
+def environment(spec: ServerSpec, port: int) -> dict[str, str | None]:
+    """Take away the variables that llama-server reads as flags: what the study says must be all that is said."""
     del spec, port
-    return {}
+    return {name: None for name in os.environ if name.startswith("LLAMA_ARG_") or name == "LLAMA_API_KEY"}
 
 
 def model_name(spec: ServerSpec) -> str:

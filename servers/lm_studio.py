@@ -16,6 +16,20 @@ _IDLE = "86400"
 _SHOWN = 12
 
 
+def check(spec: ServerSpec) -> None:
+    """See that lms is there, and that nothing is asked that it cannot set.
+
+    Raises:
+        ServerError: It is not, or something is.
+    """
+    if spec.kv_cache is not None:
+        raise ServerError(
+            f"LM Studio's KV cache cannot be set to {spec.kv_cache} from outside, neither by lms nor over HTTP: "
+            "leave kv_cache out, or run this variant on llama_server."
+        )
+    lms.find(spec)
+
+
 @asynccontextmanager
 async def loaded(spec: ServerSpec, log: Path) -> AsyncIterator[Server]:
     """Load a model under a name of its own, and unload it on every way out; a server that ran already is left running.
@@ -27,11 +41,7 @@ async def loaded(spec: ServerSpec, log: Path) -> AsyncIterator[Server]:
     Raises:
         ServerError: There is no lms, the study asks for what it cannot set, or a step of it failed.
     """
-    if spec.kv_cache is not None:
-        raise ServerError(
-            f"LM Studio's KV cache cannot be set to {spec.kv_cache} from outside, neither by lms nor over HTTP: "
-            "leave kv_cache out, or run this variant on llama_server."
-        )
+    check(spec)
     engine, found = lms.find(spec)
     tool = lms.writing_to(log, found)
     name = f"whichquant-{secrets.token_hex(4)}"

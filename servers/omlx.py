@@ -121,8 +121,8 @@ async def ready(server: Server) -> bool:
     if mine.status == 0:
         return False
     # By its path, for another oMLX that has this port may have a model of this name.
-    linked = Path(server.command[server.command.index("--model-dir") + 1], server.model)
-    if mine.text("model_path") != str(linked):
+    folder = server.command[server.command.index("--model-dir") + 1]
+    if not _is_link(mine.text("model_path") or "", Path(folder, server.model)):
         raise ServerError(
             f"oMLX does not list {server.spec.model}: it is no model that it can serve, "
             "or another oMLX runs on this port."
@@ -181,6 +181,11 @@ async def facts(server: Server) -> ServerFacts:
         command=server.command,
         unmet=unmet,
     )
+
+
+def _is_link(told: str, link: Path) -> bool:
+    """Whether oMLX means our link to the model: it follows links in the folder's name, but not the last."""
+    return os.path.realpath(Path(told).parent) == os.path.realpath(link.parent) and Path(told).name == link.name
 
 
 def _directory(spec: ServerSpec) -> Path:

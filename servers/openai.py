@@ -1,5 +1,6 @@
 """Any server that runs already and speaks OpenAI's protocol."""
 
+import re
 from urllib.parse import urlsplit
 
 from msgspec.structs import asdict, replace
@@ -9,28 +10,33 @@ from servers.props import from_props
 from servers.request import headers, openai_request, template_switch
 from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec
 
+_SECRET = "@?#"
+"""What stands before the first or behind the others may be a password or a key, and is never shown."""
+_SPACE = re.compile(r"\s")
+
 
 def normal(base_url: str) -> str:
     """Return the address without a slash at its end, and with /v1 where it has no path.
 
     Raises:
-        ServerError: It is no http address, or holds a password.
+        ServerError: It is no http address, or holds what may be a password or a key.
     """
+    written = base_url.strip()
+    secret = any(sign in written for sign in _SECRET)
     try:
-        parts = urlsplit(base_url.strip())
+        parts = urlsplit(written)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets without a partner, a port above 65535
         sound = False
-    if not sound:
-        # What stands before an @ may be a password.
-        shown = base_url.rpartition("@")[2]
-        raise ServerError(f"base_url {shown!r} is no address: write it like http://127.0.0.1:8080/v1.")
-    if "@" in parts.netloc:
+    if not sound or _SPACE.search(written):
+        shown = "" if secret else f" {written!r}"
+        raise ServerError(f"base_url{shown} is no address: write it like http://127.0.0.1:8080/v1.")
+    if secret:
         raise ServerError(
-            "base_url holds a user name or password, which would be kept with the results: "
-            "put the key into an environment variable and name it in api_key_env."
+            "base_url holds a user name, a password, or more behind a ? or #, which would be kept with the results: "
+            "leave that out, put the key into an environment variable and name it in api_key_env."
         )
-    return parts._replace(path=parts.path.rstrip("/") or "/v1", query="", fragment="").geturl()
+    return parts._replace(path=parts.path.rstrip("/") or "/v1").geturl()
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:

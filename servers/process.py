@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ from servers.causes import cause
 from servers.spec import ServerError
 
 GUARD = Path(__file__).with_name("guard.py")
+_PORTS_TO_TRY = 3
 STOP_SECONDS = 7.0
 """For the guard to end its group by itself: its grace of 5 s, and some."""
 LAST_LINES = 12
@@ -28,6 +30,7 @@ _UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x
 # llama.cpp: "couldn't bind HTTP server socket"; Python's http.server: "[Errno 98] Address already in use".
 _TAKEN = re.compile(r"couldn't bind|address already in use", re.IGNORECASE)
 _given: set[int] = set()
+_guards: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class PortTakenError(ServerError):
@@ -39,6 +42,8 @@ class Child(NamedTuple):
 
     guard: subprocess.Popen[bytes]
     command: tuple[str, ...]
+    env: Mapping[str, str | None]
+    """Variables that it was given, or that were taken away."""
     log: Path
     log_start: int
     """Bytes of log that an earlier child wrote."""
@@ -58,28 +63,93 @@ def free_port() -> int:
             return port
 
 
-def start(command: Sequence[str], env: Mapping[str, str], log: Path) -> Child:
+def chosen_port(port: int) -> int:
+    """Return a port that the user chose, when it can be had.
+
+    Raises:
+        ServerError: Somebody else listens there, who would be taken for our server, or it may not be used.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed one lingers
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError as error:
+            raise ServerError(f"Port {port} may not be used without special rights: choose one above 1023.") from error
+        except OSError as error:
+            raise ServerError(f"Port {port} is taken by another program: end it, or choose another port.") from error
+    return port
+
+
+def start(command: Sequence[str], env: Mapping[str, str | None], log: Path) -> Child:
     """Start the command in a session of its own, its output appended to the log.
 
     Args:
         command: Program and arguments.
-        env: Variables on top of the ones that whichquant has.
+        env: Variables on top of the ones that whichquant has; None takes one away.
         log: File for standard output and standard error; its directory is made.
+
+    Raises:
+        ServerError: The log cannot be written, or no process be started.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        log_start = output.tell()
-        guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(GUARD), "--", *command],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **env},
-            start_new_session=True,
-        )
+    changed = {**os.environ, **env}
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            log_start = output.tell()
+            guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(GUARD), "--", *command],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={name: value for name, value in changed.items() if value is not None},
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise ServerError(f"The server cannot be started with its log in {log}: {error.strerror}.") from error
+    _guards[guard.pid] = guard
     # Reaps the guard the moment it ends: a zombie would look alive.
     threading.Thread(target=guard.wait, daemon=True, name=f"reaper-{guard.pid}").start()
-    return Child(guard, tuple(command), log, log_start)
+    return Child(guard, tuple(command), env, log, log_start)
+
+
+async def started(
+    command: Callable[[int], Sequence[str]],
+    env: Callable[[int], Mapping[str, str | None]],
+    log: Path,
+    *,
+    ready: Callable[[Child, int], Awaitable[bool]],
+    seconds: float,
+    port: int | None = None,
+) -> tuple[Child, int]:
+    """Start a server on a port of this machine, wait until it answers, and return it with its port.
+
+    Args:
+        command: Program and arguments, for a port.
+        env: Variables, for a port.
+        log: See `start`.
+        ready: Asks the server once.
+        seconds: How long to wait.
+        port: The only one to try; None tries free ones.
+
+    Raises:
+        ServerError: It did not start; nothing of it is left.
+    """
+    for left in reversed(range(_PORTS_TO_TRY if port is None else 1)):
+        at = free_port() if port is None else chosen_port(port)
+        words, variables = command(at), env(at)
+        child = start(words, variables, log)
+        try:
+            await wait_ready(child, functools.partial(ready, child, at), timeout=seconds)
+        except PortTakenError:
+            await stop(child)
+            if not left:
+                raise
+        except BaseException:  # an interrupt while it loads must not leave it loading
+            await stop(child)
+            raise
+        else:
+            return child, at
+    raise AssertionError
 
 
 async def wait_ready(child: Child, ready: Callable[[], Awaitable[bool]], *, timeout: float) -> None:  # noqa: ASYNC109
@@ -129,6 +199,15 @@ def running(pid: int) -> bool:
     return True
 
 
+def epitaph(pid: int, log: Path, log_start: int) -> str:
+    """Say what a server that died left behind: why, where its exit code or log tell, and where the log is."""
+    guard = _guards.get(pid)
+    code = guard.poll() if guard else None
+    why = cause(_end_of(log, log_start), code or 0)
+    ended = f" with exit code {code}" if code else ""
+    return f"{ended}: {why} Its log is {log}" if why else f"{ended}: its log is {log}"
+
+
 async def stop(child: Child) -> None:
     """End the whole group and return when it is gone, also while being cancelled.
 
@@ -152,7 +231,9 @@ def tail(child: Child, lines: int = LAST_LINES) -> list[str]:
 def failure(child: Child, sentence: str) -> str:
     """Say what went wrong, with the end of the log and the command to try by hand."""
     log = "\n".join(f"  {line}" for line in tail(child)) or "  (empty)"
-    return f"{sentence}\nEnd of its log ({child.log}):\n{log}\nTo try it by hand:\n  {shlex.join(child.command)}"
+    given = [f"{name}={shlex.quote(value)}" for name, value in child.env.items() if value is not None]
+    by_hand = " ".join([*given, shlex.join(child.command)])
+    return f"{sentence}\nEnd of its log ({child.log}):\n{log}\nTo try it by hand:\n  {by_hand}"
 
 
 def _why(child: Child, code: int = 0) -> str:
@@ -161,10 +242,17 @@ def _why(child: Child, code: int = 0) -> str:
 
 
 def _text(child: Child) -> str:
-    with child.log.open("rb") as log:
-        size = log.seek(0, os.SEEK_END)
-        log.seek(max(child.log_start, size - _TAIL_BYTES))
-        return log.read().decode(errors="replace")
+    return _end_of(child.log, child.log_start)
+
+
+def _end_of(log: Path, start: int) -> str:
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start, size - _TAIL_BYTES))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:  # somebody cleared away, or the server writes it only later
+        return ""
 
 
 def _let_go(child: Child) -> None:

@@ -11,20 +11,18 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from servers import llama_server, process
-from servers.ask import ask
+from servers.ask import Heard, ask
 from servers.causes import cause
 from servers.spec import Server, ServerError, ServerSpec
 
 _WHEEL = "servers.xllamacpp_server"
 _LOADED = ("loaded", "sleeping")
-_PORTS_TO_TRY = 3
 _PAUSE = 0.2
 _LOAD_SECONDS = 60.0
 """For the answer to /models/load: it comes when the model to be given up has ended, which may take 10 s."""
@@ -48,7 +46,7 @@ _SPELLINGS = (
     {"context-shift", "no-context-shift"},
 )
 """Of the flags that we give, the ones that a study may spell in another way: in an INI file the last does not win."""
-_FLAG = re.compile(r"--?([A-Za-z_][A-Za-z0-9_.-]*)")
+_FLAG = re.compile(r"--?([A-Za-z_][A-Za-z0-9_.-]*)(?:=(.*))?")
 _UNSAYABLE = re.compile(r"[;#\r\n]|^\s|\s$")
 
 
@@ -115,23 +113,18 @@ class Router:
             await process.stop(self._running.child)
 
     async def _started(self) -> Running:
-        seconds = max(spec.startup_seconds for spec in self._specs.values())
-        for attempt in range(1, _PORTS_TO_TRY + 1):
-            port = process.free_port()
-            child = process.start((*self._command, "--port", str(port)), {}, self._log)
-            running = Running(child, f"http://127.0.0.1:{port}")
-            try:
-                await process.wait_ready(child, partial(_routes, running.root), timeout=seconds)
-            except process.PortTakenError:
-                await process.stop(child)
-                if attempt == _PORTS_TO_TRY:
-                    raise
-            except BaseException:  # an interrupt must not leave it running
-                await process.stop(child)
-                raise
-            else:
-                return running
-        raise AssertionError
+        child, port = await process.started(
+            lambda port: (*self._command, "--port", str(port)),
+            lambda port: llama_server.environment(next(iter(self._specs.values())), port),
+            self._log,
+            ready=lambda _, port: _routes(_root(port)),
+            seconds=max(spec.startup_seconds for spec in self._specs.values()),
+        )
+        return Running(child, _root(port))
+
+
+def _root(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager
@@ -146,8 +139,7 @@ async def router(specs: Mapping[str, ServerSpec], *, log: Path, at_once: int = 1
     Raises:
         ServerError: There is no llama-server, a variant cannot be put into its words, or it does not start.
     """
-    engine, program = _program(specs)
-    sections = (_section(name, settings(spec, own_log(log, name))) for name, spec in specs.items())
+    engine, program, sections = _words(specs, log)
     with tempfile.TemporaryDirectory(prefix="whichquant-", ignore_cleanup_errors=True) as folder:
         preset = Path(folder) / "models.ini"
         preset.write_text("\n".join(sections), encoding="utf-8")
@@ -158,6 +150,26 @@ async def router(specs: Mapping[str, ServerSpec], *, log: Path, at_once: int = 1
             yield running
         finally:
             await running.stop()
+
+
+def is_routed(spec: ServerSpec) -> bool:
+    """Whether a router can serve it: a llama-server that we start."""
+    return spec.runtime == "llama_server" and spec.base_url is None
+
+
+def check(specs: Mapping[str, ServerSpec]) -> None:
+    """Find out, without starting it, whether one router can serve all of these.
+
+    Raises:
+        ServerError: See `router`.
+    """
+    _words(specs, Path("router.log"))
+
+
+def _words(specs: Mapping[str, ServerSpec], log: Path) -> tuple[str, tuple[str, ...], list[str]]:
+    """Return the program, in words and as the beginning of a command, and a section of the preset for each variant."""
+    sections = [_section(name, settings(spec, own_log(log, name))) for name, spec in specs.items()]
+    return (*_program(specs), sections)
 
 
 def own_log(log: Path, name: str) -> Path:
@@ -187,10 +199,11 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     key = None
     for word in words:
         if flag := _FLAG.fullmatch(word):
-            key = flag[1]
+            key, value = flag.groups()
             if key in pairs:
-                raise ServerError(f"In router mode {word} can be given once only: take one out of args.")
-            pairs[key] = "true"
+                raise ServerError(f"In router mode {_dashed(key)} can be given once only: take one out of args.")
+            pairs[key] = "true" if value is None else value
+            key = key if value is None else None
         elif key is None:
             raise ServerError(f"In router mode each flag takes one value: {word!r} in args is one too many.")
         else:
@@ -212,7 +225,7 @@ def _program(specs: Mapping[str, ServerSpec]) -> tuple[str, tuple[str, ...]]:
     """Choose the one program for all variants."""
     (first, chosen), *others = specs.items()
     for name, spec in specs.items():
-        if spec.runtime != "llama_server" or spec.base_url is not None:
+        if not is_routed(spec):
             raise ServerError(f"Router mode is llama-server's own: {name} cannot be part of it.")
     for name, spec in others:
         if spec.binary != chosen.binary:
@@ -256,8 +269,9 @@ async def _routes(root: str) -> bool:
 
 async def _status(root: str, name: str) -> Mapping[str, Any]:
     listed = (await ask(f"{root}/v1/models")).get("data")
-    models = listed if isinstance(listed, list) else []
-    return next((model["status"] for model in models if model["id"] == name), {})
+    models = [Heard(200, model) for model in listed] if isinstance(listed, list) else []
+    status = next((model.get("status") for model in models if model.get("id") == name), None)
+    return status if isinstance(status, dict) else {}
 
 
 def _failure(child: process.Child, spec: ServerSpec, sentence: str) -> str:

@@ -1,5 +1,6 @@
 """The kinds of server: what each module must offer, and which module speaks for which runtime."""
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
@@ -33,8 +34,8 @@ class Startable(Runtime, Protocol):
     def command(self, spec: ServerSpec, port: int, folder: Path, /) -> tuple[str, ...]:
         """Build the command line."""
 
-    def environment(self, spec: ServerSpec, port: int, /) -> dict[str, str]:
-        """Return the variables it needs."""
+    def environment(self, spec: ServerSpec, port: int, /) -> Mapping[str, str | None]:
+        """Return the variables it needs; None takes away one of the user's that would reach into it."""
 
     def model_name(self, spec: ServerSpec, /) -> str:
         """Return what goes into a request's `model`."""
@@ -45,6 +46,9 @@ class Startable(Runtime, Protocol):
 
 class Controlled(Runtime, Protocol):
     """A kind of server that its own program starts and loads at our word, and that is no child of ours."""
+
+    def check(self, spec: ServerSpec, /) -> None:
+        """Raise ServerError where it cannot be loaded as the spec asks, as far as can be told without loading."""
 
     def loaded(self, spec: ServerSpec, log: Path, /) -> AbstractAsyncContextManager[Server]:
         """Load a model for as long as the context lasts; what runs already is left running."""
@@ -66,6 +70,16 @@ STARTABLE: dict[RuntimeName, Startable] = {
     "ollama": ollama,
 }
 CONTROLLED: dict[RuntimeName, Controlled] = {"lm_studio": lm_studio}
+TESTED: dict[RuntimeName, str] = {
+    "llama_server": "against the real program",
+    "mlx_lm": "against the real program",
+    "omlx": "against the real program, version 0.4.1 on Linux",
+    "ollama": "against recorded behaviour only",
+    "lm_studio": "against recorded behaviour only",
+    "vllm": "against recorded behaviour only",
+    "openai": "against llama-server and recorded behaviour",
+}
+"""How each module here was tested; README.md beside this file names the tests."""
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:

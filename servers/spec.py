@@ -137,5 +137,9 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
     """What the study asks for and this server was found not to do, one sentence each."""
+    restarts: int = 0
+    """How often it died or hung while it was asked, and was started again."""
+    adapter: str | None = None
+    """How what whichquant believes of this runtime was tested: see `runtimes.TESTED`."""
     unsent: tuple[str, ...] = ()
     """What this server cannot be told, so that its own rule holds there, one sentence each."""

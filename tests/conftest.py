@@ -1,6 +1,8 @@
-"""What the tests of whole runs share."""
+"""What the tests share: whole runs, a cache that is not the user's, a real llama-server."""
 
+import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,6 +10,10 @@ from pathlib import Path
 import pytest
 from real_llama import real_llama
 from scripted import Bench
+from tenacity import wait_fixed
+
+from evaluator import client
+from servers.hashing import user_cache
 
 
 @pytest.fixture
@@ -16,11 +22,36 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield Bench(tmp_path, stack)
 
 
+@pytest.fixture
+def nobody() -> int:
+    """Find a port at which nobody answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask again at once after a failure: how long one waits is no test's subject."""
+    monkeypatch.setattr(client, "wait_exponential_jitter", lambda **_: wait_fixed(0.01))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_works() -> None:
     """Undo what a shell does to a job in the background: its children would ignore Ctrl-C too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Write nothing into the user's cache; the models that were fetched into it are there nevertheless."""
+    users, ours = user_cache(), tmp_path_factory.mktemp("cache")
+    for model in users.glob("*.gguf"):
+        (ours / model.name).symlink_to(model.resolve())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "WHICHQUANT_CACHE", str(ours))
+        yield
 
 
 @pytest.fixture(scope="session")

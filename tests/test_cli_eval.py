@@ -67,9 +67,9 @@ def test_a_model_that_cannot_be_chosen_is_asked_for(
     ("more", "says"),
     [
         pytest.param(["--concurrency", "0"], "concurrency: ", id="concurrency"),
-        pytest.param(["--mmlu-pro", "99999"], "benchmarks.mmlu_pro.questions: ", id="too-many-questions"),
-        pytest.param(["--mmlu-pro", "0"], "benchmarks: empty", id="nothing-to-ask"),
-        pytest.param(["--name", "a/b"], "study: ", id="name"),
+        pytest.param(["--mmlu-pro", "99999"], "whichquant: --mmlu-pro: ", id="too-many-questions"),
+        pytest.param(["--mmlu-pro", "0"], "so nothing is asked", id="nothing-to-ask"),
+        pytest.param(["--name", "a/b"], "whichquant: --name: ", id="name"),
     ],
 )
 def test_impossible_settings_are_refused_before_the_server_is_asked(tmp_path: Path, more: list[str], says: str) -> None:
@@ -90,11 +90,11 @@ def test_a_server_that_does_not_answer_a_question_is_told_so_before_the_run(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nobody_there_is_one_sentence(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["eval", "--base-url", "http://127.0.0.1:9", "--runs", str(tmp_path)])
+def test_nobody_there_is_one_sentence(tmp_path: Path, nobody: int) -> None:
+    result = CliRunner().invoke(main, ["eval", "--base-url", f"http://127.0.0.1:{nobody}", "--runs", str(tmp_path)])
 
     assert result.exit_code == 3
-    assert "Nothing answers at http://127.0.0.1:9/v1: is the server running?" in result.stderr
+    assert f"Nothing answers at http://127.0.0.1:{nobody}/v1: is the server running?" in result.stderr
 
 
 def test_a_context_that_is_too_short_is_told_before_the_run(tmp_path: Path) -> None:

@@ -129,9 +129,10 @@ async def test_an_error_object_inside_a_stream_is_a_failure() -> None:
     assert failure == Failure(kind="server_error", message="out of memory", status=200)
 
 
-async def test_nobody_there_is_unreachable() -> None:
-    async with client.connect("http://127.0.0.1:9/v1", concurrency=1, silence=1) as http:
-        failure = await client.ask_once(http, "http://127.0.0.1:9/v1/chat/completions", CHAT)
+async def test_nobody_there_is_unreachable(nobody: int) -> None:
+    url = f"http://127.0.0.1:{nobody}/v1"
+    async with client.connect(url, concurrency=1, silence=1) as http:
+        failure = await client.ask_once(http, f"{url}/chat/completions", CHAT)
 
     assert isinstance(failure, Failure)
     assert failure.kind == "unreachable"

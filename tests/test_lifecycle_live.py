@@ -132,7 +132,7 @@ def test_a_server_in_the_foreground_can_be_asked_as_it_says_and_ends_when_told(
 
     assert json.loads(reply)["choices"][0]["message"]["content"]
     assert process.returncode == 130
-    assert "The server was stopped." in rest
+    assert "Stopped." in rest
 
 
 def test_a_server_that_runs_is_looked_at_and_evaluated(tmp_path: Path) -> None:

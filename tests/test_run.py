@@ -15,6 +15,8 @@ from evaluator.cli import main
 from evaluator.sandbox import NoSandbox
 from servers.fake import FakeServer, Reply
 
+pytestmark = pytest.mark.usefixtures("hasty")
+
 
 def test_a_run_ends_with_a_verdict_and_the_path_of_its_report(bench: Bench) -> None:
     result = bench.run(bench.study(40, good=right, bad=wrong))
@@ -110,11 +112,11 @@ def test_more_questions_ask_only_the_new_ones(bench: Bench) -> None:
     assert len(set(bench.asked("good"))) == 25
 
 
-def test_a_server_that_is_not_there_is_named_and_the_others_go_on(bench: Bench) -> None:
+def test_a_server_that_is_not_there_is_named_and_the_others_go_on(bench: Bench, nobody: int) -> None:
     study = bench.study(10, good=right)
     study.write_text(
         study.read_text().replace(
-            "benchmarks:", '  - {name: gone, model: m, base_url: "http://127.0.0.1:9/v1"}\nbenchmarks:'
+            "benchmarks:", f'  - {{name: gone, model: m, base_url: "http://127.0.0.1:{nobody}/v1"}}\nbenchmarks:'
         )
     )
 
@@ -122,13 +124,14 @@ def test_a_server_that_is_not_there_is_named_and_the_others_go_on(bench: Bench) 
 
     assert result.exit_code == 1
     assert "gone was not finished" in result.output
-    assert "127.0.0.1:9" in result.output
+    assert f"127.0.0.1:{nobody}" in result.output
     assert bench.report()["scores"][0]["outcomes"] == {"correct": 10}
 
 
-def test_when_no_server_can_be_reached_the_exit_code_says_so(bench: Bench) -> None:
+def test_when_no_server_can_be_reached_the_exit_code_says_so(bench: Bench, nobody: int) -> None:
     study = bench.folder / "study.yaml"
-    study.write_text(STUDY.format(variants='  - {name: good, model: m, base_url: "http://127.0.0.1:9/v1"}', n=5))
+    variant = f'  - {{name: good, model: m, base_url: "http://127.0.0.1:{nobody}/v1"}}'
+    study.write_text(STUDY.format(variants=variant, n=5))
 
     assert bench.run(study).exit_code == 3
 

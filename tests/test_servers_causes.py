@@ -21,6 +21,8 @@ from servers.causes import cause
         pytest.param("HTTP 404: Expected an expression, got 'end of statement block'", "chat template", id="mlx-404"),
         pytest.param("ValueError: tokenizer.chat_template is not set", "chat template", id="no-template"),
         pytest.param("error: invalid argument: --frobnicate", "does not know one of its arguments", id="argument"),
+        pytest.param("error: invalid argument: --chat-template-kwargs", "one of its arguments", id="an-old-llama"),
+        pytest.param("error: unrecognized arguments: --chat-template-args", "one of its arguments", id="an-old-mlx"),
         pytest.param("gguf_init_from_file_impl: invalid magic characters", "fetch it again", id="magic"),
     ],
 )
@@ -45,6 +47,8 @@ def test_how_it_ended_is_explained(code: int, says: str) -> None:
     [
         "main: loading model\nsrv load_model: chat template, thinking = 0\nno error here",
         "srv  init: init: chat template, example_format: 'You are'",
+        "error: failed to open file '/nowhere/chat_template.jinja'",
+        "OSError: [Errno 22] Invalid argument",
         "",
     ],
 )

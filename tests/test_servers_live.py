@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -33,11 +32,6 @@ FEW = Sampling(max_tokens=12)
 GREEDY: dict[str, Any] = {"max_tokens": 12, "temperature": 0}
 PLAIN = {"chat_template_kwargs": {"enable_thinking": False}}
 """Left to itself, mlx_lm lets a model think that knows how to."""
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WHICHQUANT_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")
@@ -163,20 +157,6 @@ async def test_context_is_for_each_slot(tmp_path: Path) -> None:
         facts = await probe(server)
 
     assert (facts.slots, facts.context) == (3, 512)
-
-
-@pytest.mark.parametrize("kv_cache", ["q4_0", "q8_0", "f32", None])
-async def test_the_cache_is_of_the_type_asked_for(tmp_path: Path, kv_cache: Any) -> None:
-    log = tmp_path / "log"
-    async with launch(replace(LLAMA, kv_cache=kv_cache), log=log) as server:
-        answer = (await post(*request(server, CHAT, FEW, stream=False))).json()
-        facts = await probe(server)
-
-    assert answer["choices"][0]["message"]["content"]
-    assert facts.kv_cache == kv_cache
-    if kv_cache is not None:
-        types = re.findall(r"K \((\w+)\): +[\d.]+ MiB, V \((\w+)\)", log.read_text(errors="replace"))
-        assert types[-1] == (kv_cache, kv_cache)
 
 
 @pytest.mark.parametrize("thinking", [True, False, None])

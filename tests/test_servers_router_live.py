@@ -186,12 +186,3 @@ async def test_what_the_study_adds_wins_however_it_is_spelled(specs: Mapping[str
     assert (facts.context, facts.kv_cache) == (768, "f16/q8_0")
     assert "--context-shift" in words
     assert "--no-context-shift" not in words
-
-
-async def test_the_wheel_has_no_router(specs: Mapping[str, ServerSpec], tmp_path: Path, monkeypatch: Any) -> None:
-    pytest.importorskip("xllamacpp")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    wheel = {name: replace(spec, binary=None) for name, spec in specs.items()}
-    with pytest.raises(ServerError, match=r"needs the program llama-server.*\n  brew install llama\.cpp$"):
-        async with router(wheel, log=tmp_path / "router.log"):
-            raise AssertionError
