@@ -1,5 +1,6 @@
 """Would this comparison survive a hostile reader? Pure checks over facts, records and grades."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -32,6 +33,11 @@ _UNPARSED = 0.01
 _LOST = 0.02
 _THOUGHT = 0.95
 _READABLE = 0.5
+# llama-server, oMLX, vLLM and OpenAI, Ollama
+_TOO_LONG = re.compile(
+    r"exceed_context_size|prompt too long|maximum context length|exceeds? .{0,40}context",
+    re.IGNORECASE,
+)
 
 
 def checks(
@@ -100,7 +106,14 @@ def _as_asked(study: Study, variant: Variant, records: Sequence[Record], facts: 
         return
     answers = [record.answer for record in records if record.answer]
     longest = max((answer.prompt_tokens or 0 for answer in answers), default=0)
-    if facts.context is not None and longest and facts.context < longest + study.sampling.max_tokens:
+    refused = sum(bool(record.failure and _TOO_LONG.search(record.failure.message)) for record in records)
+    if refused:
+        message = (
+            f"{refused} questions were refused because they do not fit into the context"
+            f" ({facts.context or 'unknown'} tokens): give more context, asking again does not help"
+        )
+        yield Check(code="context", severity="block", variant=variant.name, message=message)
+    elif facts.context is not None and longest and facts.context < longest + study.sampling.max_tokens:
         cut = facts.context <= longest
         message = (
             f"the server gives {facts.context} tokens of context; the longest prompt has {longest},"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from evaluator import __version__
+from servers.interrupt import end_at_once, end_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +29,15 @@ finished; 2 the input is wrong; 3 a server could not be started or reached;
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
 @click.version_option(__version__, prog_name="whichquant")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Which quantized build of this local model should I run, and how sure can I be?
 
     Starts a server for each variant of a model, puts the same questions to all of them, grades the answers, tests the
     differences, and says in plain words what the data show.
     """
+    end_at_once()
+    context.call_on_close(end_in_order)
 
 
 @main.command()
@@ -150,12 +154,15 @@ def _exit(work: "Callable[..., int]") -> None:
 
     from evaluator.study import StudyError  # noqa: PLC0415
     from servers.models import ModelError  # noqa: PLC0415
-    from servers.spec import ServerError  # noqa: PLC0415
+    from servers.spec import ServerError, SpecError  # noqa: PLC0415
 
     console = Console(highlight=False)
+    end_in_order()
     try:
         code = work(console)
     except StudyError as error:
+        code = _say(str(error), 2)
+    except SpecError as error:
         code = _say(str(error), 2)
     except (ModelError, ServerError) as error:
         code = _say(str(error), 3)

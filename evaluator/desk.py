@@ -222,5 +222,5 @@ def _now() -> str:
 
 def _epitaph(server: Server, record: Record) -> str:
     why = record.failure.message if record.failure else ""
-    where = f"its log is {server.log}" if server.log else f"is {server.base_url} still running?"
-    return f"the server stopped answering in the middle of the run ({why}): {where}; run the same command to go on"
+    where = f"its log is {server.log}" if server.log else f"see whether {server.base_url} is still running"
+    return f"the server stopped answering in the middle of the run ({why}): {where}; the same command goes on"

@@ -71,7 +71,7 @@ def evaluate(variant: dict[str, Any], settings: dict[str, Any], name: str | None
     )
     server, facts = asyncio.run(_look(spec, supposed.sampling))
     found = {**variant, "model": server.spec.model, "runtime": server.spec.runtime}
-    study, text = _study(found, settings, name or _name(server.spec.model))
+    study, text = _study(found, settings, name or _name(server.spec))
     refuse_other(runs / study.study, "running", facts)
     for what, how in who(facts):
         console.print(Text(f"{what}: {plain(how)}"), soft_wrap=True)
@@ -92,11 +92,12 @@ def _study(variant: dict[str, Any], settings: dict[str, Any], name: str) -> tupl
         raise StudyError(said) from None
 
 
-def _name(model: str) -> str:
-    """Name a run after a model; what a name cannot hold is told apart by a hash."""
-    plain_name = _NOT_IN_A_NAME.sub("-", model).strip("-.")[:80]
-    odd = not model.isascii() or len(model) > 80
-    return "-".join(part for part in ("eval", plain_name, hashlib.sha256(model.encode()).hexdigest()[:8] * odd) if part)
+def _name(spec: ServerSpec) -> str:
+    """Name a run after the runtime and the model; what a name cannot hold is told apart by a hash."""
+    model = Path(spec.model).name if spec.model.startswith("/") else spec.model
+    short = _NOT_IN_A_NAME.sub("-", model).strip("-.")[:80]
+    digest = hashlib.sha256(model.encode()).hexdigest()[:8] if len(model) > 80 or not model.isascii() else ""
+    return "-".join(part for part in ("eval", spec.runtime, short, digest) if part)
 
 
 async def _look(spec: ServerSpec, sampling: Sampling) -> tuple[Server, ServerFacts]:

@@ -28,7 +28,12 @@ def read_facts(folder: Path) -> dict[str, ServerFacts]:
 async def look(server: Server, sampling: Sampling) -> ServerFacts:
     """Ask a server who it is, and add what it cannot be told of a study, and how its kind was tested."""
     facts = await probe(server)
-    return msgspec.structs.replace(facts, unsent=unsent(server, sampling), adapter=TESTED[server.spec.runtime])
+    return msgspec.structs.replace(
+        facts,
+        thinking=server.spec.thinking if facts.thinking is None else facts.thinking,
+        unsent=unsent(server, sampling),
+        adapter=TESTED[server.spec.runtime],
+    )
 
 
 def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, again: bool = False) -> None:
@@ -62,7 +67,7 @@ def refuse_other(folder: Path, variant: str, facts: ServerFacts) -> None:
         StudyError: The weights, the template or the server's build changed since.
     """
     before, now = read_facts(folder).get(variant), _portable(facts)
-    fields = ["model_sha256", "chat_template_sha256", "version"]
+    fields = ["runtime", "model_sha256", "chat_template_sha256", "version"]
     if not facts.command:  # of a server that we launch the path may change, the weights are hashed
         fields += ["model_id", "model_path"]
     for name in fields if before else []:
@@ -70,7 +75,7 @@ def refuse_other(folder: Path, variant: str, facts: ServerFacts) -> None:
         if old is not None and new is not None and old != new:
             raise StudyError(
                 f'{folder}: another server answered for variant "{variant}" before: its {name} was {old}, now {new}.'
-                " Answers are not mixed: give the study (or eval --name) another name, or put back what was there"
+                " Answers are not mixed: give the study (eval: --name) another name, or put back what was there"
             )
 
 

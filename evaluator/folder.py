@@ -112,7 +112,7 @@ def _refuse_mixture(before: dict[str, dict[str, str]], now: dict[str, dict[str, 
     if changed:
         raise StudyError(
             f"{folder}: holds answers to another study: {'; '.join(changed)}. Answers are not mixed:"
-            " give this study another name, or remove the folder to start anew"
+            " give this study (eval: --name) another name, or remove the folder to start anew"
         )
 
 

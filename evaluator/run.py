@@ -94,14 +94,16 @@ async def _doors(study: Study, specs: Mapping[str, ServerSpec], logs: Path) -> A
 def _check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:
     """See what can be seen of a server without starting it: one of the last must not fail after hours."""
     routed = {name: spec for name, spec in specs.items() if study.router and is_routed(spec)}
-    if routed:
-        check_router(routed)
     for name, spec in specs.items():
         try:
-            if name not in routed:
+            if name in routed:
+                check_router({name: spec})
+            else:
                 check(spec)
         except ServerError as error:
-            raise ServerError(f"{name}: {error}") from None
+            raise type(error)(f"{name}: {error}") from None
+    if routed:
+        check_router(routed)
 
 
 async def _variant(desk: Desk, spec: ServerSpec, opened: Opened, folder: Path) -> None:

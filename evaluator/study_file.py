@@ -68,6 +68,9 @@ def _contradictions(study: Study) -> Iterator[tuple[str, str]]:
         if variant.name.lower() in [name.lower() for name in names[:i]]:
             yield f"{at}.name", f'"{variant.name}" differs from another name in case only: give each its own'
         yield from _runtime(at, variant)
+        if variant.context is not None and variant.context <= study.sampling.max_tokens:
+            told = f"{variant.context} tokens cannot hold a reply of {study.sampling.max_tokens} (sampling.max_tokens)"
+            yield f"{at}.context", f"{told} and its question: give more, or leave it out"
         if variant.base_url is not None:
             yield from _settings_of_running(at, variant)
     if study.router and not any(v.runtime == "llama_server" and v.base_url is None for v in study.variants):

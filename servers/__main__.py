@@ -7,7 +7,8 @@ from typing import get_args
 
 import click
 
-from servers.spec import NAMED_BY_SERVER, KvType, RuntimeName, ServerError, ServerSpec
+from servers.interrupt import end_at_once, end_in_order
+from servers.spec import NAMED_BY_SERVER, KvType, RuntimeName, ServerError, ServerSpec, SpecError
 
 _SWITCH = {"on": True, "off": False}
 
@@ -45,11 +46,12 @@ def main(
     MODEL is a path, hf:org/repo, or the name under which the runtime knows it. ARGUMENTS after `--` go to the server
     as they are.
     """
-    # Slow to load: by now Ctrl-C ends in a word and not in a traceback.
+    end_at_once()
     from servers import models  # noqa: PLC0415
     from servers.foreground import serve, until_terminated  # noqa: PLC0415
     from servers.hashing import user_cache  # noqa: PLC0415
 
+    end_in_order()
     try:
         if runtime not in NAMED_BY_SERVER:
             models.check(model, runtime=runtime, base=Path())
@@ -67,7 +69,7 @@ def main(
         )
         log = log or user_cache() / "logs" / f"{runtime}.log"
         asyncio.run(until_terminated(serve(spec, log=log, port=port, say=click.echo)))
-    except models.ModelError as error:
+    except (models.ModelError, SpecError) as error:
         _end(str(error), 2)
     except ServerError as error:
         _end(str(error), 3)

@@ -6,9 +6,9 @@ from servers.ask import ask, root
 from servers.discover import NAMES, Running, recognise
 from servers.openai import normal
 from servers.request import headers
-from servers.spec import Server, ServerError, ServerSpec
+from servers.spec import Server, ServerError, ServerSpec, SpecError
+from servers.words import listed
 
-_SHOWN = 12
 _LISTS_ALL: frozenset[str] = frozenset({"llama_server", "omlx", "ollama", "lm_studio", "vllm"})
 """Runtimes whose list of models is complete, and which do something else, or nothing, for a name that is not on it."""
 
@@ -31,7 +31,7 @@ async def attach(spec: ServerSpec) -> Server:
     if running.wants_key:  # llama-server lists its models to everybody
         raise ServerError(f"The server at {base_url} does not answer questions: {_key_advice(spec)}")
     if spec.runtime not in ("openai", running.runtime):
-        raise ServerError(
+        raise SpecError(
             f"The server at {base_url} is {running.name}, not {NAMES[spec.runtime]}: "
             "change the runtime, or leave it out."
         )
@@ -69,13 +69,14 @@ def _model(spec: ServerSpec, running: Running) -> str:
     """Return the id of the model that is meant."""
     ids = [model.id for model in running.models]
     loaded = [model.id for model in running.models if model.loaded]
-    listed = ", ".join(ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
     if running.runtime == "ollama" and f"{spec.model}:latest" in ids:
         return f"{spec.model}:latest"
     if spec.model:
-        if running.runtime in _LISTS_ALL and spec.model not in ids:
-            raise ServerError(
-                f'{running.name} at {running.base_url} has no model "{spec.model}"; it has {listed or "none"}.'
+        # mlx_lm.server has an empty list where the hub's cache does not exist, and is right otherwise.
+        complete = running.runtime in _LISTS_ALL or (running.runtime == "mlx_lm" and ids)
+        if complete and spec.model not in ids:
+            raise SpecError(
+                f'{running.name} at {running.base_url} has no model "{spec.model}"; it has {listed(ids) or "none"}.'
             )
         return spec.model
     if len(ids) == 1:
@@ -86,12 +87,13 @@ def _model(spec: ServerSpec, running: Running) -> str:
         return "default_model"
     if not ids:
         raise ServerError(f"{running.name} at {running.base_url} has no model: load one there.")
-    raise ServerError(f"{running.name} at {running.base_url} has several models, name one: {listed}.")
+    told = "has several models, name one (eval: --model)"
+    raise SpecError(f"{running.name} at {running.base_url} {told}: {listed(ids)}.")
 
 
 def _key_advice(spec: ServerSpec) -> str:
     if spec.api_key_env is None:
-        return "it wants a key; put the key into an environment variable and name that in api_key_env."
+        return "it wants a key; put it into an environment variable and name that in api_key_env (eval: --api-key-env)."
     if not headers(spec):
         return f"it wants a key; set the environment variable {spec.api_key_env}."
     return f"it does not take the key in the environment variable {spec.api_key_env}."

@@ -22,7 +22,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
         "This build of the server does not know the model's architecture: update it.",
     ),
     (
-        re.compile(r"(?:unknown|invalid|unrecognized) arguments?:?\s+-", re.IGNORECASE),
+        re.compile(r"(?:unknown|invalid|unrecognized) arguments?:?\s+-|wheel does not know -", re.IGNORECASE),
         "The server does not know one of its arguments: update it, or take the argument out of args.",
     ),
     (

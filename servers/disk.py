@@ -1,10 +1,13 @@
 """What the user names on this machine: files, directories and programs."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 from servers.spec import ServerError
+
+_SPLIT = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<total>\d{5})\.gguf")
 
 
 def expand(name: str) -> str:
@@ -30,6 +33,27 @@ def directory_at(name: str) -> Path | None:
         return None
 
 
+def find(name: str, named: str | None, install: str) -> tuple[str, tuple[str, ...]]:
+    """Find a runtime's program: the one that the study names, or the one on PATH.
+
+    Args:
+        name: What it is called on PATH.
+        named: The study's, by its path or on PATH.
+        install: What to say where there is none.
+
+    Returns:
+        In words, and the beginning of a command.
+
+    Raises:
+        ServerError: There is none.
+    """
+    if named is not None:
+        return program(named)
+    if binary := shutil.which(name):
+        return f"{name} on PATH ({binary})", (binary,)
+    raise ServerError(install)
+
+
 def program(name: str) -> tuple[str, tuple[str, ...]]:
     """Find the program that a study names, by its path or on PATH.
 
@@ -42,5 +66,13 @@ def program(name: str) -> tuple[str, tuple[str, ...]]:
     # The name as it was written: pathlib would make `./llama-server` a name to look for on PATH.
     binary = shutil.which(expand(name))
     if binary is None:
-        raise ServerError(f"The program {name} that the study names does not exist or cannot be run.")
+        raise ServerError(f"The program {name} does not exist or cannot be run: see where binary points.")
     return f"{Path(binary).name} ({binary})", (binary,)
+
+
+def gguf_parts(name: str) -> list[str]:
+    """List all files of a GGUF, the one to load first; a GGUF in one file is alone in the list."""
+    found = _SPLIT.fullmatch(name)
+    if found is None or not int(found["total"]):
+        return [name]
+    return [f"{found['stem']}-{part:05}-of-{found['total']}.gguf" for part in range(1, int(found["total"]) + 1)]

@@ -39,9 +39,10 @@ async def serve(spec: ServerSpec, *, log: Path, port: int | None, say: Callable[
         ServerError: It cannot be started, or it died.
         asyncio.CancelledError: A signal came; the server is stopped.
     """
+    say(f"starting {spec.runtime} with {spec.model}; its log is {log}")
     async with launch(spec, log=log, port=port) as server:
         say(f"{server.engine} serves {spec.model}")
-        say(f"at {server.base_url}, model {server.model}; its log is {log}")
+        say(f"at {server.base_url}, model {server.model}")
         say(f"\n{curl(server)}\n")
         say("Ctrl-C ends it.")
         while await _there(server):  # noqa: ASYNC110 - a process tells nobody that it ended

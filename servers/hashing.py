@@ -1,18 +1,22 @@
 """Say which weights these are: size and SHA-256 of a model file or directory, hashed once."""
 
+import contextlib
+import errno
 import hashlib
 import os
-import re
 import tempfile
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import platformdirs
 
+from servers.disk import gguf_parts
 from servers.spec import ServerError
 
-_FIRST_SHARD = re.compile(r"-00001-of-(\d{5})\.gguf$")
+_BLOCK = 1 << 20
+"""Bytes read at a time: a millisecond's work."""
 _Cache = dict[str, tuple[int, int, str]]
 """Resolved path -> size, mtime_ns, sha256."""
 
@@ -25,8 +29,8 @@ class Weights(NamedTuple):
     sha256: str
 
 
-def weights(model: Path) -> Weights:
-    """Measure and hash a model.
+def weights(model: Path, stop: threading.Event | None = None) -> Weights:
+    """Measure and hash a model; in vain, and soon over, once it is told to stop.
 
     A single file gives its own SHA-256. A split GGUF (named by its first shard) and a directory (its
     `*.safetensors` and `config.json`) give the SHA-256 of the lines `name sha256`, sorted by name.
@@ -36,7 +40,7 @@ def weights(model: Path) -> Weights:
     """
     files = files_of(model)
     try:
-        sums = {file.name: sha256(file) for file in files}
+        sums = {file.name: sha256(file, stop) for file in files}
         size = sum(file.stat().st_size for file in files if file.name != "config.json")
     except OSError as error:
         raise ServerError(f"The model {model} cannot be read: {error.strerror}.") from error
@@ -46,22 +50,35 @@ def weights(model: Path) -> Weights:
     return Weights(size, hashlib.sha256(lines.encode()).hexdigest())
 
 
-def sha256(file: Path) -> str:
+def sha256(file: Path, stop: threading.Event | None = None) -> str:
     """Return the SHA-256 of a file, from the cache when path, size and time of change are as they were."""
     real = file.resolve()
     state = real.stat()
     known = _read_cache().get(str(real))
     if known is not None and known[:2] == (state.st_size, state.st_mtime_ns):
         return known[2]
-    digest = sha256_of(real)
+    digest = sha256_of(real, stop)
     _write_cache({**_read_cache(), str(real): (state.st_size, state.st_mtime_ns, digest)})
     return digest
 
 
-def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal, read anew."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def sha256_of(file: Path, stop: threading.Event | None = None) -> str:
+    """Return the SHA-256 of a file, in hexadecimal, read anew.
+
+    Args:
+        file: It may be large: tens of gigabytes take a minute.
+        stop: Set from another thread, to be rid of it.
+
+    Raises:
+        OSError: It cannot be read; `InterruptedError` where it was told to stop.
+    """
+    digest = hashlib.sha256()
+    with file.open("rb", buffering=0) as stream:
+        while block := stream.read(_BLOCK):
+            if stop is not None and stop.is_set():
+                raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR), str(file))
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def template_sha256(text: str | None) -> str | None:
@@ -83,10 +100,7 @@ def files_of(model: Path) -> list[Path]:
     """Return the files that a model consists of: itself, the parts of a split GGUF, or those of a directory."""
     if model.is_dir():
         return sorted([*model.glob("*.safetensors"), *model.glob("config.json")])
-    if found := _FIRST_SHARD.search(model.name):
-        stem, count = model.name[: found.start()], int(found[1])
-        return [model.with_name(f"{stem}-{n:05}-of-{count:05}.gguf") for n in range(1, count + 1)]
-    return [model]
+    return [model.with_name(part) for part in gguf_parts(model.name)]
 
 
 def _read_cache() -> _Cache:
@@ -101,8 +115,13 @@ def _write_cache(cache: _Cache) -> None:
     target = cache_file()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as draft:
-            draft.write(msgspec.json.encode(cache))
-        Path(draft.name).replace(target)
+        descriptor, draft = tempfile.mkstemp(dir=target.parent)
     except OSError:
         return
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - pathlib opens no descriptors
+            file.write(msgspec.json.encode(cache))
+        Path(draft).replace(target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(draft).unlink()

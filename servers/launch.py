@@ -1,5 +1,6 @@
 """Make a server answer for as long as it is needed, and leave nothing behind."""
 
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,7 +11,7 @@ from servers import process
 from servers.attach import attach
 from servers.discover import NAMES
 from servers.runtimes import CONTROLLED, STARTABLE, Startable
-from servers.spec import Server, ServerError, ServerSpec
+from servers.spec import Server, ServerError, ServerSpec, SpecError
 
 
 @asynccontextmanager
@@ -51,6 +52,7 @@ def check(spec: ServerSpec) -> None:
     """
     if spec.base_url is not None or spec.runtime not in (*STARTABLE, *CONTROLLED):
         return
+    _refuse_ours(spec)
     if spec.runtime in CONTROLLED:
         CONTROLLED[spec.runtime].check(spec)
         return
@@ -66,6 +68,23 @@ def alive(server: Server) -> bool:
     return server.pid is None or process.running(server.pid)
 
 
+def _refuse_ours(spec: ServerSpec) -> None:
+    for word in spec.args:
+        if word.partition("=")[0] in ("--host", "--port"):
+            raise SpecError(
+                f"{word} in args: whichquant chooses the port, and its servers listen on 127.0.0.1 only. "
+                "For a server elsewhere give its base_url."
+            )
+
+
+def _keep(folder: Path, log: Path) -> None:
+    """Copy what a server reads at its start to its log: the folder is gone afterwards."""
+    for file in folder.rglob("*.*"):
+        if file.is_file() and not any(part.is_symlink() for part in (file, *file.parents)):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, log.with_name(f"{log.stem}.{file.name}"))
+
+
 @contextmanager
 def _scratch() -> Iterator[Path]:
     """Give a folder for a while, under the name that servers tell it by: on macOS it lies behind a link."""
@@ -76,8 +95,10 @@ def _scratch() -> Iterator[Path]:
 async def _start(
     spec: ServerSpec, runtime: Startable, log: Path, port: int | None, folder: Path
 ) -> tuple[Server, process.Child]:
+    _refuse_ours(spec)
     engine, model = runtime.find(spec)[0], runtime.model_name(spec)
     runtime.prepare(spec, folder)
+    _keep(folder, log)
 
     def server(child: process.Child, at: int) -> Server:
         return Server(

@@ -4,19 +4,21 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from servers import disk
 from servers.ask import ask, root
-from servers.disk import expand, file_at, program
+from servers.disk import expand, file_at
+from servers.llama_log import cache_type
 from servers.props import from_models, from_props
 from servers.request import drawn, openai_request, template_switch
 from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec
 from servers.weights import at_hand
+from servers.words import waiting
 
 PROGRAM_INSTALL = "brew install llama.cpp"
 """Homebrew exists for Linux too."""
@@ -29,7 +31,6 @@ INSTALL = "\n".join(
 )
 _WHEEL = "servers.xllamacpp_server"
 _FLOATS = ("f32", "f16", "bf16")
-_CACHE_LINE = re.compile(rb"llama_kv_cache: size.*?K \((\w+)\).*?V \((\w+)\)")
 _LONGEST_LINE = 1 << 16
 
 
@@ -42,15 +43,11 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
     Raises:
         ServerError: There is none.
     """
-    if spec.binary is not None:
-        return program(spec.binary)
-    if binary := shutil.which("llama-server"):
-        return f"llama-server on PATH ({binary})", (binary,)
-    if importlib.util.find_spec("xllamacpp"):
+    if not (spec.binary or shutil.which("llama-server")) and importlib.util.find_spec("xllamacpp"):
         version = importlib.metadata.version("xllamacpp")
         # -P: a directory called `servers` where the user stands must not be taken for this package.
         return f"llama.cpp in the xllamacpp wheel {version}", (sys.executable, "-P", "-m", _WHEEL)
-    raise ServerError(INSTALL)
+    return disk.find("llama-server", spec.binary, INSTALL)
 
 
 def prepare(spec: ServerSpec, folder: Path) -> None:
@@ -135,11 +132,12 @@ async def facts(server: Server) -> ServerFacts:
         thinking=server.spec.thinking if server.command else None,
         kv_cache=_kv_cache(server),
         command=server.command,
+        unmet=waiting("llama-server", said.slots, server.spec.slots),
     )
 
 
 def _kv_cache(server: Server) -> str | None:
-    """Return the type that this server's log reports last: `q8_0`, or `q8_0/f16` where keys and values differ."""
+    """Return the type that this server's log reports last."""
     if server.log is None:
         return None
     found = None
@@ -147,10 +145,7 @@ def _kv_cache(server: Server) -> str | None:
         with server.log.open("rb") as log:
             log.seek(server.log_start)
             while line := log.readline(_LONGEST_LINE):
-                found = _CACHE_LINE.search(line) or found
+                found = cache_type(line) or found
     except OSError:
         return None
-    if found is None:
-        return None
-    keys, values = (kind.decode() for kind in found.groups())
-    return keys if keys == values else f"{keys}/{values}"
+    return found

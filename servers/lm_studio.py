@@ -9,11 +9,12 @@ from typing import Any
 from servers import lms
 from servers.ask import NOTHING, Heard, ask, root
 from servers.request import drawn, headers, openai_request
-from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec
+from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
+from servers.words import listed, waiting
 
 _IDLE = "86400"
 """Seconds without a request after which LM Studio unloads by itself: it never hears that whichquant was killed."""
-_SHOWN = 12
+_MLX = "mlx"
 
 
 def check(spec: ServerSpec) -> None:
@@ -23,7 +24,7 @@ def check(spec: ServerSpec) -> None:
         ServerError: It is not, or something is.
     """
     if spec.kv_cache is not None:
-        raise ServerError(
+        raise SpecError(
             f"LM Studio's KV cache cannot be set to {spec.kv_cache} from outside, neither by lms nor over HTTP: "
             "leave kv_cache out, or run this variant on llama_server."
         )
@@ -107,12 +108,12 @@ async def facts(server: Server) -> ServerFacts:
     post = {"model": server.model, "prompt": "Hello", "max_tokens": 1, "temperature": 0, "stream": False}
     reply = await ask(f"{_v0(server)}/completions", headers=headers(spec), post=post, seconds=spec.startup_seconds)
     v0 = await _older(server)
-    instances = _instances(mine)
+    instances = mine.each("loaded_instances")
     instance = next((one for one in instances if one.get("id") == server.model), (instances or [NOTHING])[0])
     quantization = mine.text("quantization", "name") or v0.text("quantization")
     form = mine.text("format") or v0.text("compatibility_type")
     default = mine.text("capabilities", "reasoning", "default")
-    context = instance.number("config", "context_length") or v0.number("loaded_context_length")
+    loaded = instance.number("config", "context_length") or v0.number("loaded_context_length")
     slots = instance.number("config", "parallel")
     return ServerFacts(
         runtime=spec.runtime,
@@ -121,11 +122,11 @@ async def facts(server: Server) -> ServerFacts:
         model_id=mine.text("key") or v0.text("id"),
         model_bytes=mine.number("size_bytes"),
         quantization=f"{quantization} ({form})" if quantization and form else quantization,
-        context=context,
+        context=loaded // _sharing(spec, form, slots) if loaded else None,
         slots=slots,
         thinking_default=None if default is None else default != "off",
         command=server.command,
-        unmet=(*_thinking_unmet(spec, mine), *_size_unmet(spec, context, slots)),
+        unmet=(*_thinking_unmet(spec, mine), *_size_unmet(server, form, loaded, slots)),
     )
 
 
@@ -142,16 +143,27 @@ def _thinking_unmet(spec: ServerSpec, mine: Heard) -> list[str]:
     return []
 
 
-def _size_unmet(spec: ServerSpec, context: int | None, slots: int | None) -> list[str]:
-    said = []
-    if context and spec.context and context < spec.context:
+def _sharing(spec: ServerSpec, form: str | None, slots: int | None) -> int:
+    """Return how many of our requests share the context that a model is loaded with.
+
+    llama.cpp's engine has one cache for all that are in flight, of which one alone may take everything (lmstudio-js,
+    LLMLoadModelConfig.useUnifiedKvCache); where the user turned that off, each has more than we count on, and nothing
+    tells. MLX's engine gives each a cache of that length (mlx-engine, load_model's max_kv_size).
+    """
+    return 1 if form == _MLX else min(spec.slots, slots or 1)
+
+
+def _size_unmet(server: Server, form: str | None, loaded: int | None, slots: int | None) -> list[str]:
+    said, spec, sharing = [], server.spec, _sharing(server.spec, form, slots)
+    if loaded and spec.context and loaded // sharing < spec.context:
+        for_all = f" for {sharing} questions at once," if sharing > 1 else ""
+        fewer = "set a lower concurrency" if loaded >= spec.context else "set smaller max_tokens"
+        larger = "" if server.command else "load it again in LM Studio with a larger one, or "
         said.append(
-            f"the model is loaded with a context of {context} tokens where {spec.context} are needed: "
-            "load it again in LM Studio with a larger one"
+            f"the model is loaded with a context of {loaded} tokens{for_all} where {spec.context} are needed"
+            f"{' for each' if for_all else ''}: {larger}{fewer}"
         )
-    if slots and slots < spec.slots:
-        said.append(f"LM Studio works on {slots} requests at once, not {spec.slots}: the others wait")
-    return said
+    return [*said, *waiting("LM Studio", slots, spec.slots)]
 
 
 def _v0(server: Server) -> str:
@@ -159,29 +171,24 @@ def _v0(server: Server) -> str:
 
 
 def _room(spec: ServerSpec, model: Heard) -> int | None:
-    """Return the context to load with: llama.cpp's engine shares it among the requests in flight."""
+    """Return the context to load with: enough for all requests in flight, and no more than the model has."""
     if spec.context is None:
         return None
-    return min(spec.context * spec.slots, model.number("max_context_length") or 2**63)
+    needed = spec.context * _sharing(spec, model.text("format"), spec.slots)
+    return min(needed, model.number("max_context_length") or needed)
 
 
 async def _listed(spec: ServerSpec, base_url: str) -> tuple[Heard, list[Heard]]:
     """Return /api/v1/models, whole and model by model; there are none before LM Studio 0.4."""
     heard = await ask(f"{root(base_url)}/api/v1/models", headers=headers(spec))
-    models = heard.get("models")
-    return heard, [Heard(200, model) for model in models] if isinstance(models, list) else []
-
-
-def _instances(model: Heard) -> list[Heard]:
-    found = model.get("loaded_instances")
-    return [Heard(200, one) for one in found] if isinstance(found, list) else []
+    return heard, heard.each("models")
 
 
 async def _mine(server: Server) -> Heard:
     """Return what /api/v1/models says of our model: the one that is loaded under its name, or has it as its key."""
     _, models = await _listed(server.spec, server.base_url)
     for model in models:
-        if any(one.get("id") == server.model for one in _instances(model)):
+        if any(one.get("id") == server.model for one in model.each("loaded_instances")):
             return model
     keyed = (model for model in models if server.model in (model.get("key"), model.get("selected_variant")))
     return next(keyed, NOTHING)
@@ -189,8 +196,7 @@ async def _mine(server: Server) -> Heard:
 
 async def _older(server: Server) -> Heard:
     """Return what /api/v0/models says of our model."""
-    listed = (await ask(f"{_v0(server)}/models", headers=headers(server.spec))).get("data")
-    models = [Heard(200, model) for model in listed] if isinstance(listed, list) else []
+    models = (await ask(f"{_v0(server)}/models", headers=headers(server.spec))).each("data")
     return next((model for model in models if model.get("id") == server.model), NOTHING)
 
 
@@ -232,15 +238,14 @@ async def _downloaded(spec: ServerSpec, base_url: str) -> Heard:
             )
     if models:
         keys = [str(model.get("key")) for model in models if model.get("type") != "embedding"]
-        more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-        raise ServerError(f'LM Studio has no model "{spec.model}"; it has {", ".join(keys[:_SHOWN])}{more}.')
+        raise ServerError(f'LM Studio has no model "{spec.model}"; it has {listed(keys)}.')
     return NOTHING
 
 
 async def _check(spec: ServerSpec, base_url: str, name: str) -> None:
     """Make sure that the server has the model that lms says it loaded."""
     _, models = await _listed(spec, base_url)
-    with_ours = [model for model in models if any(one.get("id") == name for one in _instances(model))]
+    with_ours = [model for model in models if any(one.get("id") == name for one in model.each("loaded_instances"))]
     meant = [model for model in with_ours if spec.model in (model.get("key"), model.get("selected_variant"))]
     if models and not meant:
         got = with_ours[0].text("key") if with_ours else None

@@ -6,10 +6,10 @@ import re
 import shlex
 import shutil
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,7 @@ INSTALL = """\
 LM Studio's program lms was found neither on PATH nor in ~/.lmstudio/bin. It comes with LM Studio:
 get that from https://lmstudio.ai and open it once. If lms is still not on PATH:
   ~/.lmstudio/bin/lms bootstrap"""
+_START = ("server", "start", "--bind", "127.0.0.1")
 _QUICK, _WAKING = 30.0, 120.0
 """Seconds for a step; for one that may have to start LM Studio first."""
 _GRACE = 5.0
@@ -59,19 +60,39 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
     Raises:
         ServerError: There is none.
     """
-    if spec.binary is not None:
-        words, found = program(spec.binary)
-        return f"LM Studio by {words}", found
-    if binary := shutil.which("lms") or shutil.which(expand("~/.lmstudio/bin/lms")):
-        return f"LM Studio by lms ({binary})", (binary,)
-    raise ServerError(INSTALL)
+    binary = spec.binary or shutil.which("lms") or shutil.which(expand("~/.lmstudio/bin/lms"))
+    if binary is None:
+        raise ServerError(INSTALL)
+    words, found = program(binary)
+    return f"LM Studio by {words}", found
 
 
 def writing_to(log: Path, found: tuple[str, ...]) -> Lms:
-    """Return the program with its log, whose directory is made."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    """Return the program with its log, whose directory is made.
+
+    Raises:
+        ServerError: The log cannot be written.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServerError(_unwritable(log, error)) from error
+    with _appending(log) as output:
         return Lms(found, log, output.tell())
+
+
+@contextlib.contextmanager
+def _appending(log: Path) -> Iterator[BinaryIO]:
+    try:
+        output = log.open("ab")
+    except OSError as error:
+        raise ServerError(_unwritable(log, error)) from error
+    with output:
+        yield output
+
+
+def _unwritable(log: Path, error: OSError) -> str:
+    return f"The log {log} cannot be written: {error.strerror}."
 
 
 @asynccontextmanager
@@ -97,11 +118,12 @@ async def _up(lms: Lms) -> int:
         port = await _port(lms)
         if port is None:
             _share.started = True
-            # No --port: LM Studio would keep ours as the user's own. It takes the one that it had last.
-            await run(lms, "server", "start", seconds=_WAKING)
+            # No --port: LM Studio would keep ours as the user's own. It takes the one that it had last. The address is
+            # said because LMS_SERVER_HOST, and an lms before October 2025, may open the server to the whole network.
+            await run(lms, *_START, seconds=_WAKING)
             port = await _port(lms)
     if port is None:
-        raise ServerError(_failure(lms, ("server", "start"), "LM Studio's server was started, but does not run.", ""))
+        raise ServerError(_failure(lms, _START, "LM Studio's server was started, but does not run.", ""))
     return port
 
 
@@ -120,7 +142,7 @@ async def leave(lms: Lms, *arguments: str) -> None:
     try:
         await run(lms, *arguments, seconds=_QUICK)
     except ServerError as error:
-        with lms.log.open("a", encoding="utf-8") as output:
+        with contextlib.suppress(OSError), lms.log.open("a", encoding="utf-8") as output:
             output.write(f"{error}\n")
 
 
@@ -130,9 +152,9 @@ async def run(lms: Lms, *arguments: str, seconds: float) -> str:
     Into a file, because a pipe would be held open by an LM Studio that lms wakes up.
 
     Raises:
-        ServerError: It cannot be run, failed, or took too long.
+        ServerError: It cannot be run, failed, or took too long, or the log cannot be written or read.
     """
-    with lms.log.open("ab") as output:
+    with _appending(lms.log) as output:
         before = output.tell()
         try:
             child = await asyncio.create_subprocess_exec(
@@ -178,7 +200,12 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 
 
 def _since(lms: Lms, before: int) -> str:
-    return _ESCAPES.sub("", lms.log.read_bytes()[before:].decode(errors="replace"))
+    try:
+        with lms.log.open("rb") as log:
+            log.seek(before)
+            return _ESCAPES.sub("", log.read().decode(errors="replace"))
+    except OSError as error:
+        raise ServerError(f"The log {lms.log} cannot be read: {error.strerror}.") from error
 
 
 def _failure(lms: Lms, arguments: Sequence[str], sentence: str, said: str) -> str:

@@ -5,21 +5,19 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import shutil
+import re
 import sys
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
-from msgspec import Struct
 
+from servers import disk, mlx_model
 from servers.ask import ask, root
-from servers.disk import directory_at, expand, program
+from servers.disk import directory_at
 from servers.request import drawn, headers, openai_request, template_switch
-from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec
+from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
+from servers.words import waiting
 
 INSTALL = """\
 mlx_lm was not found, neither as a package nor as mlx_lm.server on PATH. Install it:
@@ -27,6 +25,8 @@ mlx_lm was not found, neither as a package nor as mlx_lm.server on PATH. Install
 _MAX_TOKENS = "32768"
 """Only for requests that name no limit, which ours never do; its own default is 512."""
 _BITS = {"q8_0": "8", "q4_0": "4"}
+_FINGERPRINT = re.compile(r"(\d[^-]*)-(\d[^-]*)-")
+_ONE_TOKEN_SECONDS = 60
 _SLIDING = ("gemma2", "gemma3", "gemma4")
 
 
@@ -39,14 +39,10 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
     Raises:
         ServerError: There is none.
     """
-    if spec.binary is not None:
-        return program(spec.binary)
-    if importlib.util.find_spec("mlx_lm"):
+    if spec.binary is None and importlib.util.find_spec("mlx_lm"):
         version = importlib.metadata.version("mlx-lm")
         return f"mlx_lm.server {version} ({sys.executable})", (sys.executable, "-P", "-m", "mlx_lm", "server")
-    if binary := shutil.which("mlx_lm.server"):
-        return f"mlx_lm.server on PATH ({binary})", (binary,)
-    raise ServerError(INSTALL)
+    return disk.find("mlx_lm.server", spec.binary, INSTALL)
 
 
 def prepare(spec: ServerSpec, folder: Path) -> None:
@@ -65,12 +61,9 @@ def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
         ServerError: There is no program, no model, or no such KV cache for this model.
     """
     del folder
-    model = directory_at(spec.model)
     # A hub name is owner/name; anything rooted, or with a dot or a tilde in front, can only be a path.
-    if spec.model[:1] in "/.~" and not (model and (model / "config.json").is_file()):
-        raise ServerError(
-            f"There is no MLX model in {expand(spec.model)}: mlx_lm needs a directory with a config.json."
-        )
+    rooted = spec.model[:1] in "/.~"
+    model = mlx_model.directory(spec.model, "mlx_lm") if rooted else directory_at(spec.model)
     slots = str(spec.slots)
     flags = ["--model", str(model or spec.model), "--host", "127.0.0.1", "--port", str(port)]
     flags += ["--max-tokens", _MAX_TOKENS, "--decode-concurrency", slots, "--prompt-concurrency", slots]
@@ -126,27 +119,52 @@ def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
 
 
 async def facts(server: Server) -> ServerFacts:
-    """Read /v1/models; all else is known only of a server that we launched, as this one says nothing of itself.
+    """Read /v1/models, and the versions in a reply of one token; nothing else does this server say of itself.
 
-    The type of the cache is known where we quantize it: else mlx_lm takes the model's own, f16 or not.
+    Of which type its cache became it says nowhere, in no log either.
     """
-    models = await ask(f"{server.base_url}/models", headers=headers(server.spec))
     spec, launched = server.spec, bool(server.command)
-    ours = importlib.util.find_spec("mlx_lm") and server.command[:1] == (sys.executable,)
-    path = _directory(spec.model) if launched else None
-    listed = _listed(models.get("data"), str(directory_at(spec.model) or spec.model))
-    bits, start = (_last(server.command, flag) for flag in ("--kv-bits", "--quantized-kv-start"))
+    named, path = _meant(spec.model), _directory(spec.model) if launched else None
+    models = (await ask(f"{server.base_url}/models", headers=headers(spec))).each("data")
+    ids = [name for model in models if (name := model.text("id"))]
+    # Only the model that it was started with is listed by its path, and answers; the others are all of the hub's cache.
+    started = next((name for name in ids if Path(name).is_absolute()), None)
+    slots = 1 if "--kv-bits" in _flags(server.command) else spec.slots  # with these bits it takes one after the other
     return ServerFacts(
         runtime=spec.runtime,
         engine=server.engine,
-        version=importlib.metadata.version("mlx-lm") if ours else None,
-        model_id=listed,
-        model_path=str(path) if path else listed if listed and Path(listed).is_absolute() else None,
-        slots=1 if bits else spec.slots if launched else None,  # --kv-bits serves one request at a time
+        version=await _version(server),
+        model_id=started or next((name for name in ids if name in named), None),
+        model_path=str(path) if path else started,
+        slots=slots if launched else None,
         thinking=spec.thinking if launched else None,
-        kv_cache=next((kind for kind, width in _BITS.items() if width == bits and start == "0"), None),
         command=server.command,
+        unmet=waiting("mlx_lm.server", slots, spec.slots) if launched else _doubts(spec, started),
     )
+
+
+def _doubts(spec: ServerSpec, started: str | None) -> tuple[str, ...]:
+    """Say what speaks against a server that runs already having the model that is meant."""
+    if started is None:
+        silent = "mlx_lm.server does not tell which model it has loaded, and answers to any name"
+        return (f"{silent}: that it is {spec.model} rests on your word",)
+    if started in _meant(spec.model) or spec.model in ("", "default_model"):
+        return ()
+    return (f"mlx_lm.server was started with {started}, and answers with that, not with {spec.model}",)
+
+
+def _meant(model: str) -> tuple[str, str]:
+    """Return a model's name, and its path as the server would list it."""
+    name = str(directory_at(model) or model)
+    return name, os.path.realpath(name)
+
+
+async def _version(server: Server) -> str | None:
+    """Return the versions of mlx_lm and of mlx under it, with which the fingerprint of every reply begins."""
+    url, body = request(server, Prompt(text="Hello"), Sampling(max_tokens=1), stream=False)
+    reply = await ask(url, headers=headers(server.spec), post=body, seconds=_ONE_TOKEN_SECONDS)
+    found = _FINGERPRINT.match(reply.text("system_fingerprint") or "")
+    return f"mlx_lm {found[1]}, mlx {found[2]}" if found else None
 
 
 def _directory(model: str) -> Path | None:
@@ -160,54 +178,28 @@ def _directory(model: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _last(command: tuple[str, ...], flag: str) -> str | None:
-    """Return the value that a flag has, the last of several."""
-    values = [value for word, value in pairwise(command) if word == flag]
-    values += [word.partition("=")[2] for word in command if word.startswith(f"{flag}=")]
-    return values[-1] if values else None
+def _flags(command: tuple[str, ...]) -> set[str]:
+    return {word.partition("=")[0] for word in command}
 
 
 def _kv_bits(spec: ServerSpec, model: Path | None) -> str | None:
     if spec.kv_cache in (None, "f16"):
         return None
     if spec.kv_cache not in _BITS:
-        raise ServerError(f"mlx_lm.server has no KV cache of type {spec.kv_cache}: it takes f16, q8_0 and q4_0.")
-    if model is not None and _slides(_config(model)):
-        raise ServerError(
+        raise SpecError(f"mlx_lm.server has no KV cache of type {spec.kv_cache}: it takes f16, q8_0 and q4_0.")
+    if model is not None and _slides(mlx_model.config(model)):
+        raise SpecError(
             f"mlx_lm.server cannot quantize the KV cache of {spec.model}: the model has sliding-window layers, "
             "whose cache mlx_lm does not quantize. Leave kv_cache out, or run this variant on llama_server."
         )
     return _BITS[spec.kv_cache]
 
 
-class _Config(Struct, frozen=True):
-    """The few keys of a model's config.json that matter here; multimodal models have them in their text_config."""
-
-    model_type: str | None = None
-    sliding_window: Any = None
-    layer_types: tuple[str, ...] | None = None
-    text_config: "_Config | None" = None
-
-
-def _slides(config: _Config) -> bool:
+def _slides(config: mlx_model.Config) -> bool:
     """Whether layers attend through a sliding window."""
     return any(
         part.sliding_window is not None
         or "sliding_attention" in (part.layer_types or ())
         or (part.model_type or "").startswith(_SLIDING)
-        for part in (config, config.text_config or _Config())
+        for part in config.parts
     )
-
-
-def _config(model: Path) -> _Config:
-    file = model / "config.json"
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=_Config)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise ServerError(f"{file} cannot be read ({error}): fetch or convert the model again.") from error
-
-
-def _listed(models: object, name: str) -> str | None:
-    """Return the name if the server lists it; it lists all of the hub's cache besides."""
-    ids = [model.get("id") for model in models if isinstance(model, dict)] if isinstance(models, list) else []
-    return next((str(found) for found in ids if found in (name, os.path.realpath(name))), None)

@@ -2,17 +2,17 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
+from servers import disk, mlx_model
 from servers.ask import NOTHING, Heard, ask, root
-from servers.disk import directory_at, expand, program
+from servers.disk import directory_at, expand
 from servers.request import drawn, headers, openai_request, template_switch
-from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec
+from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
 
 INSTALL = """\
 omlx was not found on PATH. It needs macOS on Apple silicon; install it there:
@@ -23,7 +23,6 @@ _ENABLED = "TurboQuant KV cache enabled"
 _CONVERTED = re.compile(r"TurboQuant: (?:converted )?(\d+)/(\d+) cache layers")
 _TELLS = "0.4."
 """Beginning of the versions that are known to write the line above whenever they quantize a cache."""
-_POSITIONS = "max_position_embeddings"
 _ONE_TOKEN_SECONDS = 60
 _OWN, _MODELS = "omlx", "models"
 """Folders: of its settings, and of the model."""
@@ -38,11 +37,7 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
     Raises:
         ServerError: There is none.
     """
-    if spec.binary is not None:
-        return program(spec.binary)
-    if binary := shutil.which("omlx"):
-        return f"omlx on PATH ({binary})", (binary,)
-    raise ServerError(INSTALL)
+    return disk.find("omlx", spec.binary, INSTALL)
 
 
 def prepare(spec: ServerSpec, folder: Path) -> None:
@@ -53,7 +48,7 @@ def prepare(spec: ServerSpec, folder: Path) -> None:
     Raises:
         ServerError: There is no model, or oMLX has no such KV cache.
     """
-    model, name, bits = _directory(spec), model_name(spec), _kv_bits(spec)
+    model, name, bits = mlx_model.directory(spec.model, "oMLX"), model_name(spec), _kv_bits(spec)
     settings: dict[str, Any] = {
         # With any of these a request is not obeyed.
         "force_sampling": False,
@@ -188,18 +183,11 @@ def _is_link(told: str, link: Path) -> bool:
     return os.path.realpath(Path(told).parent) == os.path.realpath(link.parent) and Path(told).name == link.name
 
 
-def _directory(spec: ServerSpec) -> Path:
-    model = directory_at(spec.model)
-    if model is None or not (model / "config.json").is_file():
-        raise ServerError(f"There is no MLX model in {expand(spec.model)}: oMLX needs a directory with a config.json.")
-    return model
-
-
 def _kv_bits(spec: ServerSpec) -> int | None:
     if spec.kv_cache in (None, "f16"):
         return None
     if spec.kv_cache not in _BITS:
-        raise ServerError(
+        raise SpecError(
             f"oMLX has no KV cache of type {spec.kv_cache}: it takes f16, and q8_0 and q4_0, "
             "which stand for its TurboQuant at 8 and 4 bits."
         )
@@ -207,20 +195,19 @@ def _kv_bits(spec: ServerSpec) -> int | None:
 
 
 def _longest(model: Path) -> int | None:
-    """Return the tokens of context that a model was made for; multimodal models say it in their text_config."""
+    """Return the tokens of context that a model was made for."""
     try:
-        config = Heard(200, msgspec.json.decode((model / "config.json").read_bytes()))
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError):  # which oMLX will say in its own words
+        parts = mlx_model.config(model).parts
+    except ServerError:  # which oMLX will say in its own words
         return None
-    return config.number(_POSITIONS) or config.number("text_config", _POSITIONS)
+    told = (part.max_position_embeddings or 0 for part in parts)
+    return next((length for length in told if length > 0), None)
 
 
 async def _listed(server: Server) -> Heard:
     """Return what /v1/models/status says of the server's model, which may go by an alias."""
     heard = await ask(f"{server.base_url}/models/status", headers=headers(server.spec))
-    models = heard.get("models")
-    entries = [Heard(heard.status, model) for model in models] if isinstance(models, list) else []
-    mine = (one for one in entries if server.model in (one.get("model_alias"), one.get("id")))
+    mine = (one for one in heard.each("models") if server.model in (one.get("model_alias"), one.get("id")))
     return next(mine, NOTHING._replace(status=heard.status))
 
 

@@ -5,13 +5,12 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import asdict, replace
 
-from servers.ask import NOTHING, Heard, ask
-from servers.props import from_props
-from servers.request import headers, openai_request, template_switch
+from servers.props import entry, from_props
+from servers.request import openai_request, template_switch
 from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec
 
-_SECRET = "@?#"
-"""What stands before the first or behind the others may be a password or a key, and is never shown."""
+_HIDING = "@?#"
+"""What stands before the first, or behind the others, may be a password or a key, and is never shown."""
 _SPACE = re.compile(r"\s")
 
 
@@ -22,16 +21,16 @@ def normal(base_url: str) -> str:
         ServerError: It is no http address, or holds what may be a password or a key.
     """
     written = base_url.strip()
-    secret = any(sign in written for sign in _SECRET)
+    hiding = any(sign in written for sign in _HIDING)
     try:
         parts = urlsplit(written)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets without a partner, a port above 65535
         sound = False
     if not sound or _SPACE.search(written):
-        shown = "" if secret else f" {written!r}"
+        shown = "" if hiding else f" {written!r}"
         raise ServerError(f"base_url{shown} is no address: write it like http://127.0.0.1:8080/v1.")
-    if secret:
+    if "@" in parts.netloc or "?" in written or "#" in written:
         raise ServerError(
             "base_url holds a user name, a password, or more behind a ? or #, which would be kept with the results: "
             "leave that out, put the key into an environment variable and name it in api_key_env."
@@ -59,8 +58,9 @@ def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
 
 async def facts(server: Server) -> ServerFacts:
     """Look at /v1/models and /props; None where a server of an unknown kind says nothing."""
-    listed = (await ask(f"{server.base_url}/models", headers=headers(server.spec))).get("data")
-    models = [Heard(200, model) for model in listed] if isinstance(listed, list) else []
-    mine = next((model for model in models if model.get("id") == server.model), NOTHING)
-    props = await from_props(server)
-    return replace(props, model_id=mine.text("id"), context=props.context or mine.number("max_model_len"))
+    mine, props = await entry(server), await from_props(server)
+    named = replace(props, model_id=mine.text("id"), context=props.context or mine.number("max_model_len"))
+    if mine.text("id"):
+        return named
+    told = f"the server's list of models has no {server.model!r}: that it answers as this model rests on your word"
+    return replace(named, unmet=(told,))

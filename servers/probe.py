@@ -1,13 +1,13 @@
 """Ask a running server who it is, and look at its files and machine where they are ours to see."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from servers.ask import trusts_environment
-from servers.hashing import weights
+from servers.hashing import Weights, weights
 from servers.machine import machine
 from servers.runtimes import RUNTIMES
 from servers.spec import Server, ServerError, ServerFacts
@@ -28,9 +28,11 @@ async def probe(server: Server, *, chat: bool = True) -> ServerFacts:
         ServerError: The weights of a server we launched cannot be read.
     """
     facts = await RUNTIMES[server.spec.runtime].facts(server)
-    if model := at_hand(server, facts.model_path):
-        facts = _filled(facts, await asyncio.to_thread(_of_files, server, facts, model))
-    if not trusts_environment(server.base_url):
+    model = at_hand(server, facts.model_path)
+    found = await _of_files(server, facts, model) if model else {}
+    facts = _filled(facts, found)
+    # An address of this machine may be a tunnel's end, or a container's.
+    if server.command or found:
         facts = _filled(facts, {"machine": await asyncio.to_thread(machine)})
     if not chat:
         return facts
@@ -45,12 +47,13 @@ def _filled(facts: ServerFacts, found: dict[str, Any]) -> ServerFacts:
     return replace(facts, **{name: value for name, value in found.items() if getattr(facts, name) is None})
 
 
-def _of_files(server: Server, facts: ServerFacts, model: Path) -> dict[str, Any]:
-    told = _told(model)
+async def _of_files(server: Server, facts: ServerFacts, model: Path) -> dict[str, Any]:
+    """Read what the files of a model tell; nothing where they prove not to be what this server serves."""
+    told = await asyncio.to_thread(_told, model)
     if not server.command and facts.parameters is not None and told.parameters != facts.parameters:
         return {}  # a file of that name, and not the one behind a server in a container, or at a tunnel's other end
     try:
-        measured = weights(model)
+        measured = await _measured(facts, model)
     except ServerError:
         if server.command:
             raise
@@ -61,6 +64,16 @@ def _of_files(server: Server, facts: ServerFacts, model: Path) -> dict[str, Any]
     template = told.chat_template_sha256 if own and not other else None
     found = {"model_bytes": measured.bytes, "model_sha256": measured.sha256}
     return {**asdict(told), "chat_template_sha256": template, **found}
+
+
+async def _measured(facts: ServerFacts, model: Path) -> Weights:
+    if facts.model_sha256 and facts.model_bytes:  # Ollama names its files by their sum
+        return Weights(facts.model_bytes, facts.model_sha256)
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(weights, model, stop)
+    finally:
+        stop.set()  # for the one who is tired of waiting: the thread would go on to the end
 
 
 def _told(model: Path) -> FileFacts:

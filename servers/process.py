@@ -91,6 +91,8 @@ def start(command: Sequence[str], env: Mapping[str, str | None], log: Path) -> C
     Raises:
         ServerError: The log cannot be written, or no process be started.
     """
+    if log.exists() and not log.is_file():
+        raise ServerError(f"The server's log cannot be {log}: it is no plain file.")
     changed = {**os.environ, **env}
     try:
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -41,8 +41,17 @@ class Listed(NamedTuple):
 
 async def from_models(server: Server) -> Listed:
     """Read /v1/models; of several models the one that is asked, of one only that one, whatever it is called."""
-    listed = (await ask(f"{server.base_url}/models", headers=headers(server.spec))).get("data")
-    models = [Heard(200, model) for model in listed] if isinstance(listed, list) else []
-    only = models[0] if len(models) == 1 else NOTHING
-    mine = next((model for model in models if model.get("id") == server.model), only)
+    mine = await entry(server, whatever_it_is_called=True)
     return Listed(mine.text("id"), mine.number("meta", "n_params"), mine.number("meta", "size"))
+
+
+async def entry(server: Server, *, whatever_it_is_called: bool = False) -> Heard:
+    """Return what /v1/models says of the model that is asked; `NOTHING` where it is not listed.
+
+    Args:
+        server: Whom to ask.
+        whatever_it_is_called: Whether the only model of a server is meant by any name.
+    """
+    models = (await ask(f"{server.base_url}/models", headers=headers(server.spec))).each("data")
+    only = models[0] if whatever_it_is_called and len(models) == 1 else NOTHING
+    return next((model for model in models if model.get("id") == server.model), only)

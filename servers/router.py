@@ -7,7 +7,6 @@ all that flags can say: context, slots, KV cache, thinking. Seen with llama.cpp 
 
 import asyncio
 import re
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,9 +16,9 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from servers import llama_server, process
-from servers.ask import Heard, ask
+from servers.ask import ask
 from servers.causes import cause
-from servers.spec import Server, ServerError, ServerSpec
+from servers.spec import Server, ServerError, ServerSpec, SpecError
 
 _WHEEL = "servers.xllamacpp_server"
 _LOADED = ("loaded", "sleeping")
@@ -140,16 +139,17 @@ async def router(specs: Mapping[str, ServerSpec], *, log: Path, at_once: int = 1
         ServerError: There is no llama-server, a variant cannot be put into its words, or it does not start.
     """
     engine, program, sections = _words(specs, log)
-    with tempfile.TemporaryDirectory(prefix="whichquant-", ignore_cleanup_errors=True) as folder:
-        preset = Path(folder) / "models.ini"
-        preset.write_text("\n".join(sections), encoding="utf-8")
-        flags = ("--models-preset", str(preset), "--models-max", str(at_once), "--host", "127.0.0.1")
-        running = Router(specs, log, f"{engine}, router mode", (*program, *flags))
-        try:
-            await running.start()
-            yield running
-        finally:
-            await running.stop()
+    # Beside the log, where whoever wants to repeat a run finds it.
+    preset = log.with_suffix(".ini")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    preset.write_text("\n".join(sections), encoding="utf-8")
+    flags = ("--models-preset", str(preset), "--models-max", str(at_once), "--host", "127.0.0.1")
+    running = Router(specs, log, f"{engine}, router mode", (*program, *flags))
+    try:
+        await running.start()
+        yield running
+    finally:
+        await running.stop()
 
 
 def is_routed(spec: ServerSpec) -> bool:
@@ -187,7 +187,7 @@ def settings(spec: ServerSpec, log: Path) -> dict[str, str]:
     ours = _pairs(llama_server.command(replace(spec, args=()), 0, Path())[len(program) :])
     asked = _pairs(spec.args)
     if taken := sorted(_ROUTERS_OWN & asked.keys()):
-        raise ServerError(f"In router mode {_dashed(taken[0])} is the router's own: take it out of args.")
+        raise SpecError(f"In router mode {_dashed(taken[0])} is the router's own: take it out of args.")
     meant = set().union(*(same for same in _SPELLINGS if same & asked.keys()))
     kept = {key: value for key, value in ours.items() if key not in meant | _ROUTERS_OWN}
     return {**kept, **asked, "log-file": str(log)}
@@ -201,11 +201,11 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
         if flag := _FLAG.fullmatch(word):
             key, value = flag.groups()
             if key in pairs:
-                raise ServerError(f"In router mode {_dashed(key)} can be given once only: take one out of args.")
+                raise SpecError(f"In router mode {_dashed(key)} can be given once only: take one out of args.")
             pairs[key] = "true" if value is None else value
             key = key if value is None else None
         elif key is None:
-            raise ServerError(f"In router mode each flag takes one value: {word!r} in args is one too many.")
+            raise SpecError(f"In router mode each flag takes one value: {word!r} in args is one too many.")
         else:
             pairs[key], key = word, None
     return pairs
@@ -214,7 +214,7 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
 def _section(name: str, lines: Mapping[str, str]) -> str:
     for key, value in lines.items():
         if _UNSAYABLE.search(value):
-            raise ServerError(
+            raise SpecError(
                 f"In router mode {_dashed(key)} of {name} cannot be {value!r}: llama-server reads it from an INI file, "
                 "which has no way to write ;, #, the end of a line, or spaces at either end."
             )
@@ -226,10 +226,10 @@ def _program(specs: Mapping[str, ServerSpec]) -> tuple[str, tuple[str, ...]]:
     (first, chosen), *others = specs.items()
     for name, spec in specs.items():
         if not is_routed(spec):
-            raise ServerError(f"Router mode is llama-server's own: {name} cannot be part of it.")
+            raise SpecError(f"Router mode is llama-server's own: {name} cannot be part of it.")
     for name, spec in others:
         if spec.binary != chosen.binary:
-            raise ServerError(
+            raise SpecError(
                 f"A router has one program, but binary is {chosen.binary or 'not set'} for {first} "
                 f"and {spec.binary or 'not set'} for {name}."
             )
@@ -268,8 +268,7 @@ async def _routes(root: str) -> bool:
 
 
 async def _status(root: str, name: str) -> Mapping[str, Any]:
-    listed = (await ask(f"{root}/v1/models")).get("data")
-    models = [Heard(200, model) for model in listed] if isinstance(listed, list) else []
+    models = (await ask(f"{root}/v1/models")).each("data")
     status = next((model.get("status") for model in models if model.get("id") == name), None)
     return status if isinstance(status, dict) else {}
 

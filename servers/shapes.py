@@ -24,6 +24,7 @@ PAGES: tuple[str, ...] = (
     "/version",
     "/api/version",
     "/api/ps",
+    "/api/tags",
     "/api/status",
     "/v1/models/status",
     "/api/v0/models",
@@ -93,7 +94,7 @@ def identify(base_url: str, pages: Mapping[str, Heard]) -> Running | None:
 
 def _runtime(pages: Mapping[str, Heard]) -> RuntimeName | None:
     listed, props, status = pages[MODELS], pages["/props"], pages["/api/status"]
-    owners = {model.text("owned_by") for model in _objects(listed, "data")} - {None}
+    owners = {model.text("owned_by") for model in listed.each("data")} - {None}
     # Others have a /props too, but not these two things on it, and they own their models.
     build = not owners and bool(props.text("build_info")) and isinstance(props.get("default_generation_settings"), dict)
     pool = isinstance(pages["/health"].get("engine_pool"), dict)
@@ -121,8 +122,8 @@ def _is_loading(models: Heard) -> bool:
 
 
 def _is_lm_studio(pages: Mapping[str, Heard]) -> bool:
-    native = [model.get("loaded_instances") for model in _objects(pages["/api/v1/models"], "models")]
-    older = [model.text("compatibility_type") for model in _objects(pages["/api/v0/models"], "data")]
+    native = [model.get("loaded_instances") for model in pages["/api/v1/models"].each("models")]
+    older = [model.text("compatibility_type") for model in pages["/api/v0/models"].each("data")]
     # It answers so, with status 200, wherever it has no page.
     lost = (pages["/props"].text("error") or "").startswith("Unexpected endpoint or method")
     return lost or any(isinstance(instances, list) for instances in native) or any(older)
@@ -140,7 +141,7 @@ def _refuses(page: Heard) -> bool:
 
 
 def _of_any(pages: Mapping[str, Heard]) -> list[ListedModel]:
-    models = _objects(pages[MODELS], "data")
+    models = pages[MODELS].each("data")
     return [
         # vLLM lists what it has loaded, and with which context; an unknown server's silence is None.
         ListedModel(
@@ -157,7 +158,7 @@ def _of_llama_server(pages: Mapping[str, Heard]) -> list[ListedModel]:
     """Read the list; only a router tells the state of each, any other server has its one model loaded."""
     own = pages["/props"].number("default_generation_settings", "n_ctx")
     listed = []
-    for model in _objects(pages[MODELS], "data"):
+    for model in pages[MODELS].each("data"):
         state, context = model.text("status", "value"), model.number("meta", "n_ctx")
         if name := model.text("id"):
             listed.append(ListedModel(id=name, loaded=state in (None, "loaded"), context=context or own))
@@ -167,7 +168,7 @@ def _of_llama_server(pages: Mapping[str, Heard]) -> list[ListedModel]:
 def _of_omlx(pages: Mapping[str, Heard]) -> list[ListedModel]:
     """Read the list, which names models by their alias, and the state of each, which names them by their id."""
     states: dict[str | None, Heard] = {}
-    for state in _objects(pages["/v1/models/status"], "models"):
+    for state in pages["/v1/models/status"].each("models"):
         states |= {state.text("id"): state, state.text("model_alias"): state}
     listed = []
     for model in _of_any(pages):
@@ -180,26 +181,40 @@ def _of_omlx(pages: Mapping[str, Heard]) -> list[ListedModel]:
 
 def _of_ollama(pages: Mapping[str, Heard]) -> list[ListedModel]:
     awake = pages["/api/ps"].get("models")
-    contexts = {model.text("name"): model.number("context_length") for model in _objects(pages["/api/ps"], "models")}
+    contexts = {model.text("name"): model.number("context_length") for model in pages["/api/ps"].each("models")}
     known = isinstance(awake, list)
+    mute = {model.text("name") for model in pages["/api/tags"].each("models") if _embeds(model)}
     return [
         ListedModel(id=model.id, loaded=model.id in contexts if known else None, context=contexts.get(model.id))
         for model in _of_any(pages)
+        if model.id not in mute
     ]
+
+
+def _embeds(model: Heard) -> bool:
+    """Whether a model of Ollama's makes vectors alone: by its capabilities where they are listed, else by its family.
+
+    Families that read text and write none are BERT and what came of it: bert, nomic-bert, nomic-bert-moe.
+    """
+    capabilities, families = model.get("capabilities"), model.get("details", "families")
+    if isinstance(capabilities, list) and capabilities:
+        return "completion" not in capabilities
+    listed = families if isinstance(families, list) else []
+    return any("bert" in str(family) for family in (*listed, model.text("details", "family")))
 
 
 def _of_lm_studio(pages: Mapping[str, Heard]) -> list[ListedModel]:
     """Read the native lists; of a model that is loaded each instance has a name of its own, under which it is asked."""
     listed, mute = [], set()
-    for model in _objects(pages["/api/v1/models"], "models"):
-        instances = [i for i in _objects(model, "loaded_instances") if i.text("id")]
+    for model in pages["/api/v1/models"].each("models"):
+        instances = [i for i in model.each("loaded_instances") if i.text("id")]
         if model.text("type") not in (None, *_ANSWERS):
             mute |= {model.text("key"), *(i.text("id") for i in instances)}
         elif instances:
             listed += [(i.text("id"), True, i.number("config", "context_length")) for i in instances]
         else:
             listed.append((model.text("key"), False, None))
-    for model in [] if listed else _objects(pages["/api/v0/models"], "data"):
+    for model in [] if listed else pages["/api/v0/models"].each("data"):
         if model.text("type") not in (None, *_ANSWERS):
             mute.add(model.text("id"))
         else:
@@ -211,9 +226,3 @@ def _of_lm_studio(pages: Mapping[str, Heard]) -> list[ListedModel]:
 
 def _yes_or_no(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
-
-
-def _objects(page: Heard, *path: str) -> list[Heard]:
-    """Return the objects of a list; none where there is no list."""
-    found = page.get(*path)
-    return [Heard(200, item) for item in found if isinstance(item, dict)] if isinstance(found, list) else []

@@ -15,6 +15,10 @@ class ServerError(Exception):
     """A server could not be started or reached; the message is one for the user's eyes."""
 
 
+class SpecError(ServerError):
+    """What is asked cannot be: the user's input is wrong, not the server."""
+
+
 class ServerSpec(Struct, frozen=True, kw_only=True):
     """What to start, or what is running already."""
 
@@ -126,7 +130,7 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     """Tokens for each slot."""
     slots: int | None = None
     thinking: bool | None = None
-    """As set by us at launch; None where the model's default rules or nothing is known."""
+    """As set by us, at launch or with every request; None where the model's default rules."""
     thinking_default: bool | None = None
     """Whether the model thinks when a request does not say."""
     thinking_heard: bool | None = None

@@ -28,11 +28,11 @@ async def switch(server: Server) -> Switch:
 
     llama-server shows the prompts, so equal ones prove that the switch does nothing. Of any other server only the
     number of a prompt's tokens is known, for up to three requests of one token: other numbers prove other prompts,
-    equal ones prove nothing. Where the study says nothing of thinking, a server that we launched is spared these, and
-    one of an unknown kind, which may take money for each.
+    equal ones prove nothing. A server of an unknown kind, which may take money for each, is spared these where the
+    study says nothing of thinking.
     """
     exact = server.spec.runtime == "llama_server"
-    if not exact and server.spec.thinking is None and (server.command or server.spec.runtime == "openai"):
+    if server.spec.runtime == "openai" and server.spec.thinking is None:
         return Switch()
     look = _rendered if exact else _tokens
     try:

@@ -3,7 +3,8 @@
 Names and meanings of fields: vLLM's chat_completion/protocol.py, models/serving.py and sampling_params.py.
 """
 
-from servers.ask import NOTHING, Heard, ask, root
+from servers.ask import ask, root
+from servers.props import entry
 from servers.request import drawn, headers, openai_request, template_switch
 from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 
@@ -23,31 +24,22 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool)
 
 
 def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
-    """Name what only vLLM's own start decides, and a temperature that it raises."""
-    sentences = []
-    if spec.kv_cache is not None:
-        sentences.append(
-            f"kv_cache {spec.kv_cache} is not sent: vLLM takes one of its own types at its start (--kv-cache-dtype)"
-        )
-    if 0 < sampling.temperature < _LEAST_TEMPERATURE:
-        sentences.append(
-            f"temperature {sampling.temperature:g} is sent, but vLLM raises what is above 0 to {_LEAST_TEMPERATURE}"
-        )
-    return tuple(sentences)
+    """Name a temperature that vLLM raises."""
+    del spec
+    if not 0 < sampling.temperature < _LEAST_TEMPERATURE:
+        return ()
+    return (f"temperature {sampling.temperature:g} is sent, but vLLM raises what is above 0 to {_LEAST_TEMPERATURE}",)
 
 
 async def facts(server: Server) -> ServerFacts:
     """Read /version and /v1/models; of its KV cache, slots and weights vLLM says nothing."""
-    spec, key = server.spec, headers(server.spec)
-    listed = (await ask(f"{server.base_url}/models", headers=key)).get("data")
-    models = [Heard(200, model) for model in listed] if isinstance(listed, list) else []
-    mine = next((model for model in models if model.get("id") == server.model), NOTHING)
+    spec, mine = server.spec, await entry(server)
     context = mine.number("max_model_len")
     short = spec.context is not None and context is not None and context < spec.context
     return ServerFacts(
         runtime=spec.runtime,
         engine=server.engine,
-        version=(await ask(f"{root(server.base_url)}/version", headers=key)).text("version"),
+        version=(await ask(f"{root(server.base_url)}/version", headers=headers(spec))).text("version"),
         model_id=mine.text("id"),
         model_path=mine.text("root"),  # or the hub's name, as it was given to `vllm serve`
         context=context,

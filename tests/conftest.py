@@ -1,6 +1,5 @@
 """What the tests share: whole runs, a cache that is not the user's, a real llama-server."""
 
-import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -50,7 +49,7 @@ def _cache_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     for model in users.glob("*.gguf"):
         (ours / model.name).symlink_to(model.resolve())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "WHICHQUANT_CACHE", str(ours))
+        patch.setenv("WHICHQUANT_CACHE", str(ours))
         yield
 
 

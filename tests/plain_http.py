@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from servers.fake import FakeModel, FakeServer, Reply
-from servers.fake_dialects import Dialect
+from servers.fake.dialects import Dialect
 
 HI = [{"role": "user", "content": "hi"}]
 THOUGHT = Reply(text="It is (B).", reasoning="Let me think about it")

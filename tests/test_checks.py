@@ -152,6 +152,35 @@ def test_two_models_that_one_server_answers_alike_are_not_two_models() -> None:
     assert ("same_model", "block", "b") in codes
 
 
+@pytest.mark.parametrize(
+    ("answered_by", "expected"),
+    [
+        pytest.param(["ours-1"] * 10 + ["ours-2"] * 10, [], id="loaded-again-under-another-name"),
+        pytest.param(["ours-1"] * 19 + ["theirs"], ["model_changed"], id="somebody-else-answered"),
+    ],
+)
+def test_a_model_that_we_name_anew_at_each_start_is_one_model(answered_by: list[str], expected: list[str]) -> None:
+    text = STUDY.replace("THINKING", "null").replace(
+        'model: m, base_url: "http://h/v1"', "model: m, runtime: lm_studio"
+    )
+    study = parse(text, "s")
+    asked_for = ["ours-1"] * 10 + ["ours-2"] * 10 if "ours-2" in answered_by else ["ours-1"] * 20
+    records = [
+        Record(
+            key=ask.key,
+            variant="a",
+            started="2026-01-01T00:00:00.000+00:00",
+            request={"model": ours},
+            answer=answer(model=theirs),
+        )
+        for ask, ours, theirs in zip(plan(study), asked_for, answered_by, strict=True)
+    ]
+
+    told = checks(study, facts={}, scores=[], records={"a": records, "b": []}, grades=[])
+
+    assert [check.code for check in told if check.variant == "a"] == expected
+
+
 def test_repeats_of_greedy_answers_are_noted() -> None:
     study = parse(STUDY.replace("THINKING", "null").replace("shots: 0", "shots: 0, repeats: 3"), "s")
 

@@ -138,12 +138,12 @@ def test_a_server_in_the_foreground_can_be_asked_as_it_says_and_ends_when_told(
 def test_a_server_that_runs_is_looked_at_and_evaluated(tmp_path: Path) -> None:
     serve = (sys.executable, "-m", "servers", "llama_server", str(LAB), "--thinking", "off", "--context", "2048")
     with in_foreground(*serve, "--log", str(tmp_path / "log"), "--", "-t", "2") as (_, said):
-        url = said[1].split()[1].rstrip(",")
+        url = said[2].split()[1].rstrip(",")
         few = ["--mmlu-pro", "20", "--shots", "0", "--humaneval", "5", "--max-tokens", "400", "--concurrency", "1"]
         runs = ["--runs", str(tmp_path / "runs")]
         result = CliRunner().invoke(main, ["eval", "--base-url", url, "--thinking", "off", *few, *runs])
 
-    report = json.loads((tmp_path / "runs" / f"eval-{LAB.name}" / "report.json").read_text())
+    report = json.loads((tmp_path / "runs" / f"eval-llama_server-{LAB.name}" / "report.json").read_text())
     assert result.exit_code == 0, result.output
     assert "served by: llama-server running already" in result.output
     assert "bits per weight: 16.0" in result.output

@@ -16,7 +16,8 @@ import httpx2
 import pytest
 from huggingface_hub import errors
 
-from servers.models import HubModel, ModelError, _sentence, check, resolve
+from servers.hub import _sentence
+from servers.models import HubModel, ModelError, check, resolve
 from servers.spec import RuntimeName
 
 GGUF = b"GGUF and so on"

@@ -73,6 +73,23 @@ def test_records_of_an_earlier_run_say_nothing_of_todays_speed(seen: tuple[Progr
     assert ":" not in row
 
 
+def test_a_question_counts_once_however_often_it_is_put(seen: tuple[Progress, Clock, Console]) -> None:
+    progress, _, console = seen
+    for i in range(20):
+        progress.graded(*one(i, "failed" if i == 3 else "correct"))
+    before = drawn(progress, console)
+    progress.graded(*one(3, "wrong"))
+    progress.graded(*one(3, "correct"))
+
+    row = next(line for line in drawn(progress, console).splitlines() if line.startswith("q4"))
+
+    assert "20/20" in before
+    assert "20/20 " in row
+    assert "20/20 (83.9\u2013100.0 %)" in row
+    assert "21" not in row
+    assert " 0 " in row, "no failure is left"
+
+
 def test_a_servers_words_cannot_steer_the_terminal(seen: tuple[Progress, Clock, Console]) -> None:
     progress, _, console = seen
     progress.says("q4", "[bold]x\x1b[2J\x07")

@@ -10,7 +10,6 @@ from click.testing import CliRunner
 from scripted import ANSWERS, HUMANEVAL, STUDY, Bench, prompt_of, right, wrong
 
 from evaluator import journal
-from evaluator.benchmarks import humaneval
 from evaluator.cli import main
 from evaluator.sandbox import NoSandbox
 from servers.fake import FakeServer, Reply
@@ -208,26 +207,25 @@ def test_repeats_give_pass_at_k(bench: Bench) -> None:
 
 
 def test_code_is_run_and_its_verdict_counts(bench: Bench) -> None:
-    solutions = {q.id: line for q in humaneval.load() for line in [q.code_prompt]}
-    canonical = {
-        "HumanEval/53": "    return x + y\n",
-        "HumanEval/23": "    return len(string)\n",
+    solved = {
+        "HumanEval/16": "    return len(set(string.lower()))\n",
+        "HumanEval/58": "    return sorted(set(l1) & set(l2))\n",
     }
 
     def coder(body: Any, _number: int) -> Reply:
         question = HUMANEVAL[prompt_of(body)]
-        code = canonical.get(question.id, "    return None\n")
-        return Reply(text=f"Here it is:\n```python\n{solutions[question.id]}{code}```\n")
+        code = question.code_prompt + solved.get(question.id, "    return None\n")
+        return Reply(text=f"Here it is:\n```python\n{code}```\n")
 
     study = bench.study(1, good=coder)
-    study.write_text(re.sub(r"benchmarks: .*", "benchmarks: {humaneval: {questions: all}}", study.read_text()))
+    study.write_text(re.sub(r"benchmarks: .*", "benchmarks: {humaneval: {questions: 20}}", study.read_text()))
     result = bench.run(study)
 
     grades = [json.loads(line) for line in (bench.folder / "runs/s/grades.jsonl").read_text().splitlines()]
     correct = {grade["key"]["question_id"] for grade in grades if grade["outcome"] == "correct"}
     assert result.exit_code == 0, result.output
-    assert correct == set(canonical)
-    assert len(grades) == 164
+    assert correct == set(solved)
+    assert len(grades) == 20
 
 
 def test_without_a_sandbox_code_is_not_scored_and_this_is_said_before_the_first_question(

@@ -120,7 +120,7 @@ def test_a_program_that_is_not_there_is_named(
 ) -> None:
     (tmp_path / "here").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))  # where `here` is, but not `./here`
-    with pytest.raises(ServerError, match=f"^The program {binary} that the study names does not exist or cannot"):
+    with pytest.raises(ServerError, match=f"^The program {binary} does not exist or cannot be run"):
         runtime.find(ServerSpec(runtime="llama_server", model="m", binary=binary))
 
 

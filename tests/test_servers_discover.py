@@ -12,7 +12,7 @@ import pytest
 
 from servers.discover import PORTS, discover, recognise, usual
 from servers.fake import FakeModel, FakeServer, Reply
-from servers.fake_dialects import BROKEN, DIALECTS, NO_HUB
+from servers.fake.dialects import BROKEN, DIALECTS, NO_HUB
 
 
 def listing(*models: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from servers.fake import FakeModel, FakeServer, Reply
-from servers.fake_dialects import LM_STUDIO, OLLAMA, OMLX, VLLM
+from servers.fake.dialects import LM_STUDIO, OLLAMA, OMLX, VLLM
 from servers.launch import launch
 from servers.spec import Server, ServerSpec
 
@@ -24,12 +24,11 @@ FAKES = {"omlx": OMLX, "ollama": OLLAMA, "lm_studio": LM_STUDIO, "vllm": VLLM}
 
 
 @pytest.fixture
-async def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Server]]:
+async def real(tmp_path: Path) -> AsyncIterator[dict[str, Server]]:
     """A llama.cpp server and an mlx_lm.server with the lab model."""
     pytest.importorskip("mlx_lm")
     from evaluator.demo.to_mlx import convert  # noqa: PLC0415 - heavy, and only where MLX is
 
-    monkeypatch.setenv("WHICHQUANT_CACHE", str(tmp_path / "cache"))
     convert(LAB, tmp_path / "lab", bits=None)
     specs = (
         ServerSpec(runtime="llama_server", model=str(LAB), context=1024, slots=2, args=("-t", "1")),

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from servers import hashing, llama_server, mlx_lm
 from servers.fake import FakeServer, Reply
+from servers.fake.dialects import MLX_LM
 from servers.probe import probe
 from servers.spec import Server, ServerError, ServerSpec
 
@@ -81,13 +82,27 @@ async def test_the_files_of_this_machine_are_looked_at(
     monkeypatch: pytest.MonkeyPatch, path: str, meta: Any, here: bool, known: tuple[Any, ...]
 ) -> None:
     if not here:
-        for module in ("probe", "weights"):
-            monkeypatch.setattr(f"servers.{module}.trusts_environment", lambda _: True)
+        monkeypatch.setattr("servers.weights.trusts_environment", lambda _: True)
     async with FakeServer(Reply(), pages=pages_of(path, meta)) as fake:
         facts = await probe(server_of(fake))
 
     assert tuple(getattr(facts, name) for name in OF_THE_FILE) == known
-    assert (facts.machine is not None) == here
+    # Only a file that is the model's proves that the server runs here, and not at a tunnel's other end.
+    assert (facts.machine is not None) == (known[1] is not None)
+
+
+async def test_a_server_that_we_launched_runs_on_this_machine() -> None:
+    async with FakeServer(Reply(), pages=pages_of("/none/x.gguf")) as fake:
+        assert (await probe(replace(server_of(fake), command=("llama-server",)))).machine
+
+
+@pytest.mark.parametrize(("slots", "asked", "said"), [(2, 4, True), (2, 2, False), (None, 4, False)])
+async def test_fewer_slots_than_questions_in_flight_are_told(slots: int | None, asked: int, said: bool) -> None:
+    props = {name: value for name, value in {**PROPS, "total_slots": slots}.items() if value}
+    async with FakeServer(Reply(), pages={"/props": props}) as fake:
+        unmet = (await llama_server.facts(server_of(fake, slots=asked))).unmet
+
+    assert ["works on 2 question(s) at once, not on 4: the others wait" in one for one in unmet] == [True] * said
 
 
 @pytest.mark.parametrize(
@@ -113,7 +128,7 @@ async def test_the_files_template_counts_where_it_is_used(
 async def test_weights_that_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], raises: bool
 ) -> None:
-    def refuse(_: Path) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(hashing, "sha256", refuse)
@@ -136,27 +151,56 @@ async def test_of_a_routers_models_the_one_that_is_asked_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "kv_cache", "slots"),
+    ("flags", "slots"),
     [
-        pytest.param((), None, 4, id="the-models-own"),
-        pytest.param(("--kv-bits", "8", "--quantized-kv-start", "0"), "q8_0", 1, id="8-bit"),
-        pytest.param(("--kv-bits", "8", "--quantized-kv-start", "0", "--kv-bits=4"), "q4_0", 1, id="the-last-wins"),
-        pytest.param(("--kv-bits", "4"), None, 1, id="only-after-5000-tokens"),
-        pytest.param(("--kv-bits", "6", "--quantized-kv-start", "0"), None, 1, id="no-name"),
+        pytest.param((), 4, id="a-batch"),
+        pytest.param(("--kv-bits", "8", "--quantized-kv-start", "0"), 1, id="one-by-one"),
+        pytest.param(("--kv-bits=8",), 1, id="in-one-word"),
     ],
 )
-async def test_mlx_lm_is_believed_what_it_was_started_with(
-    tmp_path: Path, flags: tuple[str, ...], kv_cache: str | None, slots: int
-) -> None:
-    pages = {"/v1/models": {"data": [{"id": str(tmp_path)}]}}
-    async with FakeServer(Reply(), pages=pages) as fake:
-        attached = server_of(fake, runtime="mlx_lm", model=str(tmp_path), kv_cache="q4_0", slots=4)
-        launched = replace(attached, command=("mlx_lm.server", *flags))
-        ours, theirs = await mlx_lm.facts(launched), await mlx_lm.facts(attached)
+async def test_of_mlx_lm_only_what_it_says_is_known(tmp_path: Path, flags: tuple[str, ...], slots: int) -> None:
+    async with FakeServer(Reply(), dialect=MLX_LM, models=["owner/other", str(tmp_path)]) as fake:
+        attached = server_of(fake, runtime="mlx_lm", model=str(tmp_path), kv_cache="q8_0", slots=4)
+        launched = replace(attached, model="default_model", command=("mlx_lm.server", *flags))
+        ours, theirs = await mlx_lm.facts(launched), await mlx_lm.facts(replace(attached, model="default_model"))
 
-    assert (ours.kv_cache, ours.slots, ours.model_path, ours.model_id) == (kv_cache, slots, *[str(tmp_path)] * 2)
-    assert (theirs.kv_cache, theirs.slots, theirs.version) == (None, None, None)
-    assert theirs.model_path == str(tmp_path)
+    assert (ours.kv_cache, ours.slots, ours.model_path, ours.model_id) == (None, slots, *[str(tmp_path)] * 2)
+    assert ["works on 1 question(s) at once" in one for one in ours.unmet] == [True] * (slots == 1)
+    assert (theirs.kv_cache, theirs.slots, theirs.model_path, theirs.unmet) == (None, None, str(tmp_path), ())
+    assert ours.version == theirs.version == "mlx_lm 0.32.2, mlx 0.32.4"
+    assert [body["max_tokens"] for body in fake.prompts] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("models", "asked", "words"),
+    [
+        pytest.param(["owner/a"], "owner/a", "that it is owner/a rests on your word", id="nothing-proves-it"),
+        pytest.param(["owner/a", "/m/b"], "owner/a", "was started with /m/b, and answers with that", id="another"),
+        pytest.param(["owner/a", "/m/b"], "/m/b", None, id="started-with-it"),
+        pytest.param(["owner/a", "/m/b"], "default_model", None, id="whatever-it-has"),
+    ],
+)
+async def test_which_model_a_running_mlx_lm_has(models: list[str], asked: str, words: str | None) -> None:
+    async with FakeServer(Reply(), dialect=MLX_LM, models=models) as fake:
+        server = replace(server_of(fake, runtime="mlx_lm", model=asked), model="default_model")
+        unmet = (await mlx_lm.facts(server)).unmet
+
+    assert [words in sentence for sentence in unmet if words] == [True] * (words is not None)
+    assert len(unmet) == (words is not None)
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "version"),
+    [
+        ("0.32.2-0.32.4-macOS-15.1-arm64-arm-64bit-applegpu_g16s", "mlx_lm 0.32.2, mlx 0.32.4"),
+        ("0.33.0.dev20261101+abc-0.33.0-Linux-6-x86_64", "mlx_lm 0.33.0.dev20261101+abc, mlx 0.33.0"),
+        ("fp_5a1e", None),
+        ("", None),
+    ],
+)
+async def test_the_fingerprint_of_a_reply_tells_the_versions(fingerprint: str, version: str | None) -> None:
+    async with FakeServer(Reply(text="a", extra={"system_fingerprint": fingerprint})) as fake:
+        assert (await mlx_lm.facts(server_of(fake, runtime="mlx_lm"))).version == version
 
 
 async def test_a_model_of_the_hub_lies_in_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

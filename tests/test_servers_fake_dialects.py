@@ -14,7 +14,7 @@ import pytest
 from plain_http import CHAT, CUT, HI, TEMPLATE_OFF, THOUGHT, fake, get, joined, post, said, streamed
 
 from servers.fake import FakeModel, Reply
-from servers.fake_dialects import (
+from servers.fake.dialects import (
     DIALECTS,
     LLAMA_ROUTER,
     LLAMA_SERVER,

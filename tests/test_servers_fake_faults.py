@@ -1,6 +1,7 @@
 """Each dialect of the fake server has the real one's faults, and remembers what the real one remembers."""
 
 import json
+import re
 from typing import Any
 
 import httpx2
@@ -8,7 +9,7 @@ import pytest
 from plain_http import CHAT, CUT, HI, TEMPLATE_OFF, THOUGHT, fake, get, joined, post, said, streamed
 
 from servers.fake import FakeModel, FakeServer, Reply
-from servers.fake_dialects import (
+from servers.fake.dialects import (
     BROKEN,
     LLAMA_ROUTER,
     LLAMA_SERVER,
@@ -36,7 +37,7 @@ async def test_only_lm_studios_own_path_measures(path: str, *, stream: bool) -> 
 
 
 async def test_omlx_takes_cut_thinking_for_the_answer() -> None:
-    async with fake(OMLX, CUT) as server:
+    async with fake(OMLX, CUT, model=FakeModel(id="m", architecture="qwen3")) as server:
         [choice] = (await said(server))["choices"]
         parts = await streamed(server)
 
@@ -44,6 +45,33 @@ async def test_omlx_takes_cut_thinking_for_the_answer() -> None:
     assert choice["finish_reason"] == "length"
     assert joined(parts, "reasoning_content") == CUT.reasoning
     assert [d for p in parts[1:-1] if (d := p["choices"][0]["delta"].get("content"))] == [CUT.reasoning]
+
+
+@pytest.mark.parametrize(
+    "model", [FakeModel(id="m"), FakeModel(id="My-Gemma-4-4bit", architecture="qwen3")], ids=["by-config", "by-name"]
+)
+async def test_omlx_knows_the_cut_thinking_of_a_gemma_4(model: FakeModel) -> None:
+    async with fake(OMLX, CUT, model=model) as server:
+        [choice] = (await said(server, model=model.id))["choices"]
+
+    assert choice["message"] == {"role": "assistant", "reasoning_content": CUT.reasoning}
+
+
+async def test_omlx_reads_a_name_with_a_slash_in_a_path() -> None:
+    async with fake(OMLX, model=FakeModel(id="mlx/qwen 3", loaded=False)) as server:
+        loaded = (await post(server, "/v1/models/mlx%2Fqwen%203/load")).json()
+        [model] = (await get(server, "/v1/models/status")).json()["models"]
+
+    assert (loaded["model_id"], model["loaded"]) == ("mlx/qwen 3", True)
+
+
+@pytest.mark.parametrize(("form", "told"), [("gguf", "gguf"), ("mlx", "safetensors")])
+async def test_ollama_names_files_by_their_sums_and_mlx_by_its_files(form: Any, told: str) -> None:
+    async with fake(OLLAMA, model=FakeModel(id="m", format=form)) as server:
+        show = (await post(server, "/api/show", model="m")).json()
+
+    assert show["details"]["format"] == told
+    assert re.fullmatch(r"FROM /\S+/blobs/sha256-[0-9a-f]{64}\n", show["modelfile"])
 
 
 async def test_omlx_streams_a_chunk_of_another_model_first() -> None:

@@ -1,13 +1,19 @@
 """A model has one sum, reckoned once, whatever it consists of."""
 
+import asyncio
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from servers import hashing
+from servers import hashing, probe
 from servers.hashing import weights
-from servers.spec import ServerError
+from servers.spec import Server, ServerError, ServerFacts, ServerSpec
+
+SPEC = ServerSpec(runtime="llama_server", model="/dev/zero")
+FACTS = ServerFacts(runtime="llama_server", engine="e")
 
 
 @pytest.fixture
@@ -48,7 +54,7 @@ def test_a_sum_is_reckoned_once_until_the_file_changes(
     model.write_bytes(b"one")
     first = weights(model)
     with monkeypatch.context() as patched:
-        patched.setattr(hashlib, "file_digest", None)
+        patched.setattr(hashing, "sha256_of", None)
         assert weights(model) == first
     model.write_bytes(b"other")
 
@@ -67,6 +73,35 @@ def test_a_damaged_cache_only_costs_time(tmp_path: Path, cache: Path, content: b
     assert weights(model).bytes == 7
     assert hashing.cache_file() == cache
     assert list(cache.parent.iterdir()) == [cache]
+
+
+def test_a_cache_that_cannot_be_written_leaves_no_draft(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    model = tmp_path / "m.gguf"
+    model.write_bytes(b"weights")
+    monkeypatch.setattr(Path, "replace", refuse)
+
+    assert weights(model).bytes == 7
+    assert list(cache.parent.iterdir()) == []
+
+
+def test_who_does_not_wait_for_a_sum_stops_the_work(cache: Path) -> None:
+    server = Server(spec=SPEC, base_url="http://127.0.0.1:1/v1", model="m", engine="e", command=("x",))
+    endless = replace(FACTS, model_path="/dev/zero")
+
+    async def tired() -> None:
+        async with asyncio.timeout(0.2):
+            await probe._of_files(server, endless, Path("/dev/zero"))
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(tired())  # its end waits for all threads
+
+    assert time.monotonic() - began < 5
 
 
 def test_an_unreadable_model_is_named(tmp_path: Path, cache: Path) -> None:

@@ -1,13 +1,18 @@
-"""The KV cache is of the type that was asked for: llama.cpp's own log says so, in words and in MiB."""
+"""The KV cache is of the type that was asked for: llama.cpp says so in its log, mlx_lm shows it in its replies."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from evaluator import client
+from evaluator.records import Answer
+from servers.hashing import user_cache
 from servers.launch import launch
 from servers.probe import probe
-from servers.spec import KvType, ServerSpec
+from servers.runtimes import request
+from servers.spec import KvType, Prompt, Sampling, ServerSpec
+from servers.wheels import SMOLLM2
 
 pytestmark = pytest.mark.live
 
@@ -61,3 +66,35 @@ async def test_the_cache_shrinks_as_its_type_has_bits(
     assert {kv_cache: mib / whole for kv_cache, (_, mib) in found.items()} == pytest.approx(
         {kv_cache: bits / 16 for kv_cache, bits in BITS.items()}, rel=0.01
     )
+
+
+@pytest.fixture(scope="module")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give SmolLM2 as MLX: other than the lab model it has no sliding windows."""
+    pytest.importorskip("mlx_lm")
+    from evaluator.demo.to_mlx import convert  # noqa: PLC0415 - heavy, and only where MLX is
+
+    gguf = user_cache() / SMOLLM2.file
+    if not gguf.exists():
+        pytest.skip("SmolLM2 is not in the cache: `whichquant demo --model smollm2` fetches it")
+    out = tmp_path_factory.mktemp("mlx") / "smollm2"
+    convert(gguf, out, bits=4)
+    return out
+
+
+async def test_mlx_lm_serves_with_a_quantized_cache(smollm2: Path, tmp_path: Path) -> None:
+    prompt = Prompt(messages=({"role": "user", "content": "Tell me the story of a lighthouse keeper and his cat."},))
+    said: dict[KvType, str] = {}
+    for kv_cache in BITS:
+        spec = ServerSpec(runtime="mlx_lm", model=str(smollm2), kv_cache=kv_cache, startup_seconds=120)
+        async with launch(spec, log=tmp_path / "log") as server:
+            url, body = request(server, prompt, Sampling(max_tokens=24), stream=True)
+            async with client.connect(server.base_url, concurrency=1, silence=120) as http:
+                reply = await client.ask_once(http, url, body)
+        assert isinstance(reply, Answer), reply
+        assert reply.completion_tokens == 24
+        said[kv_cache] = reply.text
+
+    # It says nowhere of which type its cache is: that 4 bits leave their mark on a greedy reply is all that shows.
+    assert said["q4_0"] != said["f16"]
+    assert all(text.strip() for text in said.values())

@@ -17,7 +17,7 @@ from evaluator.cli import main
 from evaluator.servers_table import command
 from servers.discover import PORTS, ListedModel, Running
 from servers.fake import FakeModel, FakeServer, Reply
-from servers.fake_dialects import LM_STUDIO, MLX_LM, NO_HUB, OLLAMA, OMLX, VLLM
+from servers.fake.dialects import LM_STUDIO, MLX_LM, NO_HUB, OLLAMA, OMLX, VLLM
 
 BASE = "http://127.0.0.1:1234/v1"
 NASTY = "a\x1b[31mred\x07\u202e\n[bold]b[/bold]"

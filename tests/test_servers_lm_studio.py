@@ -1,5 +1,6 @@
 """LM Studio is asked in its own words; what it cannot be told, or was found not to do, is said."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 
 from servers.ask import ask
 from servers.fake import Answer, FakeModel, FakeServer, Reply
-from servers.fake_dialects import LM_STUDIO
+from servers.fake.dialects import LM_STUDIO
 from servers.lm_studio import facts, request, unsent
 from servers.spec import Prompt, Sampling, Server, ServerError, ServerFacts, ServerSpec
 
@@ -158,8 +159,8 @@ async def test_a_model_that_is_loaded_too_small_is_told_and_left_alone() -> None
         posted = [call.path for call in fake.calls if call.method == "POST"]
 
     assert [sentence.partition(":")[0] for sentence in unmet] == [
-        "the model is loaded with a context of 4096 tokens where 9000 are needed",
-        "LM Studio works on 4 requests at once, not 8",
+        "the model is loaded with a context of 4096 tokens for 4 questions at once, where 9000 are needed for each",
+        "LM Studio works on 4 question(s) at once, not on 8",
     ]
     assert posted == ["/api/v0/completions"]
 
@@ -187,8 +188,66 @@ async def test_a_model_that_is_not_loaded_is_loaded_once_and_large_enough() -> N
         loads = [call.body for call in fake.calls if call.path == "/api/v1/models/load"]
 
     assert loads == [{"model": KEY, "context_length": 18000}]
-    assert (first.context, first.unmet) == (18000, ())
+    assert (first.context, first.unmet) == (9000, ())
     assert second == first
+
+
+LOADED = "the model is loaded with a context of"
+
+
+@pytest.mark.parametrize(
+    ("settings", "loaded", "form", "context", "said"),
+    [
+        pytest.param({"context": 8192}, 8192, "gguf", 8192, [], id="one-alone-may-take-all"),
+        pytest.param({"context": 2048, "slots": 4}, 8192, "gguf", 2048, [], id="four-share-it"),
+        pytest.param(
+            {"context": 8192, "slots": 4},
+            8192,
+            "gguf",
+            2048,
+            [f"{LOADED} 8192 tokens for 4 questions at once, where 8192 are needed for each: .* lower concurrency"],
+            id="four-want-it-all",
+        ),
+        pytest.param({"context": 8192, "slots": 4}, 32768, "gguf", 8192, [], id="four-times-enough"),
+        pytest.param(
+            {"context": 9000},
+            8192,
+            "gguf",
+            8192,
+            [f"{LOADED} 8192 tokens where 9000 .* smaller max_tokens"],
+            id="small",
+        ),
+        pytest.param({"context": 8192, "slots": 4}, 8192, "mlx", 8192, [], id="mlx-gives-it-to-each"),
+    ],
+)
+async def test_what_each_question_gets_of_a_shared_context_is_told(
+    settings: dict[str, Any], loaded: int, form: str, context: int, said: list[str]
+) -> None:
+    instance = {"id": KEY, "config": {"context_length": loaded, "parallel": 4}}
+    facts = await facts_of(pages({**GEMMA, "loaded_instances": [instance], "format": form}), **settings)
+
+    assert facts.context == context
+    assert len(facts.unmet) == len(said)
+    assert all(re.search(words, sentence) for words, sentence in zip(said, facts.unmet, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("context", "form", "length", "each", "unmet"),
+    [
+        pytest.param(8192, "gguf", 32768, 8192, 0, id="four-times-8192"),
+        pytest.param(32768, "gguf", 32768, 8192, 1, id="no-more-than-the-model-takes"),
+        pytest.param(32768, "mlx", 32768, 32768, 0, id="mlx-takes-no-more-for-four"),
+    ],
+)
+async def test_a_model_is_loaded_with_room_for_all_questions_in_flight(
+    context: int, form: Any, length: int, each: int, unmet: int
+) -> None:
+    model = FakeModel(id=KEY, loaded=False, context=32768, format=form)
+    async with FakeServer(Reply(), dialect=LM_STUDIO, models=[model]) as fake:
+        found = await facts(attached(fake.base_url, context=context, slots=4))
+        loads = [call.body["context_length"] for call in fake.calls if call.path == "/api/v1/models/load"]
+
+    assert (loads, found.context, len(found.unmet)) == ([length], each, unmet)
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ async def test_lm_studio_is_left_as_it_was_found(studio: Studio, runs: bool, ste
     assert studio.calls[steps.index("unload")] == ["unload", "whichquant-1"]
     assert studio.running == runs
     assert "Waking up" in studio.log.read_text()
+    assert runs or ["server", "start", "--bind", "127.0.0.1"] in studio.calls
 
 
 @pytest.mark.parametrize(
@@ -331,3 +332,19 @@ async def test_an_lms_that_is_no_program_is_told(studio: Studio) -> None:
     with pytest.raises(ServerError, match="lms cannot be run: "):
         async with loaded(studio.spec(), studio.log):
             pytest.fail("it cannot be run")
+
+
+async def test_a_log_that_cannot_be_written_is_told(studio: Studio) -> None:
+    (studio.folder / "logs").write_text("a file where a folder should be")
+    with pytest.raises(ServerError, match=r"The log .*x.log cannot be written: "):
+        async with loaded(studio.spec(), studio.log):
+            pytest.fail("nowhere to write to")
+
+
+async def test_a_log_that_goes_away_while_it_is_used_is_told(studio: Studio) -> None:
+    async with loaded(studio.spec(), studio.log):
+        tool = lms.writing_to(studio.log, (str(studio.binary),))
+        studio.log.unlink()
+        studio.log.mkdir()
+        with pytest.raises(ServerError, match=r"The log .*x.log cannot be written: "):
+            await lms.run(tool, "ps", seconds=5)

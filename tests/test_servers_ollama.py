@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from servers import ollama
 from servers.ask import ask, root
 from servers.fake import Answer, FakeModel, FakeServer, Reply
-from servers.fake_dialects import OLLAMA
+from servers.fake.dialects import OLLAMA
 from servers.launch import launch
+from servers.probe import probe
 from servers.runtimes import request
 from servers.spec import KvType, Prompt, Sampling, Server, ServerError, ServerFacts, ServerSpec
 
+LAB = Path(__file__).parents[1] / "evaluator" / "demo" / "lab-full-f16.gguf"
 NAME = "gemma3:4b"
 CHAT = Prompt(messages=({"role": "user", "content": "hi"},))
 OURS = ServerSpec(runtime="ollama", model=NAME, context=8192)
@@ -166,7 +168,6 @@ def test_our_own_keeps_its_model_for_ever() -> None:
     [
         pytest.param(replace(OURS, kv_cache="q8_0", slots=4, thinking=True), [], id="ours-is-told-all"),
         pytest.param(replace(RUNNING, thinking=False), [], id="running"),
-        pytest.param(replace(RUNNING, kv_cache="q8_0"), ["kv_cache q8_0 is not sent"], id="running-cache"),
         pytest.param(replace(RUNNING, slots=4), ["concurrency 4 is not sent"], id="running-slots"),
     ],
 )
@@ -212,7 +213,6 @@ async def test_facts_of_one_that_runs(tmp_path: Path) -> None:
         model_sha256="a" * 64,
         parameters=4_000_000_000,
         quantization="Q4_K_M",
-        bits_per_weight=5.0,
         context=8192,
         thinking_default=True,
         chat_template_sha256=hashlib.sha256(b"{{ .Prompt }}").hexdigest(),
@@ -272,7 +272,22 @@ async def test_a_file_of_that_sum_on_this_machine_gives_the_exact_size(tmp_path:
 
     facts = await facts_of({"POST /api/show": show}, tmp_path / "log")
 
-    assert (facts.model_bytes, facts.bits_per_weight) == (1000, 4.0)
+    assert (facts.model_bytes, facts.bits_per_weight) == (1000, None)
+
+
+async def test_a_file_that_is_named_by_its_sum_is_read_and_not_hashed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = tmp_path / f"sha256-{'d' * 64}"
+    blob.symlink_to(LAB)
+    show = shown(modelfile=f"FROM {blob}\n", model_info={})
+    monkeypatch.setattr("servers.probe.weights", None)
+    async with FakeServer(Reply(), dialect=OLLAMA, models=[MODEL], pages={"POST /api/show": show}) as fake:
+        facts = await probe(server(replace(OURS, base_url=fake.base_url), fake.base_url), chat=False)
+
+    assert (facts.model_bytes, facts.model_sha256) == (LAB.stat().st_size, "d" * 64)
+    assert (facts.parameters, facts.bits_per_weight) == (8660224, 8 * 17339392 / 8660224)
+    assert facts.machine, "the file proves that it is this machine"
 
 
 @pytest.mark.parametrize(
@@ -291,7 +306,7 @@ async def test_a_file_of_that_sum_on_this_machine_gives_the_exact_size(tmp_path:
             {"slots": 4, "kv_cache": "q8_0"},
             {"details": {"format": "safetensors"}},
             MODEL,
-            ["MLX engine works on one question", "MLX engine has no KV cache of type q8_0"],
+            ["MLX engine works on 1 question(s) at once, not on 4", "MLX engine has no KV cache of type q8_0"],
             id="mlx",
         ),
         pytest.param({"kv_cache": "f16"}, {"details": {"format": "safetensors"}}, MODEL, [], id="mlx-plain-cache"),

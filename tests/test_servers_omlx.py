@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from servers import omlx
 from servers.fake import FakeServer, Reply
-from servers.fake_dialects import OMLX
-from servers.fake_spec import Answer, FakeModel
+from servers.fake.dialects import OMLX
+from servers.fake.spec import Answer, FakeModel
 from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
 
 CHAT = Prompt(messages=({"role": "user", "content": "hi"},))
@@ -221,6 +221,14 @@ async def test_it_is_ready_once_the_model_is_loaded(spec: ServerSpec, folder: Pa
         assert await omlx.ready(launched(spec, fake, folder))
 
     assert [call.path for call in fake.calls if call.method == "POST"] == ["/v1/models/gemma-4-4bit/load"]
+
+
+async def test_a_folder_for_temporary_files_may_lie_behind_a_link(spec: ServerSpec, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "var").symlink_to(tmp_path / "private")
+    model = FakeModel(id="gemma-4-4bit", path=str(tmp_path / "private" / "models" / "gemma-4-4bit"))
+    async with FakeServer(Reply(text="ok"), dialect=OMLX, models=(model,)) as fake:
+        assert await omlx.ready(launched(spec, fake, tmp_path / "var"))
 
 
 async def test_another_omlx_on_its_port_is_not_taken_for_it(spec: ServerSpec, folder: Path) -> None:

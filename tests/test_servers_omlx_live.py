@@ -185,7 +185,7 @@ async def test_one_that_runs_already_loads_what_it_had_unloaded(make: Make, tmp_
             facts = await omlx.facts(found)
             loaded = (await ask(f"{root(server.base_url)}/api/status")).get("loaded_models")
         port = int(root(server.base_url).rpartition(":")[2])
-        with pytest.raises(ServerError, match="another oMLX runs on this port"):
+        with pytest.raises(ServerError, match="is taken by another program"):
             async with launch(make(), log=tmp_path / "third", port=port):
                 pytest.fail("two servers on one port")
 

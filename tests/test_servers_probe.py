@@ -57,7 +57,10 @@ def test_base_url_is_completed(written: str, read: str) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["localhost:1234", "", "ftp://x/v1", "/v1", "http://[::1", "http://x:99999999", "http://x:0", "http://x:a/v1"],
+    [
+        *("localhost:1234", "", "ftp://x/v1", "/v1", "http://[::1", "http://x:99999999", "http://x:0", "http://x:a/v1"),
+        *("http://a b/v1", "http://a\tb/v1", "http://x/a b", "http://x\n.y/v1"),
+    ],
 )
 def test_what_is_no_address_is_refused(written: str) -> None:
     with pytest.raises(ServerError, match="is no address: write it like http://"):
@@ -72,6 +75,12 @@ def test_what_is_no_address_is_refused(written: str) -> None:
         ("http://me:secret@[::1", "is no address"),
         ("http://me:se/secret@x", "is no address"),
         ("me:secret@x:1", "is no address"),
+        ("http://me:se?secret@x", "is no address"),
+        ("http://x:1/v1?key=secret", "leave that out, put the key into an environment variable .* api_key_env"),
+        ("http://x:1/v1#secret", "leave that out, put the key into an environment variable .* api_key_env"),
+        ("http://x:1/v1?", "leave that out"),
+        ("x:1?key=secret", "is no address"),
+        ("x:1?key=me@secret", "is no address"),
     ],
 )
 def test_a_password_in_base_url_is_refused_without_saying_it(written: str, sentence: str) -> None:

@@ -173,6 +173,26 @@ def test_each_runtime_is_known_by_what_its_pages_hold(
 
 
 @pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        pytest.param({"details": {"family": "gemma3", "families": ["gemma3"]}}, True, id="gemma"),
+        pytest.param({"details": {"family": "bert", "families": ["bert"]}}, False, id="bert"),
+        pytest.param({"details": {"family": "nomic-bert", "families": None}}, False, id="nomic"),
+        pytest.param({"details": {"family": "bert"}, "capabilities": []}, False, id="no-capabilities-listed"),
+        pytest.param({"details": {"family": "qwen3"}, "capabilities": ["embedding"]}, False, id="embedding"),
+        pytest.param({"details": {"family": "qwen3"}, "capabilities": ["completion", "tools"]}, True, id="completion"),
+        pytest.param({"details": 7, "capabilities": 7}, True, id="odd"),
+        pytest.param({}, True, id="silent"),
+    ],
+)
+def test_ollamas_embedding_models_cannot_be_asked(told: dict[str, Any], asked: bool) -> None:
+    running = said({**OLLAMA, "/api/tags": {"models": [{"name": "gemma4:26b", **told}]}})
+
+    assert running
+    assert ("gemma4:26b" in [model.id for model in running.models]) == asked
+
+
+@pytest.mark.parametrize(
     ("pages", "other", "runtime", "version"),
     [
         pytest.param({}, UNAUTHORIZED, "openai", None, id="everything-shut"),

@@ -9,8 +9,8 @@ import pytest
 from servers import thinking
 from servers.ask import Heard
 from servers.fake import FakeServer, Reply
-from servers.fake_dialects import LLAMA_ROUTER, LLAMA_SERVER, LM_STUDIO, OLLAMA, Dialect
-from servers.fake_spec import FakeModel
+from servers.fake.dialects import LLAMA_ROUTER, LLAMA_SERVER, LM_STUDIO, OLLAMA, Dialect
+from servers.fake.spec import FakeModel
 from servers.launch import launch
 from servers.probe import probe
 from servers.spec import RuntimeName, Server, ServerSpec
@@ -117,7 +117,8 @@ async def test_those_with_words_of_their_own_are_counted_too(runtime: str, diale
 @pytest.mark.parametrize(
     ("runtime", "thinking", "command", "asks"),
     [
-        pytest.param("mlx_lm", None, ("mlx_lm.server",), False, id="ours-and-silent"),
+        pytest.param("mlx_lm", None, ("mlx_lm.server",), True, id="ours-and-silent"),
+        pytest.param("omlx", None, ("omlx",), True, id="ours-and-silent-too"),
         pytest.param("mlx_lm", False, ("mlx_lm.server",), True, id="ours"),
         pytest.param("vllm", None, (), True, id="attached"),
         pytest.param("openai", None, (), False, id="unknown-and-silent"),

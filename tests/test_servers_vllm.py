@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from servers import vllm
 from servers.ask import ask
 from servers.fake import FakeModel, FakeServer, Reply
-from servers.fake_dialects import VLLM
+from servers.fake.dialects import VLLM
 from servers.launch import launch
 from servers.runtimes import request
 from servers.spec import Prompt, Sampling, Server, ServerError, ServerFacts, ServerSpec
@@ -70,7 +70,6 @@ def test_thinking_is_said_whenever_the_study_does(thinking: bool | None) -> None
     ("spec", "sampling", "sentences"),
     [
         pytest.param({"slots": 8, "thinking": True}, Sampling(seed=1), [], id="all-is-sent"),
-        pytest.param({"kv_cache": "q8_0"}, Sampling(), ["kv_cache q8_0 is not sent"], id="cache"),
         pytest.param({}, Sampling(temperature=0.005), ["temperature 0.005 is sent, but"], id="nearly-greedy"),
         pytest.param({}, Sampling(temperature=0.01), [], id="warm-enough"),
     ],

@@ -100,7 +100,7 @@ def test_everything_in_the_file_arrives_in_the_study() -> None:
         ),
         pytest.param(
             "model: some-model",
-            "model: m\n    context: 4096",
+            "model: m\n    context: 40960",
             "16: variants[2].context: a server that runs",
             id="set-there",
         ),

@@ -33,6 +33,7 @@ class _Row(msgspec.Struct, frozen=True):
     test: str
 
 
+@cache
 def load(*, form: Format = "chat") -> tuple[Question, ...]:
     """Read all 164 problems: a chat prompt that asks for the whole function, or the raw text to go on with."""
     return tuple(

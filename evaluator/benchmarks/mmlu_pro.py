@@ -46,6 +46,7 @@ class _Row(msgspec.Struct, frozen=True):
     cot_content: str = ""
 
 
+@cache
 def load(*, shots: int = 5, form: Format = "chat") -> tuple[Question, ...]:
     """Read all 12,032 test questions, each with its prompt of `shots` worked examples (0 to 5)."""
     examples = _examples()

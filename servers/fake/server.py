@@ -1,28 +1,16 @@
-"""A scripted server, for tests, dry runs and fault injection.
+"""The fake server: no framework, asyncio alone."""
 
-`async with FakeServer(Reply(text="The answer is (B).")) as fake:` and then `fake.base_url`, `fake.requests`.
-From code that is not async, `with FakeServer(...) as fake:` runs it in a thread. No framework: asyncio alone.
-With `dialect=OMLX` (of servers.fake_dialects) it speaks as that runtime does, its faults included.
-As a program: `python -m servers.fake --dialect omlx --port 8017`.
-"""
-
-import argparse
 import asyncio
 import contextlib
 import json
-import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Self
 
-from servers.fake_dialects import DIALECTS
-from servers.fake_reply import Fault, Reply, settled
-from servers.fake_spec import PLAIN, Answer, Call, Dialect, FakeModel, Page, Turn, state_of
-from servers.fake_wire import read, send_answer, send_stream, send_whole
-
-__all__ = ["Answer", "Call", "FakeModel", "FakeServer", "Fault", "Reply", "Script"]
-
+from servers.fake.reply import Reply, settled
+from servers.fake.spec import PLAIN, Answer, Call, Dialect, FakeModel, Page, Turn, state_of
+from servers.fake.wire import read, send_answer, send_stream, send_whole
 
 Script = Reply | Sequence[Reply] | Callable[[Any, int], Reply]
 """One reply for all; one after the other, the last for ever (a fault that heals); or made from body and number."""
@@ -187,31 +175,3 @@ class FakeServer:
         if isinstance(self._reply, Sequence):
             return self._reply[min(number, len(self._reply) - 1)]
         return self._reply(body, number)
-
-
-async def _serve_until_told(fake: FakeServer) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stop.set)
-    async with fake:
-        print(f"listening at {fake.base_url}", flush=True)  # noqa: T201 - what its log is to show
-        await stop.wait()
-
-
-def main() -> None:
-    """Serve until SIGTERM; further arguments, as the real programs take, are ignored."""
-    parser = argparse.ArgumentParser(prog="python -m servers.fake", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--dialect", choices=DIALECTS, default=PLAIN.name)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--model", default="fake")
-    parser.add_argument("--text", default="The answer is (B).")
-    parser.add_argument("--reasoning", default="")
-    parser.add_argument("--loading", type=int, default=0, help="answer so many requests with 503")
-    told, _ = parser.parse_known_args()
-    reply = Reply(text=told.text, reasoning=told.reasoning)
-    fake = FakeServer(reply, dialect=DIALECTS[told.dialect], models=(told.model,), port=told.port, loading=told.loading)
-    asyncio.run(_serve_until_told(fake))
-
-
-if __name__ == "__main__":
-    main()

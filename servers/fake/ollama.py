@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from servers.fake_reply import Reply, pieces, tokens, within
-from servers.fake_spec import (
+from servers.fake.reply import Reply, pieces, tokens, within
+from servers.fake.spec import (
     Answer,
     Call,
     Dialect,
@@ -21,6 +21,7 @@ from servers.fake_spec import (
 )
 
 VERSION = "0.33.0"
+_STORE = "/usr/share/ollama/.ollama/models/blobs"
 _TIME = "2026-01-01T00:00:00Z"
 _EFFORTS = {"none": False, **dict.fromkeys(("minimal", "low", "medium", "high", "xhigh", "ultra", "max"), True)}
 
@@ -160,7 +161,7 @@ def _openai_parts(turn: Turn) -> list[dict[str, Any]]:
 def _details(model: FakeModel) -> dict[str, Any]:
     return {
         "parent_model": "",
-        "format": model.format,
+        "format": "safetensors" if model.format == "mlx" else model.format,
         "family": model.architecture,
         "families": [model.architecture],
         "parameter_size": f"{model.parameters / 1e9:.1f}B",
@@ -169,8 +170,12 @@ def _details(model: FakeModel) -> dict[str, Any]:
 
 
 def _entry(model: FakeModel) -> dict[str, Any]:
-    digest = hashlib.sha256(model.id.encode()).hexdigest()
-    return {"name": model.id, "model": model.id, "size": model.bytes, "digest": digest, "details": _details(model)}
+    details = _details(model)
+    return {"name": model.id, "model": model.id, "size": model.bytes, "digest": _digest(model), "details": details}
+
+
+def _digest(model: FakeModel) -> str:
+    return hashlib.sha256(model.id.encode()).hexdigest()
 
 
 def _tags(state: State, _call: Call) -> dict[str, Any]:
@@ -201,7 +206,7 @@ def _show(state: State, call: Call) -> Any:  # noqa: ANN401 - JSON
     }
     capabilities = ["completion", *(["thinking"] if model.thinking is not None else [])]
     return {
-        "modelfile": f"FROM {model.path}\n",
+        "modelfile": f"FROM {_STORE}/sha256-{_digest(model)}\n",
         "parameters": "temperature 1\ntop_k 64\ntop_p 0.95",
         "template": model.template,
         "details": _details(model),

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from servers.fake_reply import Reply
-from servers.fake_spec import Answer, Call, Dialect
+from servers.fake.reply import Reply
+from servers.fake.spec import Answer, Call, Dialect
 
 
 async def read(reader: asyncio.StreamReader) -> Call:

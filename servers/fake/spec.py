@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from servers.fake_reply import Reply, chunks, error_body, whole
+from servers.fake.reply import Reply, chunks, error_body, whole
 
 
 class Call(NamedTuple):

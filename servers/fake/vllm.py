@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from servers.fake_reply import Reply, within
-from servers.fake_spec import Answer, Call, Dialect, State, listing, spoken, template_switch
+from servers.fake.reply import Reply, within
+from servers.fake.spec import Answer, Call, Dialect, State, listing, spoken, template_switch
 
 VERSION = "0.26.0"
 _TYPES = {400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError"}

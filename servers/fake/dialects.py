@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from servers.fake_llama_server import LLAMA_ROUTER, LLAMA_SERVER
-from servers.fake_lm_studio import LM_STUDIO
-from servers.fake_mlx_lm import BROKEN, MLX_LM, NO_HUB
-from servers.fake_ollama import OLLAMA
-from servers.fake_omlx import OMLX
-from servers.fake_spec import PLAIN, Dialect
-from servers.fake_vllm import VLLM
+from servers.fake.llama_server import LLAMA_ROUTER, LLAMA_SERVER
+from servers.fake.lm_studio import LM_STUDIO
+from servers.fake.mlx_lm import BROKEN, MLX_LM, NO_HUB
+from servers.fake.ollama import OLLAMA
+from servers.fake.omlx import OMLX
+from servers.fake.spec import PLAIN, Dialect
+from servers.fake.vllm import VLLM
 
 __all__ = [
     "BROKEN",

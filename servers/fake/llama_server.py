@@ -3,8 +3,8 @@
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
-from servers.fake_reply import Reply, candidates, tokens, within
-from servers.fake_spec import (
+from servers.fake.reply import Reply, candidates, tokens, within
+from servers.fake.spec import (
     Answer,
     Call,
     Dialect,

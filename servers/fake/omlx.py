@@ -1,11 +1,12 @@
 """The fake server as oMLX (0.4.1)."""
 
 from typing import Any
+from urllib.parse import unquote
 
 from msgspec.structs import replace
 
-from servers.fake_reply import Reply, usage_of, within
-from servers.fake_spec import (
+from servers.fake.reply import Reply, usage_of, within
+from servers.fake.spec import (
     Answer,
     Call,
     Dialect,
@@ -50,10 +51,21 @@ def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
     return within(said, call.body.get("max_tokens", _MAX_TOKENS))
 
 
+def _leaks(turn: Turn) -> bool:
+    """Whether it takes thoughts that were cut for the answer: where <think> is not closed, so not of a Gemma 4.
+
+    It goes by the type in a model's config or else by the name (adapter/output_parser.py, api/thinking.py).
+    """
+    model = turn.state.models.get(turn.name)
+    gemma = model is not None and model.architecture == "gemma4"
+    named = any(part in turn.name.lower() for part in ("gemma-4", "gemma4"))
+    return turn.chat and turn.reply.thinking_cut and not (gemma or named)
+
+
 def _whole(turn: Turn) -> dict[str, Any]:
-    """Return the body; of thinking that was cut, the thoughts as if they were the answer."""
+    """Return the body; of thinking that leaks, the thoughts as if they were the answer."""
     reply = turn.reply
-    leaked = replace(reply, text=reply.reasoning, reasoning="") if reply.thinking_cut and turn.chat else reply
+    leaked = replace(reply, text=reply.reasoning, reasoning="") if _leaks(turn) else reply
     body = openai_whole(turn._replace(reply=leaked))
     if "usage" in body:
         body["usage"] = {**_usage(reply), "total_time": 0.5}
@@ -63,9 +75,9 @@ def _whole(turn: Turn) -> dict[str, Any]:
 
 
 def _parts(turn: Turn) -> list[dict[str, Any]]:
-    """Return the chunks, an empty one of another model first; cut thinking comes twice, the second time as content."""
+    """Return the chunks, an empty one of another model first; thinking that leaks comes again, as content."""
     parts = openai_parts(turn)
-    if turn.chat and turn.reply.thinking_cut and turn.reply.fault != "cut":
+    if _leaks(turn) and turn.reply.fault != "cut":
         end = next(i for i, part in enumerate(parts) if part["choices"] and part["choices"][0]["finish_reason"])
         again = {"index": 0, "finish_reason": None, "delta": {"content": turn.reply.reasoning}}
         parts.insert(end, {**parts[0], "choices": [again]})
@@ -160,7 +172,7 @@ def _unload(state: State, call: Call) -> Any:  # noqa: ANN401 - JSON
 
 
 def _named(call: Call) -> str:
-    return call.path.removeprefix("/v1/models/").rpartition("/")[0]
+    return unquote(call.path.removeprefix("/v1/models/").rpartition("/")[0])
 
 
 _ROUTE = Route(whole=_whole, parts=_parts)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from servers.fake_reply import Reply, candidates, within
-from servers.fake_spec import (
+from servers.fake.reply import Reply, candidates, within
+from servers.fake.spec import (
     Answer,
     Call,
     Dialect,

@@ -1,0 +1,38 @@
+"""The fake server as a program: `python -m servers.fake --dialect omlx --port 8017`."""
+
+import argparse
+import asyncio
+import signal
+
+from servers.fake.dialects import DIALECTS
+from servers.fake.reply import Reply
+from servers.fake.server import FakeServer
+from servers.fake.spec import PLAIN
+
+
+async def _serve_until_told(fake: FakeServer) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    async with fake:
+        print(f"listening at {fake.base_url}", flush=True)  # noqa: T201 - what its log is to show
+        await stop.wait()
+
+
+def main() -> None:
+    """Serve until SIGTERM; further arguments, as the real programs take, are ignored."""
+    parser = argparse.ArgumentParser(prog="python -m servers.fake", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--dialect", choices=DIALECTS, default=PLAIN.name)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--model", default="fake")
+    parser.add_argument("--text", default="The answer is (B).")
+    parser.add_argument("--reasoning", default="")
+    parser.add_argument("--loading", type=int, default=0, help="answer so many requests with 503")
+    told, _ = parser.parse_known_args()
+    reply = Reply(text=told.text, reasoning=told.reasoning)
+    fake = FakeServer(reply, dialect=DIALECTS[told.dialect], models=(told.model,), port=told.port, loading=told.loading)
+    asyncio.run(_serve_until_told(fake))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Words that several kinds of server have in common."""
+
+from collections.abc import Sequence
+
+_SHOWN = 12
+
+
+def listed(names: Sequence[str]) -> str:
+    """Put names into a row, the first of them where they are many: `a, b and 3 more`."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def waiting(who: str, slots: int | None, asked: int) -> tuple[str, ...]:
+    """Say that a server works on fewer questions at once than the study asks; nothing where it does not, or unknown.
+
+    Args:
+        who: The server.
+        slots: Questions that it works on at once.
+        asked: The study's concurrency.
+    """
+    if slots is None or slots >= asked:
+        return ()
+    told = f"{who} works on {slots} question(s) at once, not on {asked}"
+    return (f"{told}: the others wait in line, so that the time to their first token is not the model's",)
