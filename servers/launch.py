@@ -1,5 +1,6 @@
 """Make a server answer for as long as it is needed, and leave nothing behind."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -79,10 +80,11 @@ def _refuse_ours(spec: ServerSpec) -> None:
 
 def _keep(folder: Path, log: Path) -> None:
     """Copy what a server reads at its start to its log: the folder is gone afterwards."""
-    for file in folder.rglob("*.*"):
-        if file.is_file() and not any(part.is_symlink() for part in (file, *file.parents)):
-            log.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, log.with_name(f"{log.stem}.{file.name}"))
+    with contextlib.suppress(OSError):  # whoever cannot write the log is told so by the start
+        log.parent.mkdir(parents=True, exist_ok=True)
+        for file in folder.rglob("*.*"):
+            if file.is_file() and not any(part.is_symlink() for part in (file, *file.parents)):
+                shutil.copyfile(file, log.with_name(f"{log.stem}.{file.name}"))
 
 
 @contextmanager
