@@ -28,11 +28,13 @@ def html(report: Report) -> str:
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8"))
+    known = [variant for variant in report.plan.study.variants if variant.name in report.facts]
     return template.render(
         report=report,
         study=report.plan.study,
         words=words,
-        who=who,
+        facts=tuple(zip(*(who(report.facts[v.name]) for v in known), strict=True)),
+        known=known,
         spans=_spans(report.comparisons),
         kind=_kind,
     )

@@ -25,7 +25,7 @@ def who(facts: ServerFacts) -> tuple[tuple[str, str], ...]:
         ("model sha256", facts.model_sha256),
         ("chat template sha256", facts.chat_template_sha256),
         ("machine", _machine(facts.machine)),
-        ("whichquant's adapter was tested", facts.adapter),
+        ("adapter tested", facts.adapter),
     )
     return tuple((what, how or UNKNOWN) for what, how in pairs)
 
