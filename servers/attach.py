@@ -9,7 +9,7 @@ from servers.request import headers
 from servers.spec import Server, ServerError, ServerSpec, SpecError
 from servers.words import listed
 
-_LISTS_ALL: frozenset[str] = frozenset({"llama_server", "omlx", "ollama", "lm_studio", "vllm"})
+_LISTS_ALL: frozenset[str] = frozenset({"omlx", "ollama", "lm_studio", "vllm"})
 """Runtimes whose list of models is complete, and which do something else, or nothing, for a name that is not on it."""
 
 
@@ -72,8 +72,8 @@ def _model(spec: ServerSpec, running: Running) -> str:
     if running.runtime == "ollama" and f"{spec.model}:latest" in ids:
         return f"{spec.model}:latest"
     if spec.model:
-        # mlx_lm.server has an empty list where the hub's cache does not exist, and is right otherwise.
-        complete = running.runtime in _LISTS_ALL or (running.runtime == "mlx_lm" and ids)
+        # A llama-server with one model answers with it whatever it is called; one with several is a router.
+        complete = running.runtime in _LISTS_ALL or (running.runtime == "llama_server" and len(ids) > 1)
         if complete and spec.model not in ids:
             raise SpecError(
                 f'{running.name} at {running.base_url} has no model "{spec.model}"; it has {listed(ids) or "none"}.'
