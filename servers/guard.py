@@ -1,12 +1,14 @@
 """Hold a server's life line: when whichquant goes, the server goes.
 
-Run as `python -I -S guard.py -- command...`, leader of its own session. Standard input is a pipe
-whose other end only whichquant holds, so end of file means that whichquant stopped, however it
-stopped: `kill -9` closes pipes too. Needs nothing but the standard library, on Linux and macOS.
+Run as `python -I -S guard.py [FOLDER] -- command...`, leader of its own session. Standard input is a
+pipe whose other end only whichquant holds, so end of file means that whichquant stopped, however it
+stopped: `kill -9` closes pipes too. FOLDER, what the server reads at its start, is removed with it.
+Needs nothing but the standard library, on Linux and macOS.
 """
 
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +21,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 def main(argv: Sequence[str]) -> int:
     """Run the command after `--` until it ends, standard input ends, or a signal comes."""
-    command = list(argv[argv.index("--") + 1 :])
+    mark = argv.index("--")
+    folder, command = argv[:mark], list(argv[mark + 1 :])
     wake = _wake_on(*_SIGNALS, signal.SIGCHLD)
     try:
         # The server stays in the guard's own group, so that one signal to the group ends all, guard included.
@@ -29,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
         return 127
     code = _wait(child, wake)
     if code is None:
-        _end(child)
+        _end(child, folder)
         return 0
     _ignore_and_signal_group()
     return code if code >= 0 else 128 - code
@@ -68,14 +71,18 @@ def _ignore_and_signal_group() -> None:
     os.killpg(0, signal.SIGTERM)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Ask the whole group to stop, wait, then kill it; the guard dies with it."""
+def _end(child: subprocess.Popen[bytes], folders: Sequence[str]) -> None:
+    """Ask the whole group to stop, wait, remove what it read, then kill it; the guard dies with it."""
     _ignore_and_signal_group()
     try:
         child.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
         print(f"still running {GRACE_SECONDS:g} s after SIGTERM: killed", file=sys.stderr)  # noqa: T201
+        child.kill()
+        child.wait()
     sys.stderr.flush()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 

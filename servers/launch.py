@@ -121,5 +121,6 @@ async def _start(
         ready=lambda child, at: runtime.ready(server(child, at)),
         seconds=spec.startup_seconds,
         port=port,
+        folder=folder,
     )
     return server(child, at), child

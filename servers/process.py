@@ -80,13 +80,14 @@ def chosen_port(port: int) -> int:
     return port
 
 
-def start(command: Sequence[str], env: Mapping[str, str | None], log: Path) -> Child:
+def start(command: Sequence[str], env: Mapping[str, str | None], log: Path, folder: Path | None = None) -> Child:
     """Start the command in a session of its own, its output appended to the log.
 
     Args:
         command: Program and arguments.
         env: Variables on top of the ones that whichquant has; None takes one away.
         log: File for standard output and standard error; its directory is made.
+        folder: What it reads and nobody needs afterwards: removed with it when whichquant cannot do so any more.
 
     Raises:
         ServerError: The log cannot be written, or no process be started.
@@ -99,7 +100,7 @@ def start(command: Sequence[str], env: Mapping[str, str | None], log: Path) -> C
         with log.open("ab") as output:
             log_start = output.tell()
             guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), "--", *command],
+                [sys.executable, "-I", "-S", str(GUARD), *([str(folder)] if folder else []), "--", *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -122,6 +123,7 @@ async def started(
     ready: Callable[[Child, int], Awaitable[bool]],
     seconds: float,
     port: int | None = None,
+    folder: Path | None = None,
 ) -> tuple[Child, int]:
     """Start a server on a port of this machine, wait until it answers, and return it with its port.
 
@@ -132,6 +134,7 @@ async def started(
         ready: Asks the server once.
         seconds: How long to wait.
         port: The only one to try; None tries free ones.
+        folder: See `start`.
 
     Raises:
         ServerError: It did not start; nothing of it is left.
@@ -139,7 +142,7 @@ async def started(
     for left in reversed(range(_PORTS_TO_TRY if port is None else 1)):
         at = free_port() if port is None else chosen_port(port)
         words, variables = command(at), env(at)
-        child = start(words, variables, log)
+        child = start(words, variables, log, folder)
         try:
             await wait_ready(child, functools.partial(ready, child, at), timeout=seconds)
         except PortTakenError:

@@ -149,6 +149,17 @@ async def test_a_second_interrupt_does_not_wait_for_the_grace(log: Path) -> None
     assert time.monotonic() - began < 2
 
 
+async def test_what_it_read_goes_with_it(log: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "settings"
+    (folder / "below").mkdir(parents=True)
+    (folder / "below" / "file").touch()
+    child = process.start(python(SLEEP), {}, log, folder)
+
+    await process.stop(child)
+
+    assert not folder.exists()
+
+
 async def test_stop_of_a_dead_server_returns(log: Path) -> None:
     child = process.start(python("pass"), {}, log)
     child.guard.wait(10)
