@@ -120,6 +120,26 @@ def report(run_folder: Path) -> None:
     _exit(lambda console: again(run_folder, console))
 
 
+@main.command()
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option("--benchmark", type=click.Choice(["mmlu_pro", "humaneval"]), required=True)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Left out: standard output.")
+def grade(file: str, benchmark: Literal["mmlu_pro", "humaneval"], output: Path | None) -> None:
+    """Grade answers that were made elsewhere: JSON lines in FILE (- for standard input), JSON lines out."""
+    from evaluator.grade_file import grade_file  # noqa: PLC0415
+
+    _exit(lambda console: grade_file(file, benchmark, output, console))
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+def regrade(run_folder: Path) -> None:
+    """Grade the records in the folder RUN again with today's graders, and say what changed."""
+    from evaluator.regrade import regrade as conduct_regrade  # noqa: PLC0415
+
+    _exit(lambda console: conduct_regrade(run_folder, console))
+
+
 @main.command("servers")
 @click.option("--host", metavar="HOST", help="Machine to look at.  [default: this one]")
 @click.option(

@@ -17,11 +17,13 @@ _FONTS = tuple(
     rf"\{name}{{"
     for name in ("text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mathsf", "mathit", "mathtt", "boldsymbol")
 )
-_CHARACTERS = str.maketrans(
-    dict.fromkeys("*_`${\r" + phrases.BOX + phrases.BRACE)
-    | {"}": phrases.BRACE, "\xa0": " ", "\u2013": "-", "\u2014": "-", "\u2192": ">"}
-    | {"\uff08": "(", "\uff09": ")", "\uff1a": ":"}
-    | {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
+# A chain of replacements, and not str.translate, which is eight times slower where a text has any character beyond
+# ASCII; what is taken out goes first, so that none of what is put in is taken for it.
+_CHARACTERS: tuple[tuple[str, str], ...] = (
+    *((mark, "") for mark in "*_`${\r" + phrases.BOX + phrases.BRACE),
+    *(("}", phrases.BRACE), ("\xa0", " "), ("\u2013", "-"), ("\u2014", "-"), ("\u2192", ">")),
+    *(("\uff08", "("), ("\uff09", ")"), ("\uff1a", ":")),
+    *(("\u2018", "'"), ("\u2019", "'"), ("\u201c", '"'), ("\u201d", '"')),
 )
 _ALONE = re.compile(r"[\"'(\[*_`$#\s]{0,8}([A-Z])[\"')\]*_`$.\s]{0,8}")
 
@@ -69,7 +71,9 @@ def _without_markup(text: str) -> str:
         text = text.replace(font, "")
     for bracket in (r"\(", r"\)", r"\[", r"\]"):
         text = text.replace(bracket, "")
-    return text.translate(_CHARACTERS).replace("\\boxed\x03", phrases.BOX).replace("\\", "")
+    for mark, plain in _CHARACTERS:
+        text = text.replace(mark, plain)
+    return text.replace("\\boxed\x03", phrases.BOX).replace("\\", "")
 
 
 def _commitments(plain: str, texts: dict[str, str]) -> list[_Commitment]:

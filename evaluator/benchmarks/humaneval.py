@@ -8,7 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from evaluator.records import Question
+from evaluator.benchmarks.extract_code import extract_code
+from evaluator.records import Extraction, Question
+from evaluator.thinking import split_thinking
 from servers.spec import Prompt
 
 NAME = "HumanEval"
@@ -47,6 +49,27 @@ def load(*, form: Format = "chat") -> tuple[Question, ...]:
             tests=row.test,
         )
         for row in _rows()
+    )
+
+
+def extract(text: str, problem: Question) -> Extraction:
+    """Put together the program that a reply amounts to, without the tests; its thinking is taken out first.
+
+    Args:
+        text: the reply, with or without thinking in it.
+        problem: one of `load()`'s; in its completion form the reply continues the prompt.
+
+    Returns:
+        The program and the rule that made it; None for the program when there is none, or the thinking never ends.
+    """
+    thought = split_thinking(text)
+    if thought.unclosed:
+        return Extraction(value=None, why="the thinking never ends")
+    return extract_code(
+        thought.answer,
+        code_prompt=problem.code_prompt,
+        entry_point=problem.answer,
+        completion=not problem.prompt.chat,
     )
 
 

@@ -14,7 +14,9 @@ from typing import Literal
 
 import msgspec
 
-from evaluator.records import Question
+from evaluator.benchmarks.extract_choice import extract_choice
+from evaluator.records import Extraction, Question
+from evaluator.thinking import split_thinking
 from servers.spec import Prompt
 
 NAME = "MMLU-Pro"
@@ -62,6 +64,23 @@ def load(*, shots: int = 5, form: Format = "chat") -> tuple[Question, ...]:
         )
         for row in _rows(gzip.decompress(_TEST.read_bytes()))
     )
+
+
+def extract(text: str, letters: str, options: tuple[str, ...] = ()) -> Extraction:
+    """Read the letter that a reply commits to; its thinking is taken out first.
+
+    Args:
+        text: the reply, with or without thinking in it.
+        letters: the letters of the question's options, such as `ABCD`.
+        options: their texts, if known; an option's text then stands for its letter.
+
+    Returns:
+        The letter and the rule that found it; None for the letter when there is none, or the thinking never ends.
+    """
+    thought = split_thinking(text)
+    if thought.unclosed:
+        return Extraction(value=None, why="the thinking never ends")
+    return extract_choice(thought.answer, letters, options)
 
 
 @cache

@@ -74,6 +74,12 @@ def earlier_problems(folder: Path) -> dict[str, str]:
     return {str(name): str(why) for name, why in _last_report(folder).get("problems", {}).items()}
 
 
+def earlier_grader(folder: Path) -> str | None:
+    """Read from a run's last report which version of the grader its grades are by; None without a report."""
+    version = _last_report(folder).get("grader")
+    return None if version is None else str(version)
+
+
 def is_finished(folder: Path) -> bool:
     """Whether a run's last report misses no variant and no question."""
     last = _last_report(folder)

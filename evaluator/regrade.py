@@ -1,0 +1,96 @@
+"""Grade a run's records again with today's graders, and say what that changed."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from evaluator import grade
+from evaluator.conduct import again
+from evaluator.plain import plain
+from evaluator.records import Grade, Key
+from evaluator.report import words
+from evaluator.report.assemble import earlier_grader
+from evaluator.study import StudyError
+
+_EXAMPLES = 5
+"""Questions named for each kind of change."""
+
+Grades = Mapping[tuple[str, Key], Grade]
+
+
+def regrade(folder: Path, console: Console) -> int:
+    """Grade a run's records again, write its report again, and say which outcomes changed; give the exit code.
+
+    Raises:
+        StudyError: the folder holds no run, or a damaged one, or one whose code cannot be run again here.
+    """
+    version, before = earlier_grader(folder), _read(folder)
+    code = again(folder, console)
+    now = _read(folder)
+    console.print(Text(f"\nGraded by {_versions(version)}", style="bold"))
+    for line in _changes(before, now):
+        console.print(Text(plain(line)), soft_wrap=True)
+    return code
+
+
+def _versions(before: str | None) -> str:
+    if before is None:
+        return f"grader {grade.VERSION}; there was no report before"
+    if before == grade.VERSION:
+        return f"grader {grade.VERSION}, as before"
+    return f"grader {grade.VERSION}, before by grader {before}"
+
+
+def _read(folder: Path) -> Grades:
+    path = folder / "grades.jsonl"
+    if not path.exists():
+        return {}
+    grades: dict[tuple[str, Key], Grade] = {}
+    decoder = msgspec.json.Decoder(Grade)
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            one = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StudyError(f"{path}:{number}: not a grade ({error}): remove the file, it is made anew") from None
+        grades[one.variant, one.key] = one
+    return grades
+
+
+def _changes(before: Grades, now: Grades) -> Iterator[str]:
+    """Say for each variant and benchmark what changed, kind by kind."""
+    parts: dict[tuple[str, str], list[tuple[Grade, Grade]]] = defaultdict(list)
+    for (variant, key), new in now.items():
+        if old := before.get((variant, key)):
+            parts[variant, key.benchmark].append((old, new))
+    said = [line for (variant, benchmark), pairs in parts.items() for line in _part(variant, benchmark, pairs)]
+    yield from said
+    if first := len(now.keys() - before.keys()):
+        yield f"{first:,} graded for the first time"
+    if gone := len(before.keys() - now.keys()):
+        yield f"{gone:,} graded before, but no longer part of the study"
+    if parts and not said:
+        yield "nothing changed"
+
+
+def _part(variant: str, benchmark: str, pairs: list[tuple[Grade, Grade]]) -> Iterator[str]:
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for old, new in pairs:
+        if kind := _kind(old, new):
+            kinds[kind].append(new.key.question_id)
+    if kinds:
+        outcomes = sum(old.outcome != new.outcome for old, new in pairs)
+        yield f"{variant}, {words.name(benchmark)}: {outcomes:,} of {len(pairs):,} outcomes changed"
+    for kind, ids in sorted(kinds.items(), key=lambda item: -len(item[1])):
+        more = ", \u2026" if len(ids) > _EXAMPLES else ""
+        yield f"  {kind} {len(ids):,} (questions {', '.join(ids[:_EXAMPLES])}{more})"
+
+
+def _kind(old: Grade, new: Grade) -> str:
+    """Name the change; empty when there is none."""
+    if old.outcome != new.outcome:
+        return f"{old.outcome} -> {new.outcome}"
+    return f"still {new.outcome}, but another answer was read" if old.extracted != new.extracted else ""
