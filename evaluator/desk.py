@@ -17,7 +17,7 @@ from servers.causes import cause
 from servers.launch import alive
 from servers.request import headers
 from servers.runtimes import request
-from servers.spec import Server
+from servers.spec import Request, Server
 
 
 class Watch(Protocol):
@@ -120,7 +120,10 @@ class Desk:
         alone = next(iter(self.in_flight.values())) if len(self.in_flight) == 1 else None
         if alone is not None and alone.key in self.suspects:
             why = Failure(kind="dropped", message="the server was lost twice while it worked on this question")
-            self.answered.put_nowait(self._record(server, alone, _now(), why))
+            body = self._request(server, alone).body
+            self.answered.put_nowait(
+                Record(key=alone.key, variant=self.variant, started=_now(), request=body, failure=why)
+            )
             self.given_up.add(alone.key)
         self.suspects |= self.in_flight.keys()
 
@@ -169,28 +172,21 @@ class Desk:
                 raise Gone(". ".join(part for part in (told, cause(why)) if part), curable=False)
 
     async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask) -> Record:
-        url, body = request(server, ask.question.prompt, ask.sampling, stream=self.study.stream)
+        url, body = self._request(server, ask)
         started = _now()
         outcome, attempts = await client.ask(http, url, body, on_token=self.hear)
-        return self._record(server, ask, started, outcome, attempts)
-
-    def _record(
-        self,
-        server: Server,
-        ask: Ask,
-        started: str,
-        outcome: Answer | Failure,
-        attempts: tuple[Failure, ...] = (),
-    ) -> Record:
         return Record(
             key=ask.key,
             variant=self.variant,
             started=started,
-            request=request(server, ask.question.prompt, ask.sampling, stream=self.study.stream).body,
+            request=body,
             answer=outcome if isinstance(outcome, Answer) else None,
             failure=None if isinstance(outcome, Answer) else outcome,
             attempts=attempts,
         )
+
+    def _request(self, server: Server, ask: Ask) -> Request:
+        return request(server, ask.question.prompt, ask.sampling, stream=self.study.stream)
 
     async def _write(self, book: journal.Journal) -> None:
         ended = False

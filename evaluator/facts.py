@@ -52,7 +52,7 @@ def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, a
     everything, now = read_facts(folder), _portable(facts)
     before = everything.get(variant) if known else None
     if before:
-        refuse_other(folder, variant, facts)
+        _refuse_another(folder, variant, before, now)
         # What a server that is about to fail does not tell any more is known all the same.
         lost = {name: value for name, value in asdict(before).items() if getattr(now, name) is None}
         now = msgspec.structs.replace(now, **lost, restarts=before.restarts + again)
@@ -66,11 +66,15 @@ def refuse_other(folder: Path, variant: str, facts: ServerFacts) -> None:
     Raises:
         StudyError: The weights, the template or the server's build changed since.
     """
-    before, now = read_facts(folder).get(variant), _portable(facts)
+    if before := read_facts(folder).get(variant):
+        _refuse_another(folder, variant, before, _portable(facts))
+
+
+def _refuse_another(folder: Path, variant: str, before: ServerFacts, now: ServerFacts) -> None:
     fields = ["runtime", "model_sha256", "chat_template_sha256", "version"]
-    if not facts.command:  # of a server that we launch the path may change, the weights are hashed
+    if not now.command:  # of a server that we launch the path may change, the weights are hashed
         fields += ["model_id", "model_path"]
-    for name in fields if before else []:
+    for name in fields:
         old, new = getattr(before, name), getattr(now, name)
         if old is not None and new is not None and old != new:
             raise StudyError(

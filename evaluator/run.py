@@ -64,7 +64,7 @@ async def run(
 @asynccontextmanager
 async def _doors(study: Study, specs: Mapping[str, ServerSpec], logs: Path) -> AsyncIterator[Opened]:
     """Give the way to each variant's server: one of its own, or llama-server's router for all that it can serve."""
-    routed = {name: spec for name, spec in specs.items() if study.router and is_routed(spec)}
+    routed = _routed(study, specs)
     starting = asyncio.Lock()
     async with AsyncExitStack() as stack:
         shared: list[Router] = []
@@ -91,9 +91,14 @@ async def _doors(study: Study, specs: Mapping[str, ServerSpec], logs: Path) -> A
         yield opened
 
 
+def _routed(study: Study, specs: Mapping[str, ServerSpec]) -> dict[str, ServerSpec]:
+    """Return the variants that share llama-server's router."""
+    return {name: spec for name, spec in specs.items() if study.router and is_routed(spec)}
+
+
 def _check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:
     """See what can be seen of a server without starting it: one of the last must not fail after hours."""
-    routed = {name: spec for name, spec in specs.items() if study.router and is_routed(spec)}
+    routed = _routed(study, specs)
     for name, spec in specs.items():
         try:
             if name in routed:

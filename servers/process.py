@@ -143,16 +143,16 @@ async def started(
         at = free_port() if port is None else chosen_port(port)
         words, variables = command(at), env(at)
         child = start(words, variables, log, folder)
-        try:
-            await wait_ready(child, functools.partial(ready, child, at), timeout=seconds)
-        except PortTakenError:
-            await stop(child)
-            if not left:
-                raise
-        except BaseException:  # an interrupt while it loads must not leave it loading
-            await stop(child)
-            raise
-        else:
+        async with contextlib.AsyncExitStack() as undo:
+            # On every way out but success, an interrupt while it loads included.
+            undo.push_async_callback(stop, child)
+            try:
+                await wait_ready(child, functools.partial(ready, child, at), timeout=seconds)
+            except PortTakenError:
+                if not left:
+                    raise
+                continue
+            undo.pop_all()
             return child, at
     raise AssertionError
 

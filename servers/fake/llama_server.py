@@ -3,6 +3,8 @@
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
+from msgspec.structs import replace
+
 from servers.fake.reply import Reply, candidates, tokens, within
 from servers.fake.spec import (
     Answer,
@@ -233,9 +235,9 @@ LLAMA_SERVER = Dialect(
     open_paths=("/health", "/v1/health", "/v1/models"),
     headers={"Server": "llama.cpp"},
 )
-LLAMA_ROUTER = Dialect(
+LLAMA_ROUTER = replace(
+    LLAMA_SERVER,
     name="llama_router",
-    routes=_ROUTES,
     pages={
         **_PAGES,
         "GET /props": _router_props,
@@ -244,9 +246,4 @@ LLAMA_ROUTER = Dialect(
         "POST /models/unload": _unload,
     },
     heard=_heard_by_router,
-    error=_error,
-    missing=_missing,
-    loading=_loading,
-    open_paths=("/health", "/v1/health", "/v1/models"),
-    headers={"Server": "llama.cpp"},
 )
