@@ -321,7 +321,14 @@ def test_nothing_is_guessed(text: str) -> None:
 
 
 def test_a_text_that_two_options_share_names_neither() -> None:
-    assert extract_choice("The answer is blue.", "ABC", ("blue", "red", "Blue")).value is None
+    assert extract_choice("The answer is blue.", "ABC", ("blue", "red", "blue")).value is None
+
+
+def test_texts_that_differ_in_case_only_are_told_apart_by_it() -> None:
+    options = ("Hh", "HH", "hH")
+
+    assert extract_choice("The answer is HH.", "ABC", options).value == "B"
+    assert extract_choice("The answer is hh.", "ABC", options).value is None
 
 
 def test_two_answers_in_one_sentence_are_told() -> None:

@@ -1,31 +1,32 @@
 r"""Find the option a reply commits to. Nothing is guessed: no letter that just stands somewhere is ever taken.
 
 Markup is taken off first. Then the places are looked up where an answer can be announced ("answer", "option",
-`\boxed`), and only what stands right there is read. Every pattern is bounded: time is linear in the reply's length.
+`\boxed`), and only what stands right there is read, the last place first. Every pattern is bounded: time is linear in
+the reply's length.
 """
 
 import re
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from evaluator.benchmarks import extract_choice_phrases as phrases
+from evaluator.benchmarks.extract_choice_closing import read_closing
+from evaluator.benchmarks.plain_choice import Choices, simplified, without_markup
 from evaluator.records import Extraction
 
+_LONGEST_READ = 100_000
+"""Characters, from the end. No answer is longer, without its thinking."""
 _MOST_PLACES = 1000
 """Places read, from the end. Only a reply that runs in circles has more, and each costs microseconds."""
-_FONTS = tuple(
-    rf"\{name}{{"
-    for name in ("text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mathsf", "mathit", "mathtt", "boldsymbol")
-)
-# A chain of replacements, and not str.translate, which is eight times slower where a text has any character beyond
-# ASCII; what is taken out goes first, so that none of what is put in is taken for it.
-_CHARACTERS: tuple[tuple[str, str], ...] = (
-    *((mark, "") for mark in "*_`${\r" + phrases.BOX + phrases.BRACE),
-    *(("}", phrases.BRACE), ("\xa0", " "), ("\u2013", "-"), ("\u2014", "-"), ("\u2192", ">")),
-    *(("\uff08", "("), ("\uff09", ")"), ("\uff1a", ":")),
-    *(("\u2018", "'"), ("\u2019", "'"), ("\u201c", '"'), ("\u201d", '"')),
-)
-_ALONE = re.compile(r"[\"'(\[*_`$#\s]{0,8}([A-Z])[\"')\]*_`$.\s]{0,8}")
+
+
+_MARKS = ("*", "_", "`", "$", "}", ">")
+_LONGEST_BREATH = 200
+"""Characters between two answers; with more, there is reasoning between them."""
+_FEWEST_LISTED, _MOST_LISTED = 4, 7
+"""Answers to three to five worked examples and to the question, perhaps with the question's own before them."""
+_LONGEST_END = 10
 
 
 class _Commitment(NamedTuple):
@@ -48,158 +49,210 @@ def extract_choice(text: str, letters: str, options: tuple[str, ...] = ()) -> Ex
         letters: the letters of this question's options, such as `ABCDEFGHIJ`.
         options: their texts; an option's text then stands for its letter where no other option has the same.
     """
-    plain = _without_markup(text)
-    texts = _unique_texts(letters, options)
-    found = _until_next_question(plain, _commitments(plain, texts))
-    if not found:
-        return _letter_alone(text, letters, texts)
-    found = [one for one in found if one.asked] or found
-    last = found[-1]
-    if not last.asked and any(one.letter != last.letter for one in found):
+    choices = Choices(letters, options)
+    plain = without_markup(text[-_LONGEST_READ:])
+    places = deque(phrases.ANCHOR.finditer(plain), maxlen=_MOST_PLACES)
+    first = next(_commitments(plain, places, choices), None)
+    early = phrases.RUN_ON.search(plain, 1, first.start if first else len(plain))
+    if early:
+        answered = read_closing(plain[: early.start()], choices)
+        if answered.value:
+            return answered
+    if first is None:
+        return read_closing(plain, choices, marked=text.rstrip().endswith(_MARKS))
+    invented = phrases.RUN_ON.search(plain, first.end)
+    places.reverse()
+    if invented:
+        while places[0].start() > invented.start():
+            places.popleft()
+        plain = plain[: invented.start()]
+    return _decide(plain, _commitments(plain, places, choices), choices)
+
+
+def _decide(plain: str, backwards: Iterator[_Commitment], choices: Choices) -> Extraction:
+    """Weigh the commitments, the last one first."""
+    breath: list[_Commitment] = []
+    praised: list[_Commitment] = []
+    for one in backwards:
+        if not one.asked:
+            praised.append(one)
+        elif not breath or _in_one_breath(plain, one, breath[-1], choices):
+            breath.append(one)
+        else:
+            break
+    last = (breath or praised)[0]
+    if any(one.letter != last.letter for one in breath) and not _one_for_each_example(plain, breath):
+        return Extraction(value=None, why="more than one option is named as the answer, with nothing between")
+    if not breath and any(one.letter != last.letter for one in praised):
         return Extraction(value=None, why="more than one option is called correct")
-    if not last.letter or (len(found) > 1 and _contradicts(plain, found[-2], last)):
+    if not last.letter:
         return Extraction(value=None, why="the final sentence names more than one option")
-    if last.letter not in letters:
+    if phrases.RETRACTED.match(plain, last.end):
+        return Extraction(value=None, why=f"the final answer, {last.letter}, is taken back")
+    if last.letter not in choices.letters:
         return Extraction(value=None, why=f"the final answer, {last.letter}, is none of this question's options")
     return Extraction(value=last.letter, why=last.why)
 
 
-def _without_markup(text: str) -> str:
-    for boxed in (r"\boxed{", r"\fbox{"):
-        text = text.replace(boxed, "\\boxed\x03")
-    for font in _FONTS:
-        text = text.replace(font, "")
-    for bracket in (r"\(", r"\)", r"\[", r"\]"):
-        text = text.replace(bracket, "")
-    for mark, plain in _CHARACTERS:
-        text = text.replace(mark, plain)
-    return text.replace("\\boxed\x03", phrases.BOX).replace("\\", "")
+def _in_one_breath(plain: str, earlier: _Commitment, later: _Commitment, choices: Choices) -> bool:
+    """Whether no reasoning and no correction stands between two answers, or they answer parts of the question."""
+    gap = plain[earlier.end + choices.follows(earlier.letter, plain, earlier.end) : later.start]
+    if phrases.NEXT_PART.match(gap):
+        return True
+    if len(gap) > _LONGEST_BREATH:
+        return False
+    return bool(phrases.FILLER.fullmatch(gap)) or not (re.search(r"[.!?;\n]", gap) or phrases.CORRECTION.search(gap))
 
 
-def _commitments(plain: str, texts: dict[str, str]) -> list[_Commitment]:
-    found = []
-    for anchor in deque(phrases.ANCHOR.finditer(plain), maxlen=_MOST_PLACES):
-        word, start, end = anchor[0].lower(), anchor.start(), anchor.end()
-        before = plain[max(0, start - 80) : start]
+def _one_for_each_example(plain: str, breath: list[_Commitment]) -> bool:
+    """Whether the reply ends with an answer for each worked example of the prompt and then this question's.
+
+    Gemini 1.5 and MiniMax answer so to a prompt with five examples. Nothing but the list may have been said, or the
+    answer given before it must be the list's last.
+    """
+    last, first = breath[0], breath[-1]
+    if len(breath) > _MOST_LISTED or len(plain) - last.end > _LONGEST_END:
+        return False
+    if phrases.FILLER.fullmatch(plain[: first.start]):
+        return len(breath) >= _FEWEST_LISTED
+    return len(breath) == _MOST_LISTED and first.letter == last.letter
+
+
+def _commitments(plain: str, places: deque[re.Match[str]], choices: Choices) -> Iterator[_Commitment]:
+    for place in places:
+        word, start, end = place[0], place.start(), place.end()
         if word == phrases.BOX:
             inside = phrases.IN_THE_BOX.match(plain, end)
-            one = _read(plain, start, inside.end() if inside else end, texts, "boxed")
-        elif word.startswith(" "):
-            one = _read_called(plain, start, end, texts)
-        elif phrases.NOT_MEANT.search(before):
-            one = None
+            one = _read(plain, start, inside.end() if inside else end, choices, "boxed")
+        elif word in {" is", " must be"}:
+            one = _read_called(plain, start, end, choices)
+        elif word.startswith(" leav"):
+            one = _read_left(plain, start, end)
+        elif word[0] == " ":
+            chooses = phrases.CHOOSES.search(plain[max(0, end - 50) : end])
+            one = _read(plain, start, end + 1, choices, "chosen") if chooses else None
         else:
-            announces = word == "answer" or phrases.PRAISED_NOUN.search(before)
-            one = _read_announced(plain, start, end, texts) if announces else None
-            if one is None and phrases.CHOSEN.search(before):
-                one = _read_chosen(plain, start, end)
+            one = _read_announced(plain, start, end, choices) or _read_option(plain, start, end)
+            if one and phrases.NOT_MEANT.search(plain[max(0, start - 80) : start]):
+                one = None
         if one:
-            found.append(one)
-    return found
+            yield one
 
 
-def _read_announced(plain: str, start: int, end: int, texts: dict[str, str]) -> _Commitment | None:
+def _read_announced(plain: str, start: int, end: int, choices: Choices) -> _Commitment | None:
     """Read what follows "answer is", "answer:" or a heading."""
-    announced = phrases.ANNOUNCED.match(plain, end)
-    clause = phrases.CLAUSE_BREAK.split(plain[max(0, start - 200) : start])[-1]
-    if announced is None or (phrases.UNREAL if announced["would"] else phrases.IF_IT_WERE).search(clause):
+    if plain[start] in "oOcC" and not (
+        phrases.PRAISED_NOUN.search(plain[max(0, start - 80) : start])
+        or phrases.THAT_FITS.match(plain, end)
+        or (plain[end : end + 1] == ":" and not plain[:start].rpartition("\n")[2].strip())
+    ):
         return None
-    one = _read(plain, start, announced.end(), texts, "announced as the answer")
+    announced = phrases.ANNOUNCED.match(plain, end)
+    if announced is None:
+        return None
+    one = _read_text(plain, start, announced.end("said"), choices, "announced as the answer") or _read(
+        plain, start, announced.end(), choices, "announced as the answer"
+    )
     if one is None:
+        return None
+    clause = phrases.CLAUSE_BREAK.split(plain[max(0, start - 200) : start])[-1]
+    if (phrases.UNREAL if announced["would"] else phrases.IF_IT_WERE).search(clause):
         return None
     if announced["beside"] is not None and phrases.MENTIONED.match(plain, one.end):
         return None
     return one._replace(asked=not announced["would"])
 
 
-def _read(plain: str, start: int, end: int, texts: dict[str, str], how: str) -> _Commitment | None:
+def _read(plain: str, start: int, end: int, choices: Choices, how: str) -> _Commitment | None:
     """Read a letter, or an option's text, that stands exactly at `end`."""
+    if one := _read_text(plain, start, end, choices, how):
+        return one
     letter = phrases.LETTER.match(plain, end)
-    if letter is None:
-        rest = plain[end : end + 300].partition(phrases.BRACE if how == "boxed" else "\n")[0]
-        for said in (rest, rest.partition(". ")[0]):
-            if named := texts.get(_simplified(said), ""):
-                why = f"the text of option {named} is {how}"
-                return _Commitment(start, end + len(said), named, asked=True, why=why)
-        said_first = phrases.SAID_FIRST.match(plain, end)
-        letter = phrases.LETTER.match(plain, said_first.end()) if said_first else None
-    if letter is None or phrases.TAKEN_BACK.match(plain, letter.end()):
+    if letter is None and (said_first := phrases.SAID_FIRST.match(plain, end)):
+        letter = phrases.LETTER.match(plain, said_first.end())
+    if letter is None or _is_listed(plain, plain[start:end], _named(letter), letter.end()):
         return None
-    named = _named(letter)
-    listed = phrases.LISTED.match(plain, letter.end()) if "\n" in plain[start:end] else None
-    if listed and ord(listed[1]) == ord(named) + 1:
-        return None  # the options, repeated under a heading
+    named, follows = _named(letter), choices.follows(_named(letter), plain, letter.end())
+    if follows:
+        return _Commitment(start, letter.end() + follows, named, asked=True, why=f"{named} is {how}")
+    if phrases.TAKEN_BACK.match(plain, letter.end()):
+        return None
     another = phrases.ANOTHER.match(plain, letter.end())
     if another and (another[1] or another[2]).upper() != named:
         return _Commitment(start, another.end(), "", asked=True, why="")
     return _Commitment(start, letter.end(), named, asked=True, why=f"{named} is {how}")
 
 
-def _read_called(plain: str, start: int, end: int, texts: dict[str, str]) -> _Commitment | None:
+def _is_listed(plain: str, announced: str, named: str, end: int) -> bool:
+    """Whether this is the first of the options, repeated under a heading."""
+    listed = phrases.LISTED.match(plain, end) if "\n" in announced else None
+    return bool(listed and ord(listed[1]) == ord(named) + 1)
+
+
+def _read_text(plain: str, start: int, end: int, choices: Choices, how: str) -> _Commitment | None:
+    """Read an option's text, alone up to the end of its line, sentence or box, or with its letter behind it."""
+    if not choices.options:
+        return None
+    rest = plain[end : end + 400].partition("\n")[0]
+    boxed, _, _ = rest.partition(phrases.BRACE)
+    for said in (rest, boxed, *(rest.partition(end)[0] for end in (". ", "<", ", which "))):
+        lettered = phrases.LETTERED.search(said)
+        named = choices.letter_of(said[: lettered.start()] if lettered else said)
+        if not named or len(simplified(said)) < 2 or (lettered and lettered[1] != named):
+            continue
+        if phrases.TAKEN_BACK.match(plain, end + len(said)):
+            return None
+        return _Commitment(start, end + len(said), named, asked=True, why=f"the text of option {named} is {how}")
+    return None
+
+
+def _read_called(plain: str, start: int, end: int, choices: Choices) -> _Commitment | None:
     """Read "(C) is the correct answer" or "option C is correct", backwards from the verb."""
     called = phrases.CALLED.match(plain, end)
     if called is None:
         return None
-    candidates = phrases.SUBJECT.finditer(plain, max(0, start - 120), start)
+    candidates = phrases.SUBJECT.finditer(plain, max(0, start - 300), start)
     letters = [one for one in candidates if one["opening"] is not None or one["noun"]]
     if not letters:
         return None
     letter = letters[-1]
     subject, named = letter.start("noun" if letter["noun"] else "letter"), letter["letter"].strip("\"'()[]").upper()
-    said = _simplified(plain[letter.end() : start])
-    if (said and texts.get(said) != named) or phrases.NOT_MEANT.search(plain, max(0, subject - 80), subject):
+    said = plain[letter.end() : start]
+    if (simplified(said) and choices.letter_of(said) != named) or phrases.NOT_MEANT.search(
+        plain, max(0, subject - 80), subject
+    ):
         return None
     return _Commitment(subject, called.end(), named, asked=bool(called["the"]), why=f"option {named} is called correct")
 
 
-def _read_chosen(plain: str, start: int, end: int) -> _Commitment | None:
-    """Read "option C" after "I choose"."""
-    letter = phrases.LETTER.match(plain, end + 1) if plain[end : end + 1] == " " else None
-    if letter is None:
+def _read_left(plain: str, start: int, end: int) -> _Commitment | None:
+    """Read "leaving (C) as the correct answer"."""
+    left = phrases.LEFT.match(plain, end)
+    if left is None or phrases.NOT_MEANT.search(plain[max(0, start - 80) : start]):
         return None
-    return _Commitment(start, letter.end(), _named(letter), asked=True, why=f"option {_named(letter)} is chosen")
+    named = left[1] or left[2]
+    return _Commitment(start, left.end(), named, asked=True, why=f"option {named} is what is left")
+
+
+def _read_option(plain: str, start: int, end: int) -> _Commitment | None:
+    """Read "option C" after "I choose" or "this matches", or before "best describes"."""
+    if plain[start] in "aA" or plain[end : end + 1] != " ":
+        return None
+    before = plain[max(0, start - 80) : start]
+    if best := phrases.DOES_BEST.match(plain, end):
+        named = best[1] or best[2]
+        return _Commitment(start, best.end(), named, asked=False, why=f"option {named} is called correct")
+    letter = phrases.LETTER.match(plain, end + 1)
+    if letter is None or phrases.TAKEN_BACK.match(plain, letter.end()):
+        return None
+    if phrases.CHOSEN.search(before):
+        return _Commitment(start, letter.end(), _named(letter), asked=True, why=f"option {_named(letter)} is chosen")
+    if phrases.MATCHES.search(before):
+        return _Commitment(
+            start, letter.end(), _named(letter), asked=False, why=f"the result is option {_named(letter)}"
+        )
+    return None
 
 
 def _named(letter: re.Match[str]) -> str:
     return (letter[1] or letter[2] or letter[3]).upper()
-
-
-def _until_next_question(plain: str, found: list[_Commitment]) -> list[_Commitment]:
-    """Leave out what a reply says after it has answered and then invented a next question."""
-    invented = phrases.NEXT_QUESTION.search(plain, found[0].end) if found else None
-    return [one for one in found if one.start < invented.start()] if invented else found
-
-
-def _contradicts(plain: str, earlier: _Commitment, last: _Commitment) -> bool:
-    between = plain[earlier.end : last.start]
-    one_sentence = len(between) < 200 and not re.search(r"[.!?;\n]", between)
-    return earlier.letter != last.letter and one_sentence and not phrases.CORRECTION.search(between)
-
-
-def _letter_alone(text: str, letters: str, texts: dict[str, str]) -> Extraction:
-    """Take a letter that has the whole reply, or the reply's first or last line, to itself."""
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    alone = {match[1]: at for at, line in enumerate(lines) if (match := _ALONE.fullmatch(line))}
-    if len(alone) == 1:
-        ((letter, at),) = alone.items()
-        bare = lines[at].strip() in {letter, f"{letter}."}
-        # A bare letter at the end may be the first letter of a sentence that was cut off.
-        if letter in letters and (at == 0 or (at == len(lines) - 1 and not bare)):
-            return Extraction(value=letter, why=f"{letter} has a line to itself")
-    if len(lines) == 1:
-        whole = _without_markup(lines[0]).strip()
-        letter, said = whole.lstrip("(")[:1], whole.lstrip("(")[1:].lstrip(").: ")
-        if letter and texts.get(_simplified(said)) == letter:
-            return Extraction(value=letter, why=f"the reply is option {letter} with its text")
-        if letter := texts.get(_simplified(whole), ""):
-            return Extraction(value=letter, why=f"the reply is the text of option {letter}")
-    return Extraction(value=None, why="no option is named as the answer")
-
-
-def _unique_texts(letters: str, options: tuple[str, ...]) -> dict[str, str]:
-    texts = [_simplified(_without_markup(option)) for option in options]
-    return {text: letter for letter, text in zip(letters, texts, strict=False) if text and texts.count(text) == 1}
-
-
-def _simplified(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(" .,:;!\"'()\x02")

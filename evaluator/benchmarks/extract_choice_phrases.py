@@ -4,34 +4,39 @@ import re
 
 BOX, BRACE = "\x01", "\x02"  # stand for `\boxed{` and `}` once markup is off
 
+# Every alternative begins with one plain character, for which `re` looks fast.
 ANCHOR = re.compile(
-    rf"{BOX}|[aA](?:nswer|NSWER)|[oO](?:ption|PTION)|[cC](?:hoice|HOICE)"
-    r"|[ ](?:is|must[ ]be)(?=[ ](?:[a-z]{1,12}[ ]){0,5}"
-    r"(?:correct|right|best|answer|choice|option|appropriate|accurate))"
+    f"{BOX}|answer|Answer|ANSWER|option|Option|OPTION|choice|Choice|CHOICE|Ans\\.?(?=:|[ ][(\\[])"
+    r"| (?:is|must be)(?= (?:[a-z]{1,12} ){0,5}(?:correct|right|best|answer|choice|option|appropriate|accurate))"
+    r"| (?:choose|select|pick|chose|with|for)(?= [\"'(]?[A-Z])| (?:leav|mak)(?:es|ing)(?= )"
 )
 ANNOUNCED = re.compile(
     r"""(?ix:
     (?:[ ](?:choice|option|letter))?
-    (?:[ ](?:here|(?:to|for)[ ](?:the|this)[ ](?:question|problem)
-      |(?:among|from|of)[ ](?:the|these)[ ](?:(?:given|listed|provided|available|answer)[ ])?(?:options|choices)))?
+    (?:[ ](?:here|(?:that|which|to|for|among|from|of|in|based|given|according|we|I|with|by)
+      (?:[ ][\w'"/(),%-]{1,24}){0,12}?))?
     (?:,?[ ](?:therefore|thus|then|hence),?|,[ ][^,.:\n]{1,50},)?
-    (?: \s{0,6} (?:(?:is|(?P<would>would[ ]be)|should[ ]be|must[ ]be)\b | [:=>] | -{1,2}>?)
-      | (?=\s{0,3}\n) | (?P<beside>(?=[ ]?[(\[])) )        # a heading, or a bracket right behind the word
-    [\s:]{0,8}
+    (?: \s{0,6} (?: (?:is|(?P<would>would[ ]be)|(?:should|must|will|has[ ]to|can[ ]only)[ ]be)\b | 's\b
+        | (?:appears|seems|turns[ ]out|comes[ ]out)[ ]to[ ]be\b | ["']?[:=>] | -{1,2}>?)
+      | [ ]?\|(?=[ ]) | (?=\s{0,3}\n) | (?P<beside>(?=[ ]?[(\[])) )    # a heading, or a bracket right behind the word
+    [\s:\x02]{0,8} (?P<said>)
+    (?:not[ ]\(?[A-Z]\)?,?[ ]but[ ])?
     (?:(?:therefore|thus|hence|clearly|definitely|most|likely|probably|simply|indeed|actually|then|now|given|by
-         |either|both|option|choice|letter|the|answer|is)\b[\s:,]{1,6}){0,4}
+         |to[ ]be|(?:closest|nearest)[ ]to|either|both|option|choice|letter|the|answer|is)\b[\s:,]{1,6}){0,4}
     )"""
 )
+LETTERED = re.compile(r" [(\[](?:(?i:option|choice) )?([A-Z])[)\]][.\s]{0,3}\Z")  # "42 (C)"
 IN_THE_BOX = re.compile(r"(?i:\s{0,3}(?:(?:bf|rm|option|choice|answer)\b[\s:]{0,3}){0,2})")
-SAID_FIRST = re.compile(  # "42, which is option C"
+SAID_FIRST = re.compile(  # "42, which is option C", "42, or (C)."
     r"""(?ix:
-    (?:[^.\n]|\.\d){1,80}? (?: ,?[ ]which[ ](?:is|matches|means|corresponds[ ]to)[ ](?:(?:option|choice)[ ]|(?=\())
+    (?:[^.\n]|\.\d){1,200}? (?: ,?[ ]which[ ](?:is|matches|means|corresponds[ ]to)[ ](?:(?:option|choice)[ ]|(?=\())
       | [ ]\((?=option|choice)(?:option|choice)[ ] )
+    | (?:(?!\([A-Z]\)|not[ ])[^.\n]|\.\d){1,200}? ,[ ]or[ ](?:option[ ])?(?=\([A-Z]\)\.?\s{0,3}(?:\n|\Z))
     )"""
 )
 LETTER = re.compile(
     r"""(?x:
-    ["']? (?: \([ ]?([A-Za-z])[ ]?\) | \[[ ]?([A-Z])[ ]?\]
+    ["']? (?: \([ ]?([A-Za-z])[ ]?\) | \[{1,2}[ ]?([A-Z])[ ]?\]
       | \(?([A-Z])
         # What may follow a bare letter, so that it is no article, pronoun, unit, variable or beginning of a name:
         (?= ["']?\x02{0,3} (?: (?<=\x02)(?![\^=\w]) | \s{0,4}\Z | [ ]{0,5}[\n(<] | [.!](?![\w.]) | [,;:)\]](?!\w)
@@ -72,20 +77,34 @@ CALLED = re.compile(
 )
 SUBJECT = re.compile(
     r"""(?x:
-    (?P<opening> \A\s{0,3}(?:-[ ])? | [\n.!?:;>]\s{0,3}(?:-[ ])?
+    (?P<opening> \A\s{0,3}(?:-[ ])? | [\n.!?:;>]\s{0,3}(?:-[ ])? | ,[ ](?=\()
       | \b(?i:so|therefore|thus|hence|consequently|then|that|only|clearly|means|think|believe|conclude),?[ ] )?
     (?P<noun>\b(?i:option|choice)[ ])?
     (?P<letter>["']?(?:\([A-Za-z]\)|\[[A-Z]\]|\b[A-Z](?!['\w])))
     )"""
 )
+CHOOSES = re.compile(  # "I'd go with"
+    r"(?i:\b(?:I|we|I'd|I'll|I'm|we'd|let's)(?: (?:would|will|must|should|therefore|thus|have to)){0,2}"
+    r" (?:choose|select|pick|chose|(?:go|going) with|opt for))\Z"
+)
 CHOSEN = re.compile(r"(?i:\b(?:choose|select|pick|chose|go(?:ing)? with)(?: the)? )\Z")
+MATCHES = re.compile(r"(?i:\b(?:match(?:es)?|corresponds? to|agrees with|(?:closest|nearest) to)(?: the| answer)? )\Z")
+DOES_BEST = re.compile(
+    r"[ ](?:\(([A-Z])\)|([A-Z])) (?:best|correctly|accurately|most (?:accurately|closely|likely|correctly)) [a-z]{3}"
+)
 PRAISED_NOUN = re.compile(
-    r"(?i:\b(?:correct|right|best|closest|final|appropriate|suitable|accurate|my)(?: answer)? )\Z"
+    r"(?i:\b(?:correct|right|best|closest|nearest|final|appropriate|suitable|accurate|likely|plausible|only|my)"
+    r"(?: answer| matching| possible)? )\Z"
+)
+THAT_FITS = re.compile(
+    r"(?i:[ ](?:that|which) (?:(?:best|most|closely|correctly|accurately|is|also) ){0,3}"
+    r"(?:match|fit|describ|correspond|represent|answer|reflect|align|satisf|correct|closest))"
 )
 NOT_MEANT = re.compile(
     r"""(?ix:
-    (?:\b(?:not|never|neither|doubt|cannot|wrong|mistake|mistakenly|wrongly|tempting|tempted)|n't)
-    (?:[ ](?!(?:so|then|therefore|thus|hence|and|but)\b)[\w']{1,20}){0,6}[ ]\Z
+    (?:\b(?:not|never|neither|doubt|cannot|wrong|mistake|mistakenly|wrongly|tempting|tempted
+        |eliminat(?:e|es|ed|ing)|rul(?:e|es|ed|ing)[ ]out|reject(?:s|ed|ing)?|discard(?:s|ed|ing)?)|n't)
+    (?:[ ](?!(?:so|then|therefore|thus|hence|and|but|leaves|leaving)\b)[\w']{1,20}){0,6}[ ]\Z
     | \b(?:if|whether|unless|suppose|supposing|assume|assuming|claims|claimed|says|said|why
       |(?:might|may|could)[ ](?:think|say|guess|argue|believe|conclude|expect|choose|pick|select))
       (?:[ ]that)?(?:[ ](?:the|my))?(?:[ ](?:correct|right|final|best))?[ ]\Z
@@ -95,4 +114,60 @@ CLAUSE_BREAK = re.compile(r"[.!?](?!\d)|[;\n]|(?i:\b(?:so|therefore|thus|hence|b
 UNREAL = re.compile(r"(?i:\b(?:if|unless|suppose|supposing|otherwise|without|had|were|then|case)\b)")
 IF_IT_WERE = re.compile(r"(?i:\bif\b.*\b(?:were|had|would)\b)")
 CORRECTION = re.compile(r"(?i:\b(?:no|not|wait|actually|sorry|rather|instead|mistake|but|however|correction|hmm)\b)")
-NEXT_QUESTION = re.compile(r"\n[#\s]{0,6}(?:Question|QUESTION)\b[^\n:]{0,20}:")
+FILLER = re.compile(
+    r"(?i:[\W_]{0,40}(?:(?:final|therefore|thus|hence|so|the|my|correct|best|answers?|response|is|are|in|conclusion|and"
+    r"|a|option|choice|here)\b[\W_]{0,40}){0,10})"
+)
+NEXT_PART = re.compile(  # "(b) The volume is ..."
+    r"""(?x:
+    [\s.,;:]{0,6} (?: \(?(?:[b-j]|ii|iii|iv|[2-9])\)[ ] | (?<=\n)[2-9]\.[ ]
+      | (?i:for[ ])?(?i:part|question|problem|statement)[ ]\(?(?:[b-j2-9]|ii|iii|iv)\b )
+    )"""
+)
+_RECAP = (
+    r"(?:[cC]ombin|[sS]ummari|[cC]onsider|[cC]ollect|[cC]ompil|[lL]ist)[a-z]{0,5}(?: [a-z]{1,8}){0,5}? all\b[^\n]{0,25}"
+    r"\b(?:answers|questions)\b"
+)
+RUN_ON = re.compile(  # what follows is no longer about this question
+    rf"""(?x:
+    \n (?: [#\ \t>]{{0,6}} (?: (?:\d{{1,3}}[.)][ ])?(?i:question|problem|instruction|exercise)\b[^\n:]{{0,20}}:
+          | Q\d{{0,3}}[:.][ ] | (?:Human|User|USER)[ ]?: | The[ ]following[ ](?:are|is)[ ](?:a[ ])?multiple
+          | (?i:options|choices):?[ ]{{0,3}}\n\s{{0,3}}\(?A[.):] | (?<=\#[ ])(?i:question|problem|instruction|input)\b )
+      | (?-x:{_RECAP}) )
+    | [ ](?-x:{_RECAP})
+    | \u603b\u7ed3[^\n]{{0,10}}(?:\u7b54\u6848|\u95ee\u9898)
+    | user\n\n
+    | <(?:\|?(?:im(?:end|start)|eotid|endof(?:text|turn)|startof|startheader|EOSTOKEN|eos>)|/s>)
+    )"""
+)
+SENTENCE_BREAK = re.compile(r"(?<=[.!?])\s|\n")
+CLOSING = re.compile(
+    r"""(?ix:
+    (?: (?:\b(?:is|are|be) | [:>])
+        (?:[ ](?:therefore|thus|then|clearly|definitely|indeed|probably|most|likely)){0,3} [ ]?
+        (?P<option>(?:option|choice)[ ])?
+      | \b(?:in|by|with|to|as)[ ](?P<named>option|choice)[ ]
+      | (?P<so>\A[ "']?(?:so|therefore|thus|hence|consequently|finally|\u2234)),?[ ]
+        (?:(?:it|is|it's|must|be|we|i|i'd|would|choose|select|pick|go|with|option|choice)[ ]){0,6} )
+    (?: \((?P<bracketed>(?-i:[A-Z]))\)(?P<text>[^()]{0,300})
+      | (?(so)(?P<bare>(?-i:[A-Z]))(?=[.!]) | (?(named)(?P<called>(?-i:[A-Z]))(?=[.!]) | (?!)) ) )
+    ["'\s\x02.!]{0,8}\Z
+    )"""
+)
+CLOSING_TEXT = re.compile(  # "... is A. Paris"
+    r"(?s:(?:\b(?:is|are)|:)\s{0,3}[\"'(\[]?([A-Z])[\"')\]]?[.:)]? {1,3}(?=\S)([^\n]{2,400})\Z)"
+)
+RETRACTED = re.compile(  # "Wait, no, that's wrong."
+    r"(?i:[^\n]{0,40}[.!)?]\s{0,3}(?:wait|hmm|no|actually|hold on|oops|sorry)\b[^\n.!]{0,60}"
+    r"\b(?:wrong|incorrect|not right|not correct|a mistake|an error|can't be right|cannot be right)\b)"
+)
+LEFT = re.compile(  # "leaving (C) as the correct answer"
+    r"(?:[ ](?:us|only|with|just|option|choice)){0,3}[ ][\"']?(?:\(([A-Z])\)|([A-Z]))"
+    r"[\"']?(?:(?: as)? (?:the|our|my) (?:[a-z]{1,12} ){0,3}(?:answer|choice|option)\b|(?=[.]?\s{0,3}\Z))"
+)
+# "Not" and "might" deny nothing in "the one that might not fit is (B)".
+DENIES = re.compile(
+    r"(?i:\b(?:never|neither|nor|cannot|wrong|incorrect|false|except|eliminated?|ruled?|or|either|if|whether|unless"
+    r"|otherwise|mistake|suppose|assum\w+|claims?|says?|said|think|unlikely)\b"
+    r"|\A(?:(?!\b(?:that|which|who)\b).){0,300}(?:\b(?:not|would|could|may|might)\b|n't)|\?)|\([A-Z]\).*\([A-Z]\)"
+)
