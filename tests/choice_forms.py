@@ -123,7 +123,7 @@ def total(counts: dict[tuple[str, str], Count]) -> Count:
 def table(counts: dict[tuple[str, str], Count]) -> str:
     """Lay the counts out, a line for each form."""
     writers = {(kind, form.name): form.writer for kind, forms in (ANSWERED | UNANSWERED).items() for form in forms}
-    lines = [f"{'form':<38}{'written by':<24}{'replies':>8}{'right':>7}{'missed':>8}{'other':>7}{'invented':>10}"]
+    lines = [f"{'form':<38}{'expected of':<24}{'replies':>8}{'right':>7}{'missed':>8}{'other':>7}{'invented':>10}"]
     kind = ""
     for (group, name), count in counts.items():
         if group != kind:

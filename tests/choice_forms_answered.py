@@ -15,7 +15,7 @@ class Form(NamedTuple):
 
     name: str
     writer: str
-    """Which models write so."""
+    """Models to expect it of, from general knowledge; what recordings taught stands in test_recorded_forms.py."""
     template: str
     but: str = ""
     """Letters for which it means something else: an article, a pronoun, a Roman numeral."""

@@ -19,8 +19,6 @@ _LONGEST_READ = 100_000
 """Characters, from the end. No answer is longer, without its thinking."""
 _MOST_PLACES = 1000
 """Places read, from the end. Only a reply that runs in circles has more, and each costs microseconds."""
-
-
 _MARKS = ("*", "_", "`", "$", "}", ">")
 _LONGEST_BREATH = 200
 """Characters between two answers; with more, there is reasoning between them."""
@@ -39,6 +37,8 @@ class _Commitment(NamedTuple):
     asked: bool
     """In a form that announces the final answer; weighs more than praise for an option in passing."""
     why: str
+    by_text: bool = False
+    """It names the option's text; a letter outweighs it."""
 
 
 def extract_choice(text: str, letters: str, options: tuple[str, ...] = ()) -> Extraction:
@@ -76,7 +76,7 @@ def _decide(plain: str, backwards: Iterator[_Commitment], choices: Choices) -> E
     for one in backwards:
         if not one.asked:
             praised.append(one)
-        elif not breath or _in_one_breath(plain, one, breath[-1], choices):
+        elif not breath or (one.by_text <= breath[0].by_text and _in_one_breath(plain, one, breath[-1], choices)):
             breath.append(one)
         else:
             break
@@ -126,7 +126,7 @@ def _commitments(plain: str, places: deque[re.Match[str]], choices: Choices) -> 
             one = _read(plain, start, inside.end() if inside else end, choices, "boxed")
         elif word in {" is", " must be"}:
             one = _read_called(plain, start, end, choices)
-        elif word.startswith(" leav"):
+        elif word.startswith((" leav", " mak")):
             one = _read_left(plain, start, end)
         elif word[0] == " ":
             chooses = phrases.CHOOSES.search(plain[max(0, end - 50) : end])
@@ -198,12 +198,18 @@ def _read_text(plain: str, start: int, end: int, choices: Choices, how: str) -> 
     for said in (rest, boxed, *(rest.partition(end)[0] for end in (". ", "<", ", which "))):
         lettered = phrases.LETTERED.search(said)
         named = choices.letter_of(said[: lettered.start()] if lettered else said)
-        if not named or len(simplified(said)) < 2 or (lettered and lettered[1] != named):
+        if not named or _is_letter(simplified(said)) or (lettered and lettered[1] != named):
             continue
         if phrases.TAKEN_BACK.match(plain, end + len(said)):
             return None
-        return _Commitment(start, end + len(said), named, asked=True, why=f"the text of option {named} is {how}")
+        why = f"the text of option {named} is {how}"
+        return _Commitment(start, end + len(said), named, asked=True, why=why, by_text=not lettered)
     return None
+
+
+def _is_letter(said: str) -> bool:
+    """Whether this can be an option's letter, also where an option's text is a single letter."""
+    return len(said) == 1 and said.isalpha()
 
 
 def _read_called(plain: str, start: int, end: int, choices: Choices) -> _Commitment | None:
