@@ -128,6 +128,35 @@ LESSONS = {
     "listed options in a sentence": Lesson(
         "Llama 2 13B, 5759", "The vertical structures are (A), (B), (C), and (J).", None
     ),
+    "a list of options, cut off in the last": Lesson(
+        "Mistral 7B Instruct v0.1, 11080",
+        "Let us read them.\n(F) means no heron flies.\n(G) means one flies.\n(H)",
+        None,
+    ),
+    "a formula, cut off": Lesson("Yi 6B, 9189", "The energy is given by the formula:\n\nE", None),
+    "closest, and on": Lesson(
+        "Qwen1.5 72B Chat, 472",
+        "The rate is 26%, which is closest to option G (22.5%). Let's recalculate with the",
+        None,
+    ),
+    "parts that have the options' letters": Lesson(
+        "Mistral 7B Instruct v0.1, 9079", "The answer is (a) 0.10c and (b) 0.10c.", None
+    ),
+    "two cases": Lesson(
+        "Mistral 7B Instruct v0.2, 1953",
+        "If it was admitted, then the answer is (G). If it was not admitted, then the answer is (F).",
+        None,
+    ),
+    "every option judged": Lesson(
+        "Mistral 7B Instruct v0.2, 1010",
+        "The answer is (C) is partially correct, as she is young. The answer is (D) is incorrect, as she knew.",
+        None,
+    ),
+    "one of two chosen": Lesson(
+        "Mistral 7B Instruct v0.2, 7036",
+        "The answer is (F) or (E). Both are correct. If we have to choose one, then the answer is (F) because it is.",
+        "F",
+    ),
     "cut off before the letter": Lesson(
         "Qwen1.5 72B Chat, 1458", "It need not decide on the sale (F).\n\nThe answer is (", None
     ),

@@ -19,7 +19,7 @@ _LONGEST_READ = 100_000
 """Characters, from the end. No answer is longer, without its thinking."""
 _MOST_PLACES = 1000
 """Places read, from the end. Only a reply that runs in circles has more, and each costs microseconds."""
-_MARKS = ("*", "_", "`", "$", "}", ">")
+_MARKS = ("*", "_", "`", "$")
 _LONGEST_BREATH = 200
 """Characters between two answers; with more, there is reasoning between them."""
 _FEWEST_LISTED, _MOST_LISTED = 4, 7
@@ -59,7 +59,7 @@ def extract_choice(text: str, letters: str, options: tuple[str, ...] = ()) -> Ex
         if answered.value:
             return answered
     if first is None:
-        return read_closing(plain, choices, marked=text.rstrip().endswith(_MARKS))
+        return read_closing(plain, choices, marked=_is_marked(text))
     invented = phrases.RUN_ON.search(plain, first.end)
     places.reverse()
     if invented:
@@ -67,6 +67,12 @@ def extract_choice(text: str, letters: str, options: tuple[str, ...] = ()) -> Ex
             places.popleft()
         plain = plain[: invented.start()]
     return _decide(plain, _commitments(plain, places, choices), choices)
+
+
+def _is_marked(text: str) -> bool:
+    """Whether the last line stands in marks of Markdown or LaTeX, so that it was not cut off."""
+    last = text.rstrip().rpartition("\n")[2].strip()
+    return last.startswith(_MARKS) and last.endswith(_MARKS)
 
 
 def _decide(plain: str, backwards: Iterator[_Commitment], choices: Choices) -> Extraction:
@@ -95,9 +101,9 @@ def _decide(plain: str, backwards: Iterator[_Commitment], choices: Choices) -> E
 
 
 def _in_one_breath(plain: str, earlier: _Commitment, later: _Commitment, choices: Choices) -> bool:
-    """Whether no reasoning and no correction stands between two answers, or they answer parts of the question."""
+    """Whether no reasoning and no correction stands between two answers, or they answer parts or cases."""
     gap = plain[earlier.end + choices.follows(earlier.letter, plain, earlier.end) : later.start]
-    if phrases.NEXT_PART.match(gap):
+    if phrases.NEXT_PART.match(gap) or (earlier.letter and phrases.IN_CASE.search(gap)):
         return True
     if len(gap) > _LONGEST_BREATH:
         return False
@@ -175,7 +181,9 @@ def _read(plain: str, start: int, end: int, choices: Choices, how: str) -> _Comm
     named, follows = _named(letter), choices.follows(_named(letter), plain, letter.end())
     if follows:
         return _Commitment(start, letter.end() + follows, named, asked=True, why=f"{named} is {how}")
-    if phrases.TAKEN_BACK.match(plain, letter.end()):
+    if phrases.TAKEN_BACK.match(plain, letter.end()) or (
+        letter[0].strip("\"'()[] ").islower() and phrases.OTHER_PART.match(plain, letter.end())
+    ):
         return None
     another = phrases.ANOTHER.match(plain, letter.end())
     if another and (another[1] or another[2]).upper() != named:
@@ -241,7 +249,7 @@ def _read_left(plain: str, start: int, end: int) -> _Commitment | None:
 
 
 def _read_option(plain: str, start: int, end: int) -> _Commitment | None:
-    """Read "option C" after "I choose" or "this matches", or before "best describes"."""
+    """Read "option C" after "I choose", or before "best describes"."""
     if plain[start] in "aA" or plain[end : end + 1] != " ":
         return None
     before = plain[max(0, start - 80) : start]
@@ -251,13 +259,9 @@ def _read_option(plain: str, start: int, end: int) -> _Commitment | None:
     letter = phrases.LETTER.match(plain, end + 1)
     if letter is None or phrases.TAKEN_BACK.match(plain, letter.end()):
         return None
-    if phrases.CHOSEN.search(before):
-        return _Commitment(start, letter.end(), _named(letter), asked=True, why=f"option {_named(letter)} is chosen")
-    if phrases.MATCHES.search(before):
-        return _Commitment(
-            start, letter.end(), _named(letter), asked=False, why=f"the result is option {_named(letter)}"
-        )
-    return None
+    if not phrases.CHOSEN.search(before):
+        return None
+    return _Commitment(start, letter.end(), _named(letter), asked=True, why=f"option {_named(letter)} is chosen")
 
 
 def _named(letter: re.Match[str]) -> str:

@@ -11,6 +11,9 @@ _ALONE = re.compile(r"[\"'(\[#>\s]{0,8}(?:(?i:option|choice)\s)?[\"'(\[]?([A-Z])
 _LETTER_FIRST = re.compile(r"[\"'(\[]?(?:(?i:option|choice)\s)?[\"'(\[]?([A-Z])[\"')\]]?[.:)]?[ ]{1,4}(?=\S)")
 
 
+_ITEM = re.compile(r"[-#> ]{0,4}(?:(?i:option|choice)\s)?[(\[]?([A-Z])(?:[)\].:]|\s(?:is|will|would|has)\b)")
+
+
 def read_closing(plain: str, choices: Choices, *, marked: bool = False) -> Extraction:
     """Read another language's announcement, else a line of its own, else the closing sentence.
 
@@ -59,11 +62,23 @@ def _alone(plain: str, choices: Choices, *, marked: bool) -> Extraction | None:
     if len(alone) != 1:
         return None
     ((letter, at),) = alone.items()
-    # A bare letter at the end may be the first letter of a sentence that was cut off.
-    cut = not marked and lines[at].strip() == letter and (letter in "AI" or lines[at - 1].strip())
-    if letter in choices.letters and (at == 0 or (at == len(lines) - 1 and not cut)):
-        return Extraction(value=letter, why=f"{letter} has a line to itself")
-    return None
+    line, before = lines[at].strip(), next((line for line in reversed(lines[:at]) if line.strip()), "")
+    if letter not in choices.letters or at not in {0, len(lines) - 1}:
+        return None
+    if at and not (marked or _is_whole(line, letter, before.strip())):
+        return None
+    return Extraction(value=letter, why=f"{letter} has a line to itself")
+
+
+def _is_whole(line: str, letter: str, before: str) -> bool:
+    """Whether a last line of one letter is an answer, and no list's next item, formula or sentence that was cut off."""
+    item = _ITEM.match(before)
+    if line.count("(") != line.count(")") or line.count("[") != line.count("]"):
+        return False
+    if item and ord(item[1]) + 1 == ord(letter):
+        return False
+    bare = len(line.strip(".")) == 1
+    return not bare or (line not in {"A", "I"} and before.endswith((".", "!", "?", ")")))
 
 
 def _text_alone(plain: str, choices: Choices) -> Extraction | None:

@@ -56,7 +56,8 @@ TAKEN_BACK = re.compile(
     r"""(?ix:
     [\x02"' ]{0,4} (?:,[ ]?which[ ])?
     (?: (?:is|was|looks|seems)(?:[ ](?:also|clearly|definitely|simply|just|actually|obviously|therefore))?
-        (?:n't | [ ](?:not|incorrect|invalid|inaccurate|wrong|false|impossible|eliminated|excluded|ruled)\b)
+        (?:n't | [ ](?:not|partially|partly|incorrect|invalid|inaccurate|wrong|false|impossible|eliminated|excluded
+          |ruled)\b)
       | (?:cannot|can't|can[ ]not|doesn't|does[ ]not)\b
       | (?:(?:only[ ])?if(?![ ](?:I|we|you)\b)|when|unless|provided|assuming)\b )
     )"""
@@ -88,7 +89,6 @@ CHOOSES = re.compile(  # "I'd go with"
     r" (?:choose|select|pick|chose|(?:go|going) with|opt for))\Z"
 )
 CHOSEN = re.compile(r"(?i:\b(?:choose|select|pick|chose|go(?:ing)? with)(?: the)? )\Z")
-MATCHES = re.compile(r"(?i:\b(?:match(?:es)?|corresponds? to|agrees with|(?:closest|nearest) to)(?: the| answer)? )\Z")
 DOES_BEST = re.compile(
     r"[ ](?:\(([A-Z])\)|([A-Z])) (?:best|correctly|accurately|most (?:accurately|closely|likely|correctly)) [a-z]{3}"
 )
@@ -146,7 +146,7 @@ CLOSING = re.compile(
     (?: (?:\b(?:is|are|be) | [:>])
         (?:[ ](?:therefore|thus|then|clearly|definitely|indeed|probably|most|likely)){0,3} [ ]?
         (?P<option>(?:option|choice)[ ])?
-      | \b(?:in|by|with|to|as)[ ](?P<named>option|choice)[ ]
+      | \b(?:in|by|with|to|as|match(?:es)?)[ ](?P<named>option|choice)[ ]
       | (?P<so>\A[ "']?(?:so|therefore|thus|hence|consequently|finally|\u2234)),?[ ]
         (?:(?:it|is|it's|must|be|we|i|i'd|would|choose|select|pick|go|with|option|choice)[ ]){0,6} )
     (?: \((?P<bracketed>(?-i:[A-Z]))\)(?P<text>[^()]{0,300})
@@ -154,6 +154,8 @@ CLOSING = re.compile(
     ["'\s\x02.!]{0,8}\Z
     )"""
 )
+OTHER_PART = re.compile(r"[^\n]{0,120}?\([b-j]\)")  # "(a) 0.1 c and (b) 0.2 c"
+IN_CASE = re.compile(r"(?i:\bif\b[^.!?\n]{0,150})\Z")
 CLOSING_TEXT = re.compile(  # "... is A. Paris"
     r"(?s:(?:\b(?:is|are)|:)\s{0,3}[\"'(\[]?([A-Z])[\"')\]]?[.:)]? {1,3}(?=\S)([^\n]{2,400})\Z)"
 )
