@@ -157,6 +157,11 @@ LESSONS = {
         "The answer is (F) or (E). Both are correct. If we have to choose one, then the answer is (F) because it is.",
         "F",
     ),
+    "a letter with another option's text": Lesson(
+        "SmolLM2 135M Instruct, 5795",
+        "The answer is D. 17.\n\n1. The question asks for a number.\n2. The answer is 17.\n\n1. The answer is 17.",
+        None,
+    ),
     "cut off before the letter": Lesson(
         "Qwen1.5 72B Chat, 1458", "It need not decide on the sale (F).\n\nThe answer is (", None
     ),

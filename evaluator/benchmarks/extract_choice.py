@@ -77,15 +77,7 @@ def _is_marked(text: str) -> bool:
 
 def _decide(plain: str, backwards: Iterator[_Commitment], choices: Choices) -> Extraction:
     """Weigh the commitments, the last one first."""
-    breath: list[_Commitment] = []
-    praised: list[_Commitment] = []
-    for one in backwards:
-        if not one.asked:
-            praised.append(one)
-        elif not breath or (one.by_text <= breath[0].by_text and _in_one_breath(plain, one, breath[-1], choices)):
-            breath.append(one)
-        else:
-            break
+    breath, praised = _last_breath(plain, backwards, choices)
     last = (breath or praised)[0]
     if any(one.letter != last.letter for one in breath) and not _one_for_each_example(plain, breath):
         return Extraction(value=None, why="more than one option is named as the answer, with nothing between")
@@ -98,6 +90,26 @@ def _decide(plain: str, backwards: Iterator[_Commitment], choices: Choices) -> E
     if last.letter not in choices.letters:
         return Extraction(value=None, why=f"the final answer, {last.letter}, is none of this question's options")
     return Extraction(value=last.letter, why=last.why)
+
+
+def _last_breath(
+    plain: str, backwards: Iterator[_Commitment], choices: Choices
+) -> tuple[list[_Commitment], list[_Commitment]]:
+    """Gather what must agree: the last answers that nothing stands between, and all praise that stands behind them."""
+    breath: list[_Commitment] = []
+    praised: list[_Commitment] = []
+    for one in backwards:
+        if not one.asked:
+            praised.append(one)
+        elif not breath or (one.by_text <= breath[0].by_text and _in_one_breath(plain, one, breath[-1], choices)):
+            breath.append(one)
+        elif not breath[0].by_text or phrases.CORRECTION.search(plain[one.end : breath[-1].start]):
+            break
+        elif not one.by_text:  # a text does not correct a letter unless it says so
+            return [*breath, one], praised
+        elif one.letter != breath[0].letter:
+            break
+    return breath, praised
 
 
 def _in_one_breath(plain: str, earlier: _Commitment, later: _Commitment, choices: Choices) -> bool:
