@@ -27,6 +27,7 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python tests/bench_client.py
+	$(BIN)/python tests/bench_grading.py
 
 clean:
 	rm -rf $(VENV)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from evaluator import grade
 from evaluator.conduct import again
+from evaluator.interruption import interruptible
 from evaluator.plain import plain
 from evaluator.records import Grade, Key
 from evaluator.report import words
@@ -28,6 +29,10 @@ def regrade(folder: Path, console: Console) -> int:
     Raises:
         StudyError: the folder holds no run, or a damaged one, or one whose code cannot be run again here.
     """
+    return interruptible(lambda: _regrade(folder, console), "the records are as they were; run the same command again")
+
+
+def _regrade(folder: Path, console: Console) -> int:
     version, before = earlier_grader(folder), _read(folder)
     code = again(folder, console)
     now = _read(folder)

@@ -1,21 +1,58 @@
-"""Separate what a model thought from what it answered. What stands inside thinking is never graded."""
+"""Separate what a model thought from what it answered. What stands inside thinking is never graded.
+
+The first closing tag ends thinking, and a closing tag that nothing opened makes all before it thinking. A tag alone in
+backticks or quotation marks is talked about; so is an opening tag within a line of a code block, with its closing one.
+"""
 
 import re
+from collections.abc import Iterator
 
 from msgspec import Struct
 
-PAIRS = {
-    "<think>": "</think>",
-    "<thinking>": "</thinking>",
-    "<thought>": "</thought>",
-    "[THINK]": "[/THINK]",
+_NAMES = (
+    "think",
+    "thinking",
+    "thought",  # EXAONE Deep
+    "thoughts",
+    "reasoning",
+    "reflection",
+    "analysis",
+    "scratchpad",
+    "seed:think",  # Seed-OSS
+    "longcat_think",  # LongCat
+)
+PAIRS = {f"<{name}>": f"</{name}>" for name in _NAMES} | {
+    "[think]": "[/think]",  # Magistral
     "<|channel>": "<channel|>",  # Gemma 4: `<|channel>thought\n…<channel|>`; it has no other channel
+    "<unused94>": "<unused95>",  # MedGemma
+    "<|start_thinking|>": "<|end_thinking|>",  # Command A
+    "<|begin_of_thought|>": "<|end_of_thought|>",  # Sky-T1, OpenThinker
+    "<|inner_prefix|>": "<|inner_suffix|>",  # Apertus
+    "<|im_start|>think": "<|im_start|>answer",  # s1
+    "\u25c1think\u25b7": "\u25c1/think\u25b7",  # Kimi
 }
-# An alternation of literals: one pass over the text, nothing to backtrack into.
-_TAG = re.compile("|".join(re.escape(tag) for pair in PAIRS.items() for tag in pair))
+_MEANT = {*PAIRS, *PAIRS.values(), "[begin final response]"}  # Apriel, whose prompt begins the thinking
+# An alternation of literals and short bounded runs: one pass over the text, nothing to backtrack into. The first
+# characters stand in front because a set of them is looked for five times faster than words in any case.
+_TAG = re.compile(
+    rf"[<\[\u25c1](?=[/|\w])(?i:(/?(?:{'|'.join(_NAMES)}))(?:\s[\w-]{{1,20}}=[^<>\n]{{0,40}})?\s{{0,3}}>|"
+    + "|".join(re.escape(tag[1:]) for tag in sorted(_MEANT) if tag.strip("</>") not in _NAMES)
+    + ")"
+)
+_FENCE = re.compile(r"^[ \t]{0,8}(?:```|~~~)", re.MULTILINE)
+_QUOTES = {"`": "`", '"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
+# Special tokens around an answer; they are no part of it.
+_WRAPPERS = re.compile(r"<\|(?:(?:START|END)_(?:RESPONSE|TEXT)|(?:begin|end)_of_solution)\|>|\[END FINAL RESPONSE\]")
+
 _HARMONY_CHANNEL = "<|channel|>"
 _HARMONY_MESSAGE = "<|message|>"
 _HARMONY_END = re.compile(r"<\|(?:end|return|call|start)\|>")
+# gpt-oss where the server has dropped the special tokens: "analysisWe need …assistantfinalThe answer is …"
+_LEAKED_FINAL = "assistantfinal"
+_LEAKED_ANALYSIS = re.compile(r"\s{0,9}(?:assistant)?(?:analysis|commentary)(?=[A-Z\"'(])")
+# Granite 3.2. Others may begin with the first phrase, too: it opens thinking only where the second one follows.
+_GRANITE = re.compile(r"\s{0,9}Here(?: is|['\u2019]s) my thought process:", re.IGNORECASE)
+_GRANITE_ANSWERS = re.compile(r"Here(?: is|['\u2019]s) my response:", re.IGNORECASE)
 
 
 class Thought(Struct, frozen=True):
@@ -35,32 +72,79 @@ def split_thinking(text: str, reasoning: str = "") -> Thought:
         text: the reply's content, with or without thinking left in it.
         reasoning: what the server separated already; comes first in the result's reasoning.
     """
-    if _HARMONY_CHANNEL in text and _HARMONY_MESSAGE in text:
-        return _split_harmony(text, reasoning)
+    tag = _TAG.search(text)
+    channel = text.find(_HARMONY_CHANNEL)
+    harmony = channel >= 0 and (tag is None or channel < tag.start())
+    thought = Thought(text, reasoning, unclosed=False) if harmony or tag is None else _split_tags(text, reasoning)
+    if thought.unclosed:
+        return thought
+    answer = thought.answer
+    if _HARMONY_CHANNEL in answer and _HARMONY_MESSAGE in answer:
+        return _split_harmony(answer, thought.reasoning)
+    if _LEAKED_FINAL in answer or _LEAKED_ANALYSIS.match(answer):
+        before, final, after = answer.rpartition(_LEAKED_FINAL)
+        return Thought(after if final else "", _joined([thought.reasoning, before or after]), unclosed=not final)
+    if (opened := _GRANITE.match(answer)) and (answers := _GRANITE_ANSWERS.search(answer, opened.end())):
+        before = answer[opened.end() : answers.start()]
+        return Thought(answer[answers.end() :].strip("\r\n"), _joined([thought.reasoning, before]), unclosed=False)
+    return thought
+
+
+def _split_tags(text: str, reasoning: str) -> Thought:
     answered: list[str] = []
-    thought = [reasoning] if reasoning else []
-    closing: str | None = None
-    position, tagged = 0, False
-    for tag in _TAG.finditer(text):
-        if closing and tag[0] != closing:
-            continue  # a tag talked about inside thinking
-        piece = text[position : tag.start()]
-        position, tagged = tag.end(), True
-        if closing:
+    thought = [reasoning]
+    position, tagged, inside = 0, False, False
+    for start, end, opens in _tags(text):
+        piece = text[position:start]
+        position, tagged = end, True
+        if inside:
             thought.append(piece)
-            closing = None
-        elif tag[0] in PAIRS:
+        elif opens:
             answered.append(piece)
-            closing = PAIRS[tag[0]]
         else:  # the chat template has eaten the opening tag: all that came before was thinking
             thought += [*answered, piece]
             answered.clear()
-    if closing:
+        inside = opens
+    if inside:
         return Thought("", _joined([*thought, *answered, text[position:]]), unclosed=True)
-    answered.append(text[position:])
-    answer = "".join(answered)
+    answer = "".join([*answered, text[position:]])
     # Only line ends are taken off: the indentation of a first line of code must survive.
-    return Thought(answer.strip("\r\n") if tagged else answer, _joined(thought), unclosed=False)
+    return Thought(_WRAPPERS.sub("", answer).strip("\r\n") if tagged else answer, _joined(thought), unclosed=False)
+
+
+def _tags(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Give the tags that are meant: where each begins and ends, and whether it opens."""
+    closing = mentioned = ""
+    counted = fences = 0
+    for tag in _TAG.finditer(text):
+        kind, (start, end) = tag[0], tag.span()
+        if kind not in _MEANT:
+            kind = f"<{tag[1]}>".lower() if tag[1] else kind.lower()
+        if closing:
+            if kind != closing:
+                continue  # talked about inside thinking
+        elif kind not in _MEANT or (text[start - 1 : start] in _QUOTES and _is_quoted(text, start, end)):
+            continue
+        elif kind == mentioned:
+            mentioned = ""
+            continue
+        elif kind in PAIRS and _is_within_line(text, start):
+            fences += len(_FENCE.findall(text, counted, start))
+            counted = start
+            if fences % 2:
+                mentioned = PAIRS[kind]
+                continue
+        closing, mentioned = PAIRS.get(kind, ""), ""
+        counted, fences = end, 0
+        yield start, end, bool(closing)
+
+
+def _is_quoted(text: str, start: int, end: int) -> bool:
+    return _QUOTES[text[start - 1]] == text[end : end + 1]
+
+
+def _is_within_line(text: str, start: int) -> bool:
+    return bool(text[max(0, start - 80) : start].rpartition("\n")[2].strip())
 
 
 def _split_harmony(text: str, reasoning: str) -> Thought:
@@ -70,11 +154,11 @@ def _split_harmony(text: str, reasoning: str) -> Thought:
     answered: list[str] = []
     final = False
     for message in messages:
-        channel, _, body = message.partition(_HARMONY_MESSAGE)
-        is_final = channel.strip() == "final"
+        channel, _, body = message.partition(_HARMONY_MESSAGE)  # a channel's name may be followed by a recipient
+        is_final = channel.split()[:1] == ["final"]
         final = final or is_final
         (answered if is_final else thought).append(_HARMONY_END.split(body, maxsplit=1)[0])
-    return Thought("".join(answered).strip("\r\n"), _joined(thought), unclosed=not final)
+    return Thought("\n".join(answered).strip("\r\n"), _joined(thought), unclosed=not final)
 
 
 def _joined(pieces: list[str]) -> str:

@@ -1,5 +1,9 @@
 """Every reply gets the one outcome that says what became of it, and only an answer can be wrong."""
 
+import os
+import threading
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -57,6 +61,14 @@ MMLU_PRO: dict[str, tuple[Record, str]] = {
     "cut, no answer": (record("Let us see, first", "length"), "truncated"),
     "cut, though the text holds an answer": (record("The answer is (C). Let me check: if", "length"), "truncated"),
     "cut while thinking": (record("", "length", reasoning="Let us see"), "truncated"),
+    "cut, in Gemini's words": (record("The answer is (C).", "MAX_TOKENS"), "truncated"),
+    "cut, in Mistral's words": (record("The answer is (C).", "model_length"), "truncated"),
+    "cut, in LM Studio's words": (record("The answer is (C).", "maxPredictedTokensReached"), "truncated"),
+    "ended, in TGI's words": (record("The answer is (C).", "eos_token"), "correct"),
+    "broken off": (record("The answer is (C).", "error"), "failed"),
+    "filtered, nothing written": (record("", "content_filter"), "refused"),
+    "filtered in the middle": (record("To make it, one", "content_filter"), "refused"),
+    "filtered after the answer": (record("The answer is (C).", "content_filter"), "correct"),
     "thinking never ends": (record("<think>The answer is (C)."), "truncated"),
     "no text": (record(""), "empty"),
     "no text after separated thinking": (record("", reasoning="The answer is (C)."), "empty"),
@@ -68,6 +80,14 @@ MMLU_PRO: dict[str, tuple[Record, str]] = {
     "refusal": (record("I'm sorry, but I can't help with that."), "refused"),
     "refusal, curly": (record("\n\nI\u2019m unable to assist with this request."), "refused"),
     "refusal after thinking": (record("<think>Hm.</think>\nI cannot answer this."), "refused"),
+    "refusal, declined": (record("This asks how to do harm. I must decline."), "refused"),
+    "refusal, will not": (record("I\u2019m sorry, but I won\u2019t answer that."), "refused"),
+    "refusal, bold": (record("**I cannot assist with this request.**"), "refused"),
+    "refusal, Spanish": (record("Lo siento, pero no puedo ayudar con eso."), "refused"),
+    "refusal, Chinese": (record("\u62b1\u6b49\uff0c\u6211\u65e0\u6cd5\u56de\u7b54\u3002"), "refused"),
+    "refuses and answers": (record("I can't be certain, and I won't answer for it. The answer is (C)."), "correct"),
+    "finds no option right": (record("I'm sorry, but none of the options matches what I found."), "unparsed"),
+    "somebody in it refuses": (record("The patient cannot provide consent, so it depends."), "unparsed"),
     "timeout": (record(Failure(kind="timeout", message="no reply within 600 s")), "failed"),
     "nothing recorded": (record(None), "failed"),
 }
@@ -148,7 +168,7 @@ class Runs:
         self.left = list(runs)
         self.count = 0
 
-    def __call__(self, *arguments: Any) -> Run:
+    def __call__(self, *_arguments: Any, stop: int | None) -> Run:
         self.count += 1
         return self.left.pop(0)
 
@@ -182,3 +202,49 @@ def test_a_run_without_a_verdict_is_tried_again_for_the_next_reply(monkeypatch: 
     grades = graded(monkeypatch, runs, ("return 1", code()), ("return 1", code()))
 
     assert [grade.outcome for grade in grades] == ["not_scored", "correct"]
+
+
+def test_grades_come_in_the_order_of_the_records_and_programs_run_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together = threading.Barrier(2, timeout=10)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+
+    def run(_sandbox: Any, program: str, *_arguments: Any, stop: int | None) -> Run:
+        together.wait()
+        time.sleep(0.2 if "return 1" in program else 0)
+        return Run("passed" if "return 1" in program else "failed", "")
+
+    monkeypatch.setattr("evaluator.grade.run_tests", run)
+    texts = [block("return 1"), "", block("return 2"), block("return 3"), "Hm.", block("return 1 + 1")]
+
+    grades = list(Grader(BROKEN).grade_all((record(text), code()) for text in texts))
+
+    assert [grade.outcome for grade in grades] == ["correct", "empty", "wrong", "wrong", "unparsed", "correct"]
+
+
+def test_replies_are_read_ahead_only_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr("evaluator.grade.run_tests", Runs(*[Run("passed", "passed")] * 300))
+    read = 0
+
+    def asked() -> Iterator[tuple[Record, Question]]:
+        nonlocal read
+        for number in range(300):
+            read = number
+            yield record(block(f"return {number}")), code()
+
+    ahead = [read - number for number, _ in enumerate(Grader(BROKEN).grade_all(asked()))]
+
+    assert max(ahead) <= 65
+
+
+def test_programs_under_way_are_stopped_when_nobody_wants_their_grades(sandbox: Sandbox) -> None:
+    endless = [(record(block(f"while True: {number}")), code()) for number in range(4)]
+    grades = Grader(sandbox).grade_all([(record("Hm."), code()), *endless])
+    started = time.monotonic()
+
+    next(grades)
+    grades.close()
+
+    assert time.monotonic() - started < 5

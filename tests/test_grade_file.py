@@ -38,12 +38,31 @@ def rows(result: Result) -> list[dict[str, Any]]:
         pytest.param({"text": WRONG}, ("wrong", OTHER, False), id="wrong"),
         pytest.param({"text": RIGHT, "finish_reason": "length"}, ("truncated", None, False), id="cut"),
         pytest.param({"text": f"<think>{RIGHT}"}, ("truncated", None, False), id="thinking-never-ends"),
+        pytest.param({"text": RIGHT, "finish_reason": "MAX_TOKENS"}, ("truncated", None, False), id="cut-gemini"),
+        pytest.param({"text": RIGHT, "done_reason": "length"}, ("truncated", None, False), id="cut-ollama"),
+        pytest.param({"text": RIGHT, "stop_reason": "max_tokens"}, ("truncated", None, False), id="cut-anthropic"),
+        pytest.param({"text": RIGHT, "stop_reason": 128009}, ("correct", QUESTION.answer, True), id="a-token-of-vllm"),
         pytest.param({"text": "", "reasoning": RIGHT}, ("empty", None, False), id="only-reasoning"),
+        pytest.param({"text": None, "reasoning": RIGHT}, ("empty", None, False), id="null-and-reasoning"),
+        pytest.param({"reasoning": RIGHT}, ("empty", None, False), id="no-text-but-reasoning"),
+        pytest.param({"text": None}, ("empty", None, False), id="null"),
+        pytest.param({"text": None, "finish_reason": "length"}, ("truncated", None, False), id="null-and-cut"),
+        pytest.param({"text": None, "error": "timed out"}, ("failed", None, None), id="failed"),
+        pytest.param({"error": {"code": 500}}, ("failed", None, None), id="failed-without-text"),
+        pytest.param({"text": RIGHT, "error": "second try"}, ("correct", QUESTION.answer, True), id="failed-at-first"),
+        pytest.param({"text": RIGHT, "error": None}, ("correct", QUESTION.answer, True), id="no-error"),
+        pytest.param({"text": RIGHT, "finish_reason": "error"}, ("failed", None, None), id="broken-off"),
         pytest.param({"text": WRONG, "reasoning": RIGHT}, ("wrong", OTHER, False), id="reasoning-is-not-graded"),
         pytest.param({"text": "It depends."}, ("unparsed", None, False), id="no-letter"),
         pytest.param({"text": "I'm sorry, I can't help."}, ("refused", None, False), id="refusal"),
         pytest.param({"text": RIGHT, "reasoning": None, "finish_reason": None}, ("correct", QUESTION.answer, True)),
         pytest.param({"text": RIGHT, "model": {"name": "m"}}, ("correct", QUESTION.answer, True), id="more-keys"),
+        pytest.param(
+            {"text": RIGHT, "format": "mcq", "task_id": 3}, ("correct", QUESTION.answer, True), id="their-keys"
+        ),
+        pytest.param(
+            {"text": RIGHT, "n_options": len(QUESTION.letters)}, ("correct", QUESTION.answer, True), id="its-n-options"
+        ),
     ],
 )
 def test_an_answer_gets_its_outcome(tmp_path: Path, line: Any, expected: tuple[Any, ...]) -> None:
@@ -93,15 +112,18 @@ BAD: dict[str, tuple[Any, str]] = {
     "no JSON": ("The answer is (C).", "not JSON"),
     "half a line": ('{"question_id": 1, "te', "not JSON"),
     "no object": ("[1, 2]", "not an answer"),
-    "no text": ({"question_id": NUMBER}, "missing required field `text`"),
-    "text is no text": ({"question_id": NUMBER, "text": None}, "$.text"),
-    "id is a list": ({"question_id": [NUMBER], "text": RIGHT}, "$.question_id"),
+    "not a number": ('{"question_id": 1, "text": "", "score": NaN}', "not JSON"),
+    "no text": ({"question_id": NUMBER}, "it has no text"),
+    "text is no text": ({"question_id": NUMBER, "text": 3}, "$.text"),
+    "id is a list": ({"question_id": [NUMBER], "text": RIGHT}, f"question_id is [{NUMBER}], and must be"),
+    "id is true": ({"question_id": True, "text": RIGHT}, "question_id is True, and must be"),
     "unknown question": ({"question_id": 99_999_999, "text": RIGHT}, "no question with question_id 99999999"),
-    "no id": ({"text": RIGHT}, "needs question_id or n_options and no other id, has none"),
-    "both ids": ({"question_id": NUMBER, "n_options": 4, "text": RIGHT}, "has question_id and n_options"),
+    "no id": ({"text": RIGHT}, "needs question_id or n_options, has none"),
+    "not its number": ({"question_id": NUMBER, "n_options": 4, "text": RIGHT}, "options, and n_options is 4"),
     "the other benchmark's id": ({"task_id": "HumanEval/0", "text": RIGHT}, "has task_id"),
-    "two options": ({"n_options": 2, "text": RIGHT}, "$.n_options"),
-    "eleven options": ({"n_options": 11, "text": RIGHT}, "$.n_options"),
+    "two options": ({"n_options": 2, "text": RIGHT}, "n_options is 2, and must be"),
+    "eleven options": ({"n_options": 11, "text": RIGHT}, "n_options is 11, and must be"),
+    "half an option": ({"n_options": 4.5, "text": RIGHT}, "n_options is 4.5, and must be"),
     "nested too deep": ('{"x": ' + "[" * 100_000, "not JSON"),
 }
 
@@ -143,10 +165,10 @@ def test_a_file_that_cannot_be_read_is_wrong_input(tmp_path: Path) -> None:
     [
         pytest.param("answers.jsonl", "holds the answers", id="input"),
         pytest.param("gone/out.jsonl", "there is no folder", id="no-folder"),
-        pytest.param("/dev/null", "not a file", id="device"),
+        pytest.param("/dev/full", "cannot be written (No space left on device)", id="full-disk"),
     ],
 )
-def test_an_output_that_cannot_be_is_refused_before_grading(tmp_path: Path, output: str, said: str) -> None:
+def test_an_output_that_cannot_be_is_one_sentence(tmp_path: Path, output: str, said: str) -> None:
     result = grade(tmp_path, GOOD, more=("--output", str(tmp_path / output)))
 
     assert result.exit_code == 2
@@ -183,6 +205,60 @@ def test_with_output_the_file_holds_the_same_lines_and_the_terminal_the_summary(
     assert {path.name for path in tmp_path.iterdir()} == {"answers.jsonl", "out.jsonl"}
 
 
+def test_a_line_that_is_no_utf_8_is_a_bad_line(tmp_path: Path) -> None:
+    file = tmp_path / "answers.jsonl"
+    file.write_bytes(json.dumps(GOOD).encode() + b'\n{"question_id": 1, "text": "\xff"}\n')
+
+    result = CliRunner().invoke(main, ["grade", str(file), "--benchmark", "mmlu_pro", "--output", "/dev/null"])
+
+    assert result.exit_code == 1
+    assert "answers.jsonl:2: not JSON ('utf-8' codec can't decode" in result.stderr
+
+
+def test_a_line_too_long_to_hold_is_a_bad_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluator.grade_lines._LONGEST_LINE", 1 << 20)
+
+    result = grade(tmp_path, {**GOOD, "text": "x" * (1 << 21)}, GOOD)
+
+    assert "answers.jsonl:1: longer than 1 MB" in result.stderr
+    assert [row["outcome"] for row in rows(result)] == ["correct"]
+
+
+ONE = ["accuracy, strict: 100.0 % (1/1, 95 % interval 20.7 to 100.0 %)", "of the answered: 100.0 %"]
+SUMMARIES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
+    "one right": (
+        [{"text": RIGHT}],
+        ["MMLU-Pro: 1 answer: 1 correct", *ONE, "bounds, the unanswered all wrong and all right: 100.0 to 100.0 %"],
+    ),
+    "none answered": (
+        [{"text": ""}],
+        [
+            "MMLU-Pro: 1 answer: 1 empty",
+            "accuracy, strict: 0.0 % (0/1, 95 % interval 0.0 to 79.3 %)",
+            "of the answered: no answer could be read",
+            "bounds, the unanswered all wrong and all right: 0.0 to 100.0 %",
+        ],
+    ),
+    "all failed": ([{"text": None, "error": "timeout"}] * 2, ["MMLU-Pro: 2 answers: 2 failed"]),
+    "one question twice": (
+        [{"text": RIGHT}, {"text": WRONG}],
+        [
+            "MMLU-Pro: 2 answers: 1 correct, 1 wrong",
+            "accuracy, strict: 50.0 % (1/2, the mean over 1 question)",
+            "of the answered: 50.0 %",
+            "bounds, the unanswered all wrong and all right: 50.0 to 50.0 %",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "said"), SUMMARIES.values(), ids=SUMMARIES.keys())
+def test_the_summary_is_true_of_few_answers(tmp_path: Path, lines: list[dict[str, Any]], said: list[str]) -> None:
+    result = grade(tmp_path, *[{"question_id": NUMBER, **line} for line in lines])
+
+    assert result.stderr.splitlines() == said
+
+
 def test_standard_input_is_read(tmp_path: Path) -> None:
     text = "\ufeff" + json.dumps(GOOD) + "\r\nnonsense\n"
 
@@ -195,7 +271,12 @@ def test_standard_input_is_read(tmp_path: Path) -> None:
 CODED: dict[str, tuple[dict[str, str], str, bool]] = {
     "chat": ({"text": f"Here it is:\n{CODE}"}, "correct", True),
     "completion": ({"text": BODY + "\nprint(1)\n", "format": "completion"}, "correct", True),
-    "a chat reply is no completion": ({"text": CODE, "format": "completion"}, "wrong", False),
+    "a completion that begins anew": ({"text": CODE, "format": "completion"}, "correct", True),
+    "the same function wrong, as a completion": (
+        {"text": CODE.replace(".lower()", ""), "format": "completion"},
+        "wrong",
+        False,
+    ),
     "wrong": ({"text": CODE.replace(".lower()", "")}, "wrong", False),
     "no code": ({"text": "One would count them."}, "unparsed", False),
 }

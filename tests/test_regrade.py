@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from scripted import Bench, right, wrong
 
 from evaluator.cli import main
+from evaluator.grade import VERSION
 
 
 def regrade(folder: Path) -> Result:
@@ -37,7 +38,7 @@ def test_when_nothing_changed_it_says_so_and_asks_nothing(bench: Bench) -> None:
     result = regrade(folder)
 
     assert result.exit_code == 0, result.output
-    assert result.output.endswith("Graded by grader 1, as before\nnothing changed\n")
+    assert result.output.endswith(f"Graded by grader {VERSION}, as before\nnothing changed\n")
     assert (folder / "grades.jsonl").read_bytes() == before
     assert len(bench.fakes["good"].requests) == asked
 
@@ -74,7 +75,7 @@ def test_the_version_that_graded_before_is_named(bench: Bench) -> None:
     report = json.loads((folder / "report.json").read_text())
     (folder / "report.json").write_text(json.dumps({**report, "grader": "0"}))
 
-    assert "Graded by grader 1, before by grader 0" in regrade(folder).output
+    assert f"Graded by grader {VERSION}, before by grader 0" in regrade(folder).output
 
 
 def test_a_run_that_was_never_graded_is_graded(bench: Bench) -> None:

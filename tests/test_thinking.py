@@ -11,6 +11,11 @@ from evaluator.thinking import PAIRS, split_thinking
 HARMONY = (
     "<|channel|>analysis<|message|>Maybe (A).<|end|><|start|>assistant<|channel|>final<|message|>The answer is (C)."
 )
+TOOL_CALL = (
+    "<|channel|>analysis<|message|>Maybe (A).<|end|><|start|>assistant<|channel|>commentary to=functions.f "
+    "<|constrain|>json<|message|>{}<|call|><|start|>assistant<|channel|>final <|constrain|>text<|message|>"
+    "The answer is (C).<|return|>"
+)
 CLOSED = {
     "think": ("<think>Maybe (A).</think>The answer is (C).", "Maybe (A)."),
     "think on lines": ("<think>\nMaybe (A).\n</think>\n\nThe answer is (C).", "Maybe (A)."),
@@ -30,6 +35,44 @@ CLOSED = {
     ),
     "thought after a start": ("The answer <think>Maybe (A).</think>is (C).", "Maybe (A)."),
     "none": ("The answer is (C).", ""),
+    "upper case": ("<Think>Maybe (A).</THINK>The answer is (C).", "Maybe (A)."),
+    "space in the tag": ("<think >Maybe (A).</think >The answer is (C).", "Maybe (A)."),
+    "attribute": ('<thinking step="1">Maybe (A).</thinking>The answer is (C).', "Maybe (A)."),
+    "reasoning": ("<reasoning>\nMaybe (A).\n</reasoning>\nThe answer is (C).", "Maybe (A)."),
+    "seed-oss": ("<seed:think>Maybe (A).</seed:think>The answer is (C).", "Maybe (A)."),
+    "longcat": ("Maybe (A).</longcat_think>The answer is (C).", "Maybe (A)."),
+    "medgemma": ("<unused94>thought\nMaybe (A).<unused95>The answer is (C).", "thought\nMaybe (A)."),
+    "command a": (
+        "<|START_THINKING|>Maybe (A).<|END_THINKING|><|START_RESPONSE|>The answer is (C).<|END_RESPONSE|>",
+        "Maybe (A).",
+    ),
+    "openthinker": (
+        "<|begin_of_thought|>Maybe (A).<|end_of_thought|>\n<|begin_of_solution|>The answer is (C).<|end_of_solution|>",
+        "Maybe (A).",
+    ),
+    "apertus": ("<|inner_prefix|>Maybe (A).<|inner_suffix|>The answer is (C).", "Maybe (A)."),
+    "kimi": ("\u25c1think\u25b7Maybe (A).\u25c1/think\u25b7The answer is (C).", "Maybe (A)."),
+    "s1": ("<|im_start|>think\nMaybe (A).\n<|im_start|>answer\nThe answer is (C).", "Maybe (A)."),
+    "apriel": ("Maybe (A).\n[BEGIN FINAL RESPONSE]\nThe answer is (C).\n[END FINAL RESPONSE]", "Maybe (A)."),
+    "granite": ("Here is my thought process:\nMaybe (A).\nHere is my response:\nThe answer is (C).", "Maybe (A)."),
+    "harmony, tool call": (TOOL_CALL, "Maybe (A).\n{}"),
+    "harmony, beginning lost": (
+        "analysis<|message|>Maybe (A).<|end|><|start|>assistant<|channel|>final<|message|>The answer is (C).",
+        "analysis<|message|>Maybe (A).",
+    ),
+    "harmony, special tokens lost": ("analysisMaybe (A).assistantfinalThe answer is (C).", "analysisMaybe (A)."),
+    "harmony, a tag in its analysis": (
+        "<|channel|>analysis<|message|>A <think> tag?<|end|><|channel|>final<|message|>The answer is (C).",
+        "A <think> tag?",
+    ),
+    "harmony inside think": (
+        "<think><|channel|>final<|message|>A</think>The answer is (C).",
+        "<|channel|>final<|message|>A",
+    ),
+    "closing tag talked about": (
+        "<think>The `</think>` tag. Maybe (A).</think>The answer is (C).",
+        "The `\n` tag. Maybe (A).",
+    ),
 }
 UNCLOSED = {
     "think": "<think>The answer is (A).",
@@ -38,6 +81,13 @@ UNCLOSED = {
     "thought": "<thought>The answer is (A).",
     "gemma 4": "<|channel>thought\nThe answer is (A).",
     "harmony": "<|channel|>analysis<|message|>The answer is (A).",
+    "mistral": "[THINK]The answer is (A).",
+    "command a": "<|START_THINKING|>The answer is (A).",
+    "cut in the closing tag": "<think>The answer is (A).</thi",
+    "after a code block": "```python\nx = 1\n```\n<think>The answer is (A).",
+    "on a line of its own in a code block": "```python\nx = 1\n<think>\nThe answer is (A).",
+    "harmony, cut in a channel's name": "<|channel|>analysis<|message|>The answer is (A).<|end|><|channel|>fin",
+    "harmony, special tokens lost": "analysisThe answer is (A).",
     "harmony, ended": "<|channel|>analysis<|message|>The answer is (A).<|end|>",
 }
 
@@ -58,6 +108,22 @@ def test_thinking_that_never_ends_leaves_no_answer(text: str) -> None:
     assert thought.answer == ""
     assert "The answer is (A)." in thought.reasoning
     assert thought.unclosed
+
+
+TALKED_ABOUT = {
+    "backticks": "Parsers look for `</think>` and `<think>`. The answer is (C).",
+    "quotation marks": 'if text.startswith("<think>"):\n    text = text.partition("</think>")[2]',
+    "code block": '```python\ntext = re.sub(r"<think>.*?</think>", "", text)  # no <think> is left\n```\nDone.',
+    "harmony's channel": "A message begins with <|channel|> and its name. The answer is (C).",
+    "analysis, the word": "analysis of variance is meant. The answer is (C).",
+    "a first phrase of Granite's": "Here is my thought process: it floats. The answer is (C).",
+    "no tag": "Let a <thinker> be [thinking] of x<think. The answer is (C).",
+}
+
+
+@pytest.mark.parametrize("text", TALKED_ABOUT.values(), ids=TALKED_ABOUT)
+def test_what_is_only_talked_about_is_no_thinking(text: str) -> None:
+    assert split_thinking(text).answer == text
 
 
 def test_what_the_server_separated_comes_first() -> None:

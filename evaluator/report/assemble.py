@@ -50,7 +50,7 @@ def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] 
     study = plan.study
     asked = {ask.key: ask.question for ask in requests_of(study)}
     records = {variant.name: _records(folder, variant.name, asked) for variant in study.variants}
-    grades = [grader.grade(record, asked[record.key]) for by in records.values() for record in by]
+    grades = list(grader.grade_all((record, asked[record.key]) for by in records.values() for record in by))
     write(folder / "grades.jsonl", b"".join(msgspec.json.encode(g) + b"\n" for g in grades))
     facts = {name: fact for name, fact in read_facts(folder).items() if name in records}
     graded = _parts(grades)

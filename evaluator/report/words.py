@@ -1,14 +1,18 @@
 """How numbers are written, the same in every report."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from evaluator.benchmarks import BENCHMARKS
-from evaluator.checks import Check
-from evaluator.report.assemble import Report
 from evaluator.score import UNANSWERED, Score
 from evaluator.stats.proportions import Interval
-from evaluator.study import Study, Variant
-from evaluator.verdict import Comparison
+
+if TYPE_CHECKING:  # they bring the servers with them, of which `whichquant grade` needs nothing
+    from evaluator.checks import Check
+    from evaluator.report.assemble import Report
+    from evaluator.study import Study, Variant
+    from evaluator.verdict import Comparison
 
 DASH = "\u2013"
 
@@ -48,7 +52,7 @@ def number(value: float | None, unit: str = "", digits: int = 0) -> str:
     return DASH if value is None else f"{value:,.{digits}f}{unit}"
 
 
-def size(report: Report, variant: str) -> str:
+def size(report: "Report", variant: str) -> str:
     """Write the size of a variant's model file."""
     facts = report.facts.get(variant)
     if facts is None or facts.model_bytes is None:
@@ -61,7 +65,7 @@ def name(benchmark: str) -> str:
     return str(BENCHMARKS[benchmark].NAME)
 
 
-def setting(variant: Variant) -> str:
+def setting(variant: "Variant") -> str:
     """Say in one line how a variant is served."""
     parts: list[str] = [variant.runtime or "running already"]
     if variant.base_url:
@@ -73,29 +77,29 @@ def setting(variant: Variant) -> str:
     return ", ".join(parts)
 
 
-def rows(report: Report, benchmark: str) -> list[Score]:
+def rows(report: "Report", benchmark: str) -> list[Score]:
     """Give a benchmark's scores, the baseline first."""
     baseline = report.plan.study.baseline
     return sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != baseline)
 
 
-def about(check: Check) -> str:
+def about(check: "Check") -> str:
     """Say what a check speaks of, as `q4_0, MMLU-Pro: `; empty when it is the whole run."""
     parts = [part for part in (check.variant, check.benchmark and name(check.benchmark)) if part]
     return ", ".join(parts) + ": " if parts else ""
 
 
-def alone(report: Report) -> str:
+def alone(report: "Report") -> str:
     """Say why there are no verdicts, where a study has one variant."""
     return "" if report.comparisons or report.problems else "There is one variant only: nothing to compare it with."
 
 
-def against(report: Report, benchmark: str) -> dict[str, Comparison]:
+def against(report: "Report", benchmark: str) -> "dict[str, Comparison]":
     """Give the comparisons of one benchmark by variant."""
     return {c.variant: c for c in report.comparisons if c.benchmark == benchmark}
 
 
-def asked(report: Report, benchmark: str) -> str:
+def asked(report: "Report", benchmark: str) -> str:
     """Say in one line how a benchmark was put: `100 questions, 5-shot, chat`."""
     settings = report.plan.study.benchmarks.chosen()[benchmark]
     planned = next(score.planned for score in report.scores if score.benchmark == benchmark)
@@ -113,13 +117,13 @@ def pass_at_k(score: Score) -> str:
     return ", ".join(f"pass@{k} {percent(p)}" for k, p in score.pass_at_k.items())
 
 
-def sampling(study: Study) -> str:
+def sampling(study: "Study") -> str:
     """Write the sampling values that the study sets."""
     told = msgspec.to_builtins(study.sampling)
     return ", ".join(f"{key} {value}" for key, value in told.items() if value is not None)
 
 
-def method(report: Report) -> str:
+def method(report: "Report") -> str:
     """Say how the numbers were made."""
     repeats = [settings.repeats for settings in report.plan.study.benchmarks.chosen().values()]
     family = max((comparison.family for comparison in report.comparisons), default=0)

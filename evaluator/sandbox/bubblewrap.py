@@ -20,6 +20,7 @@ from evaluator.sandbox.seccomp import syscall_filter
 
 SECONDS = 10.0
 _START_SECONDS = 60.0
+_STOP_SECONDS = 5.0
 _STARTED = b"started\n"
 _MEMORY_BYTES = 1 << 30
 _SCRATCH_BYTES = 64 << 20
@@ -57,6 +58,10 @@ class NoSandbox(Struct, frozen=True):
     reason: str
     install: str
     """What to do about it."""
+
+
+class _StoppedError(Exception):
+    """Nobody waits for the verdict any more."""
 
 
 class _Ended(Struct, frozen=True):
@@ -109,7 +114,9 @@ def _bind_interpreter(interpreter: Path) -> list[str]:
     return binds
 
 
-def run_tests(sandbox: Sandbox, program: str, tests: str, entry_point: str, *, seconds: float = SECONDS) -> Run:
+def run_tests(
+    sandbox: Sandbox, program: str, tests: str, entry_point: str, *, seconds: float = SECONDS, stop: int | None = None
+) -> Run:
     """Run a program's function against its tests.
 
     Args:
@@ -118,6 +125,7 @@ def run_tests(sandbox: Sandbox, program: str, tests: str, entry_point: str, *, s
         tests: the source of `check(candidate)`.
         entry_point: the function's name.
         seconds: wall clock time for the answer and its tests; the sandbox's start has a limit of its own.
+        stop: the reading end of a pipe; when its other end is closed, the run ends without a verdict.
     """
     token = token_hex(16)
     message = {
@@ -132,7 +140,9 @@ def run_tests(sandbox: Sandbox, program: str, tests: str, entry_point: str, *, s
         "processes": _PROCESSES if _processes_are_counted_apart() else None,
     }
     try:
-        ended = _execute(sandbox, message, seconds)
+        ended = _execute(sandbox, message, seconds, stop)
+    except _StoppedError:
+        return Run("no_verdict", "it was stopped")
     except OSError as error:  # no process, pipe or file to be had
         return Run("no_verdict", f"the sandbox could not be started: {error}")
     return _judge(ended, token, seconds)
@@ -154,7 +164,7 @@ def _judge(ended: _Ended, token: str, seconds: float) -> Run:
     return Run("failed", f"ended without a verdict (exit code {ended.exit_code}){complaint}")
 
 
-def _execute(sandbox: Sandbox, message: dict[str, Any], seconds: float) -> _Ended:
+def _execute(sandbox: Sandbox, message: dict[str, Any], seconds: float, stop: int | None) -> _Ended:
     """Start the child, wait for its verdict, its end or the deadline, and kill whatever is left of it."""
     deadline = time.monotonic() + _START_SECONDS
     verdict, child_verdict = os.pipe()
@@ -180,13 +190,20 @@ def _execute(sandbox: Sandbox, message: dict[str, Any], seconds: float) -> _Ende
             stderr=complaints,
             pass_fds=handed_down,
         )
+        started = False
         try:
             child_end.close()  # so that the pipe ends when the sandbox does
-            said, in_time = _read_line(verdict_end, deadline, len(_STARTED))
+            said, in_time = _read_line(verdict_end, deadline, len(_STARTED), stop)
             started = said == _STARTED
             if started:
                 deadline = time.monotonic() + seconds
-                said, in_time = _read_line(verdict_end, deadline, _VERDICT_BYTES + 1)
+                said, in_time = _read_line(verdict_end, deadline, _VERDICT_BYTES + 1, stop)
+        except BaseException:  # stopped, or Ctrl-C
+            # Killed while it sets itself up, bubblewrap would leave its child behind, which waits for it for ever.
+            if not started:
+                _read_line(verdict_end, time.monotonic() + _STOP_SECONDS, len(_STARTED), None)
+            process.kill()
+            raise
         finally:
             # A verdict or the end of the pipe leaves nothing to wait for but an exit code.
             exit_code = _end(process, deadline)
@@ -196,13 +213,22 @@ def _execute(sandbox: Sandbox, message: dict[str, Any], seconds: float) -> _Ende
         return _Ended(started, said, last, exit_code if in_time else None)
 
 
-def _read_line(pipe: IO[bytes], deadline: float, most: int) -> tuple[bytes, bool]:
-    """Read up to a line end, the pipe's end or `most` bytes; False when the deadline came first."""
+def _read_line(pipe: IO[bytes], deadline: float, most: int, stop: int | None) -> tuple[bytes, bool]:
+    """Read up to a line end, the pipe's end or `most` bytes; False when the deadline came first.
+
+    Raises:
+        _StoppedError: `stop` was closed at its other end.
+    """
     said = b""
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
+    if stop is not None:
+        poll.register(stop, select.POLLIN)
     while not said.endswith(b"\n") and len(said) < most:
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        if any(descriptor == stop for descriptor, _ in ready):
+            raise _StoppedError
+        if not ready:
             return said, False
         chunk = os.read(pipe.fileno(), most - len(said))
         if not chunk:
