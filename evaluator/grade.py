@@ -104,7 +104,7 @@ class Grader:
             return other.result()
         run = Run("no_verdict", "it was stopped")
         try:
-            run = run_tests(sandbox, program, question.tests, question.answer, stop=stop)
+            run = run_tests(sandbox, program, question.tests, question.answer, prompt=question.code_prompt, stop=stop)
         finally:
             if run.outcome == "no_verdict":  # the next reply may have more luck
                 with self._lock:

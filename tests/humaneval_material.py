@@ -98,7 +98,7 @@ def failures(problems: list[Problem], programs: list[str | None]) -> dict[str, s
 
 def _run(pair: tuple[Problem, str]) -> str:
     problem, program = pair
-    run = run_tests(_sandbox(), program, problem["test"], problem["entry_point"])
+    run = run_tests(_sandbox(), program, problem["test"], problem["entry_point"], prompt=problem["prompt"])
     return "" if run.outcome == "passed" else run.reason or run.outcome
 
 

@@ -16,7 +16,9 @@ from servers.spec import Prompt
 CHAT = Prompt(messages=({"role": "user", "content": "?"},))
 RAW = Prompt(text="?")
 NO_SANDBOX = NoSandbox("bubblewrap is not on PATH", "install it")
-BROKEN = Sandbox(("/bin/sh", "-c", "echo 'bwrap: No space left on device' >&2; exit 1", "--"), ("python",), None)
+BROKEN = Sandbox(
+    ("/bin/sh", "-c", "echo 'bwrap: No space left on device' >&2; exit 1", "--"), ("python",), ("true",), None
+)
 
 
 def mmlu(prompt: Prompt = CHAT) -> Question:

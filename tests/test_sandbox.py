@@ -35,7 +35,7 @@ def sandbox() -> Sandbox:
 def run_all(sandbox: Sandbox, problems: list[Problem], ending: str) -> list[Run]:
     def run(problem: Problem) -> Run:
         program = problem["prompt"] + (problem[ending] if ending == "canonical_solution" else ending)
-        return run_tests(sandbox, program, problem["test"], problem["entry_point"])
+        return run_tests(sandbox, program, problem["test"], problem["entry_point"], prompt=problem["prompt"])
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(run, problems))

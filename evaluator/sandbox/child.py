@@ -1,52 +1,87 @@
-"""Run one answer against its tests, inside the sandbox. Started by file name; imports nothing of this package.
+"""Run one answer inside the sandbox: define its functions, and call one of them as often as the judge asks.
 
-Reads one JSON message from standard input: `program`, `tests`, `entry_point`, `token`, `verdict_fd`, and the limits
-`memory_bytes`, `cpu_seconds`, `file_bytes`, `open_files`, `processes` (null: not limited). Writes two lines to
-`verdict_fd`: `started` before any of the answer's code runs (what goes wrong before is the sandbox's fault and not the
-answer's), then, as JSON, the token once `check` has returned, or the error. Exit code and standard output are no
-evidence.
+Started by file name; of this package it imports values.py only, which lies beside it. Reads one JSON message from
+standard input: `program`, `entry_point`, `started_fd`, `calls_fd`, `results_fd`, and the limits `memory_bytes`,
+`cpu_seconds`, `file_bytes`, `open_files`, `processes` (null: not limited). Writes `started` to `started_fd` before any
+of the answer's code runs: what goes wrong before is the sandbox's fault and not the answer's. Then reads from
+`calls_fd` a line of arguments for each call, and writes to `results_fd` a line for each result: `v` and the value, or
+`e` and what was raised; the first is for the program itself.
 
-A program that digs through the interpreter's frames or memory finds the token and can forge the verdict; to rule that
-out the judge has to move out of this process.
+Neither the tests nor an expected value is ever in this process. Exit code and output are no evidence.
 """
 
 import __future__
 
 import json
 import os
-import random
 import resource
 import sys
-from types import CodeType, TracebackType
+from types import CodeType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from evaluator.sandbox import values
+else:
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib takes 10 ms
+    import values
+
+    del sys.path[0]
+
 _ONLY_AST = 0x0400  # ast.PyCF_ONLY_AST; importing ast would cost a tenth of the start-up time
-_LONGEST_REASON = 300
+_LONGEST_MESSAGE = 300
 
 
 def main() -> None:
-    """Limit this process, define the answer's functions, run the tests, report."""
+    """Limit this process, define the answer's functions, answer the judge's calls."""
     message = json.load(sys.stdin)
     _limit(message)  # while its complaints can still be heard
     _silence()
-    verdict_fd, token, tests = message["verdict_fd"], message["token"], message["tests"]
-
-    def report_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        _write(verdict_fd, {"error": "memory" if kind is MemoryError else _describe(kind, error, trace, tests)})
-        os._exit(1)  # do not wait for threads of the answer
-
-    os.write(verdict_fd, b"started\n")
-    sys.excepthook = report_error
-    scope: dict[str, Any] = {"__name__": "answer", "__builtins__": __builtins__}
-    _define(message["program"], message["entry_point"], scope)
-    exec(compile(tests, "tests.py", "exec", dont_inherit=True), scope)  # noqa: S102 - this is what the sandbox is for
-    random.seed(0)  # the tests of HumanEval/38, /50 and /53 draw their inputs from it
-    scope["check"](scope[message["entry_point"]])
-    _write(verdict_fd, {"token": token})
+    os.write(message["started_fd"], b"started\n")
+    os.close(message["started_fd"])
+    try:
+        _serve(message)
+    except SystemExit as error:
+        os._exit(error.code if isinstance(error.code, int) else bool(error.code))  # waits for no thread of the answer
     os._exit(0)  # no exit handlers of the answer
+
+
+def _serve(message: "dict[str, Any]") -> None:
+    results_fd = message["results_fd"]
+    scope: dict[str, Any] = {"__name__": "answer", "__builtins__": __builtins__}
+    try:
+        _define(message["program"], message["entry_point"], scope)
+    except Exception as error:  # noqa: BLE001 - the answer may raise anything
+        _write(results_fd, b"e" + _raised(error))
+        return
+    _write(results_fd, b"v" + values.dump(None))
+    with open(message["calls_fd"], "rb") as calls:  # noqa: PTH123 - a descriptor
+        for line in calls:
+            _write(results_fd, _call(scope[message["entry_point"]], line))
+
+
+def _call(function: "Any", line: bytes) -> bytes:
+    try:
+        args, named = values.load(line)
+        return b"v" + values.dump(function(*args, **named))
+    except values.RefusedError as error:
+        return b"e" + values.dump(["output", f"{error}"])
+    except Exception as error:  # noqa: BLE001 - the answer may raise anything
+        return b"e" + _raised(error)
+
+
+def _raised(error: BaseException) -> bytes:
+    if isinstance(error, MemoryError):
+        return values.dump(["MemoryError", ""])
+    lines = str(error).strip().splitlines()
+    return values.dump([type(error).__name__, (lines or [""])[-1][:_LONGEST_MESSAGE]])
+
+
+def _write(results_fd: int, line: bytes) -> None:
+    view = memoryview(line)
+    while view:
+        view = view[os.write(results_fd, view) :]
 
 
 def _silence() -> None:
@@ -93,21 +128,6 @@ def _execute(code: CodeType, scope: "dict[str, Any]") -> BaseException | None:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the answer may raise anything
         return error
     return None
-
-
-def _describe(kind: type[BaseException], error: BaseException, trace: TracebackType | None, tests: str) -> str:
-    """Give the error's last line; of an assert without words, the line of the tests that failed."""
-    lines = str(error).strip().splitlines()
-    failed = ""
-    while trace:
-        if trace.tb_frame.f_code.co_filename == "tests.py":
-            failed = tests.split("\n")[trace.tb_lineno - 1].strip()
-        trace = trace.tb_next
-    return f"{kind.__name__}: {lines[-1] if lines else failed}"[:_LONGEST_REASON]
-
-
-def _write(verdict_fd: int, verdict: dict[str, str]) -> None:
-    os.write(verdict_fd, json.dumps(verdict).encode() + b"\n")
 
 
 if __name__ == "__main__":
