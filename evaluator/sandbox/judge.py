@@ -1,9 +1,10 @@
-"""Judge one answer from outside the sandbox: run the tests, whose candidate is a call into it.
+"""Judge answers from outside the sandbox, each in a process of its own: run the tests, whose candidate calls into it.
 
-Started by file name as a process of its own, so that it can be killed: values that a hostile answer gives back may be
-slow to compare. Reads one JSON message from standard input: `prompt` (for its helpers, which tests may call), `tests`,
-`entry_point`, `calls_fd`, `results_fd`, `verdict_fd`, `memory_bytes`, `cpu_seconds`. Writes one JSON line to
-`verdict_fd`: `passed`, or `error`, or `gone` where the answer's process ended before it had answered.
+Started by file name. A process of its own can be killed: values that a hostile answer gives back may be slow to
+compare. A job's files are its message, and the ends of three pipes: for the verdict, for calls and for their results.
+The message is JSON: `prompt` (for its helpers, which tests may call), `tests`, `entry_point`, `memory_bytes`,
+`cpu_seconds`. The verdict is one line of JSON: `passed`, or `error`, or `gone` where the answer's process ended before
+it had answered.
 """
 
 import builtins
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from evaluator.sandbox import values
+    from evaluator.sandbox import forks, values
 else:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib takes 10 ms
+    import forks
     import values
 
     del sys.path[0]
@@ -71,9 +73,11 @@ class _Candidate:
         return _raise(*value)
 
 
-def main() -> None:
+def work(files: list[int]) -> None:
     """Limit this process, run the tests, report."""
-    message = json.load(sys.stdin)
+    message_fd, verdict_fd, calls_fd, results_fd = files
+    with open(message_fd, encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
+        message = json.load(stream)
     for limit, amount in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, message["memory_bytes"]),
@@ -82,7 +86,7 @@ def main() -> None:
         if sys.platform == "linux" or limit != resource.RLIMIT_AS:  # macOS refuses to limit it
             resource.setrlimit(limit, (amount, amount))
     try:
-        _check(message)
+        _check(message, calls_fd, results_fd)
         verdict: dict[str, Any] = {"passed": True}
     except _GoneError:
         verdict = {"gone": True}
@@ -92,18 +96,17 @@ def main() -> None:
         verdict = {"error": "memory"}
     except BaseException as error:  # noqa: BLE001 - the tests may raise anything
         verdict = {"error": _describe(error, message["tests"])}
-    os.write(message["verdict_fd"], json.dumps(verdict).encode() + b"\n")
-    os._exit(0)
+    os.write(verdict_fd, json.dumps(verdict).encode() + b"\n")
 
 
-def _check(message: dict[str, Any]) -> None:
-    with open(message["results_fd"], "rb") as results:  # noqa: PTH123 - a descriptor
-        candidate = _Candidate(message["calls_fd"], results)
+def _check(message: dict[str, Any], calls_fd: int, results_fd: int) -> None:
+    with open(results_fd, "rb") as results:
+        candidate = _Candidate(calls_fd, results)
         candidate.result()
         scope: dict[str, Any] = {"__name__": "tests"}
-        exec(compile(message["prompt"], "prompt.py", "exec", dont_inherit=True), scope)  # noqa: S102 - from the benchmark
+        exec(compile(message["prompt"], "prompt.py", "exec", dont_inherit=True), scope)  # noqa: S102 - the benchmark's
         scope[message["entry_point"]] = candidate
-        exec(compile(message["tests"], "tests.py", "exec", dont_inherit=True), scope)  # noqa: S102 - from the benchmark
+        exec(compile(message["tests"], "tests.py", "exec", dont_inherit=True), scope)  # noqa: S102 - the benchmark's
         random.seed(0)  # the tests of HumanEval/38, /50 and /53 draw their inputs from it
         scope["check"](candidate)
 
@@ -133,4 +136,4 @@ def _describe(error: BaseException, tests: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    forks.serve(int(sys.argv[1]), work, 0)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from evaluator.sandbox.bubblewrap import NoSandbox, Sandbox, build_sandbox, run_tests
+from evaluator.sandbox.bubblewrap import build_sandbox
+from evaluator.sandbox.sandbox import NoSandbox, Sandbox
+from evaluator.sandbox.workers import run_tests
 
 _CONTROL_SECONDS = (20.0, 60.0)  # the second try is for a machine that is busy with something else
 _PROBE_SECONDS = 60.0

@@ -1,7 +1,7 @@
 """The system calls that model-written code is refused, as a program for the kernel's filter.
 
-bubblewrap loads it just before it starts the interpreter, which needs none of them. Processes are refused here and
-not only by RLIMIT_NPROC, because that limit does not bind a sandbox that was started by root.
+Every answer's process loads it before it runs the answer, which needs none of them. Processes are refused here and not
+only by RLIMIT_NPROC, because that limit does not bind a sandbox that was started by root.
 """
 
 import errno
@@ -26,12 +26,40 @@ class _Machine(NamedTuple):
     refused: tuple[int, ...]
 
 
-_EVERYWHERE = (425, 426, 427)  # io_uring_setup, io_uring_enter, io_uring_register
+# io_uring_setup, io_uring_enter, io_uring_register, open_tree, move_mount, fsopen, fsconfig, fsmount, fspick,
+# pidfd_open, pidfd_getfd, process_madvise, mount_setattr, memfd_secret
+_EVERYWHERE = (425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 440, 442, 447)
 _MACHINES = {
-    # fork vfork ptrace unshare setns mount umount2 bpf keyctl add_key request_key userfaultfd perf_event_open
-    "x86_64": _Machine(0xC000003E, 56, (57, 58, 101, 272, 308, 165, 166, 321, 250, 248, 249, 323, 298, *_EVERYWHERE)),
-    # as above; this architecture has neither fork nor vfork
-    "aarch64": _Machine(0xC00000B7, 220, (117, 97, 268, 40, 39, 280, 219, 217, 218, 282, 241, *_EVERYWHERE)),
+    "x86_64": _Machine(
+        0xC000003E,
+        56,
+        (
+            *(57, 58, 101, 310, 311),  # fork vfork ptrace process_vm_readv process_vm_writev
+            *(41,),  # socket (socketpair is allowed)
+            *(272, 308, 165, 166, 155, 161),  # unshare setns mount umount2 pivot_root chroot
+            *(321, 298, 323, 250, 248, 249),  # bpf perf_event_open userfaultfd keyctl add_key request_key
+            *(175, 313, 176, 246, 320, 169),  # init_module finit_module delete_module kexec_load kexec_file_load reboot
+            *(167, 168, 163, 179, 172, 173),  # swapon swapoff acct quotactl iopl ioperm
+            *(303, 304, 300, 103),  # name_to_handle_at open_by_handle_at fanotify_init syslog
+            *(227, 164, 170, 171),  # clock_settime settimeofday sethostname setdomainname
+            *_EVERYWHERE,
+        ),
+    ),
+    "aarch64": _Machine(  # as above; this architecture has neither fork nor vfork, iopl nor ioperm
+        0xC00000B7,
+        220,
+        (
+            *(117, 270, 271),
+            *(198,),
+            *(97, 268, 40, 39, 41, 51),
+            *(280, 241, 282, 219, 217, 218),
+            *(105, 273, 106, 104, 294, 142),
+            *(224, 225, 89, 60),
+            *(264, 265, 262, 116),
+            *(112, 170, 161, 162),
+            *_EVERYWHERE,
+        ),
+    ),
 }
 
 
