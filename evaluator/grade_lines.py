@@ -32,7 +32,7 @@ class Line(Struct, frozen=True):
     task_id: Any = None
     n_options: Any = None
     reasoning: str | None = None
-    finish_reason: str | None = None
+    finish_reason: Any = None
     done_reason: Any = None
     """Ollama's name for it."""
     stop_reason: Any = None
@@ -157,6 +157,8 @@ def _is_text(value: object) -> bool:
 def _question(line: Line, benchmark: Benchmark) -> Question:
     name = "question_id" if benchmark == "mmlu_pro" else "task_id"
     asked = getattr(line, name)
+    if isinstance(asked, float) and asked.is_integer():  # as tables with gaps in them are written
+        asked = int(asked)
     if asked is None and benchmark == "mmlu_pro" and line.n_options is not None:
         if type(line.n_options) is not int or not 3 <= line.n_options <= len(mmlu_pro.LETTERS):
             raise BadLineError(f"n_options is {_shown(line.n_options)}, and must be a whole number from 3 to 10")

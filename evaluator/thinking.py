@@ -39,6 +39,8 @@ _TAG = re.compile(
     + "|".join(re.escape(tag[1:]) for tag in sorted(_MEANT) if tag.strip("</>") not in _NAMES)
     + ")"
 )
+_MOST_TAGS = 20_000
+"""Only a model that has lost its way writes more; where its answer begins nobody can say."""
 _FENCE = re.compile(r"^[ \t]{0,8}(?:```|~~~)", re.MULTILINE)
 _QUOTES = {"`": "`", '"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
 # Special tokens around an answer; they are no part of it.
@@ -94,7 +96,9 @@ def _split_tags(text: str, reasoning: str) -> Thought:
     answered: list[str] = []
     thought = [reasoning]
     position, tagged, inside = 0, False, False
-    for start, end, opens in _tags(text):
+    for number, (start, end, opens) in enumerate(_tags(text)):
+        if number == _MOST_TAGS:
+            return Thought("", _joined([reasoning, text]), unclosed=True)
         piece = text[position:start]
         position, tagged = end, True
         if inside:

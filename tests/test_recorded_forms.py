@@ -162,6 +162,26 @@ LESSONS = {
         "The answer is D. 17.\n\n1. The question asks for a number.\n2. The answer is 17.\n\n1. The answer is 17.",
         None,
     ),
+    "two options with their texts": Lesson(
+        "Qwen1.5 7B Chat, 5655", "The answer is **A. Paris, B. London, and C. 42**. The others are not.", None
+    ),
+    "an option, and another that is also right": Lesson("own", "The answer is (A). (D) is also correct.", None),
+    "the closest, and then denied": Lesson(
+        "Phi-3 mini, 10374",
+        "The closest option is (D) 0.2 TeV, but this is not correct. The answer is not given.",
+        None,
+    ),
+    "none of the above": Lesson(
+        "Gemini 1.5 Flash, 560", "So the answer would be E.\n\nThe answer is (None of the above)", None
+    ),
+    "closest, with an apology": Lesson(
+        "Llama 3.1 8B Instruct, 9131", "The answer is not among the choices, but the closest is (C).", "C"
+    ),
+    "obtained": Lesson("Command R, 4126", "We obtain the final answer of 0.2 TeV, or (D).", "D"),
+    "a text that is called the answer": Lesson("own", "So Paris is the correct answer.", "A"),
+    "a check mark": Lesson("own", "✅ Answer: **D** 🙂", "D"),
+    "reconsidered": Lesson("own", "The answer is B. Wait, let me recompute: it is 12.", None),
+    "a word that was cut off": Lesson("Mixtral 8x7B, 8377", "We multiply, and get 4 s.\nH", None),
     "cut off before the letter": Lesson(
         "Qwen1.5 72B Chat, 1458", "It need not decide on the sale (F).\n\nThe answer is (", None
     ),

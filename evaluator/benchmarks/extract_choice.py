@@ -17,14 +17,17 @@ from evaluator.records import Extraction
 
 _LONGEST_READ = 100_000
 """Characters, from the end. No answer is longer, without its thinking."""
-_MOST_PLACES = 1000
-"""Places read, from the end. Only a reply that runs in circles has more, and each costs microseconds."""
+_FIRST_PLACES, _LAST_PLACES = 100, 200
+"""Places read. Only a reply that runs in circles has more, and each costs microseconds."""
 _MARKS = ("*", "_", "`", "$")
 _LONGEST_BREATH = 200
 """Characters between two answers; with more, there is reasoning between them."""
 _FEWEST_LISTED, _MOST_LISTED = 4, 7
 """Answers to three to five worked examples and to the question, perhaps with the question's own before them."""
 _LONGEST_END = 10
+"""Characters behind the last of them."""
+_NONE = "-"
+"""In place of a letter: the reply says that no option is right."""
 
 
 class _Commitment(NamedTuple):
@@ -51,7 +54,8 @@ def extract_choice(text: str, letters: str, options: tuple[str, ...] = ()) -> Ex
     """
     choices = Choices(letters, options)
     plain = without_markup(text[-_LONGEST_READ:])
-    places = deque(phrases.ANCHOR.finditer(plain), maxlen=_MOST_PLACES)
+    every = list(phrases.ANCHOR.finditer(plain))
+    places = deque(every if len(every) <= _LAST_PLACES else [*every[:_FIRST_PLACES], *every[-_LAST_PLACES:]])
     first = next(_commitments(plain, places, choices), None)
     early = phrases.RUN_ON.search(plain, 1, first.start if first else len(plain))
     if early:
@@ -83,13 +87,28 @@ def _decide(plain: str, backwards: Iterator[_Commitment], choices: Choices) -> E
         return Extraction(value=None, why="more than one option is named as the answer, with nothing between")
     if not breath and any(one.letter != last.letter for one in praised):
         return Extraction(value=None, why="more than one option is called correct")
-    if not last.letter:
-        return Extraction(value=None, why="the final sentence names more than one option")
-    if phrases.RETRACTED.match(plain, last.end):
-        return Extraction(value=None, why=f"the final answer, {last.letter}, is taken back")
-    if last.letter not in choices.letters:
-        return Extraction(value=None, why=f"the final answer, {last.letter}, is none of this question's options")
+    if said := _why_not(plain, last, choices):
+        return Extraction(value=None, why=said)
     return Extraction(value=last.letter, why=last.why)
+
+
+def _why_not(plain: str, last: _Commitment, choices: Choices) -> str:
+    """Say why the last commitment names no option; empty when it does."""
+    if last.letter == _NONE:
+        return last.why
+    if not last.letter:
+        return "the final sentence names more than one option"
+    if phrases.RETRACTED.match(plain, last.end) or _is_reconsidered(plain, last.end):
+        return f"the final answer, {last.letter}, is taken back"
+    if last.letter not in choices.letters:
+        return f"the final answer, {last.letter}, is none of this question's options"
+    return ""
+
+
+def _is_reconsidered(plain: str, end: int) -> bool:
+    """Whether "Wait" stands behind the last answer, and neither an answer nor a yes behind that."""
+    reconsidered = phrases.RECONSIDERED.match(plain, end)
+    return bool(reconsidered and not phrases.AFFIRMED.search(plain, reconsidered.end()))
 
 
 def _last_breath(
@@ -162,21 +181,26 @@ def _read_announced(plain: str, start: int, end: int, choices: Choices) -> _Comm
     if plain[start] in "oOcC" and not (
         phrases.PRAISED_NOUN.search(plain[max(0, start - 80) : start])
         or phrases.THAT_FITS.match(plain, end)
-        or (plain[end : end + 1] == ":" and not plain[:start].rpartition("\n")[2].strip())
+        or plain[max(0, start - 7) : start].lower() == "correct"
+        or (plain[end : end + 2].strip('"')[:1] == ":" and not plain[:start].rpartition("\n")[2].strip(' "{-#>'))
     ):
         return None
     announced = phrases.ANNOUNCED.match(plain, end)
     if announced is None:
         return None
-    one = _read_text(plain, start, announced.end("said"), choices, "announced as the answer") or _read(
-        plain, start, announced.end(), choices, "announced as the answer"
+    if phrases.NO_ANSWER.match(plain, announced.end("said")) and not phrases.EXACT.search(
+        plain[max(0, start - 20) : start]
+    ):
+        return _Commitment(start, announced.end(), _NONE, asked=True, why="the final answer is that there is none")
+    how = "announced as the answer"
+    one = _read_text(plain, start, announced.end("said"), choices, how) or _read(
+        plain, start, announced.end(), choices, how
     )
     if one is None:
         return None
     clause = phrases.CLAUSE_BREAK.split(plain[max(0, start - 200) : start])[-1]
-    if (phrases.UNREAL if announced["would"] else phrases.IF_IT_WERE).search(clause):
-        return None
-    if announced["beside"] is not None and phrases.MENTIONED.match(plain, one.end):
+    unreal = (phrases.UNREAL if announced["would"] else phrases.IF_IT_WERE).search(clause)
+    if unreal or (announced["beside"] is not None and phrases.MENTIONED.match(plain, one.end)):
         return None
     return one._replace(asked=not announced["would"])
 
@@ -188,25 +212,36 @@ def _read(plain: str, start: int, end: int, choices: Choices, how: str) -> _Comm
     letter = phrases.LETTER.match(plain, end)
     if letter is None and (said_first := phrases.SAID_FIRST.match(plain, end)):
         letter = phrases.LETTER.match(plain, said_first.end())
-    if letter is None or _is_listed(plain, plain[start:end], _named(letter), letter.end()):
+    if letter is None:
+        return _read_small(plain, start, end, choices, how)
+    named, listed = _named(letter), phrases.LISTED.match(plain, letter.end()) if "\n" in plain[start:end] else None
+    if listed and ord(listed[1]) == ord(named) + 1:
+        return None  # the options, repeated under a heading
+    follows = choices.follows(named, plain, letter.end())
+    finish = letter.end() + follows
+    if not follows and (phrases.TAKEN_BACK.match(plain, finish) or _is_part(plain, letter)):
         return None
-    named, follows = _named(letter), choices.follows(_named(letter), plain, letter.end())
-    if follows:
-        return _Commitment(start, letter.end() + follows, named, asked=True, why=f"{named} is {how}")
-    if phrases.TAKEN_BACK.match(plain, letter.end()) or (
-        letter[0].strip("\"'()[] ").islower() and phrases.OTHER_PART.match(plain, letter.end())
-    ):
-        return None
-    another = phrases.ANOTHER.match(plain, letter.end())
-    if another and (another[1] or another[2]).upper() != named:
-        return _Commitment(start, another.end(), "", asked=True, why="")
-    return _Commitment(start, letter.end(), named, asked=True, why=f"{named} is {how}")
+    another = phrases.ANOTHER.match(plain, finish) or phrases.ALSO.match(plain, finish)
+    several = another and next(filter(None, another.groups())).upper() != named
+    if several or (listed and listed[1] != named and choices.is_line(listed[1], plain, listed.end(1))):
+        return _Commitment(start, finish, "", asked=True, why="")
+    return _Commitment(start, finish, named, asked=True, why=f"{named} is {how}")
 
 
-def _is_listed(plain: str, announced: str, named: str, end: int) -> bool:
-    """Whether this is the first of the options, repeated under a heading."""
-    listed = phrases.LISTED.match(plain, end) if "\n" in announced else None
-    return bool(listed and ord(listed[1]) == ord(named) + 1)
+def _read_small(plain: str, start: int, end: int, choices: Choices, how: str) -> _Commitment | None:
+    """Read "d) Nice": a small letter counts where its option's own text follows."""
+    letter = phrases.SMALL_LETTER.match(plain, end)
+    follows = choices.follows(letter[1].upper(), plain, letter.end()) if letter else 0
+    if letter is None or not follows:
+        return None
+    named = letter[1].upper()
+    return _Commitment(start, letter.end() + follows, named, asked=True, why=f"{named} is {how}")
+
+
+def _is_part(plain: str, letter: re.Match[str]) -> bool:
+    """Whether a small letter in brackets names a part of the question: "(a) 5 V"."""
+    small = letter[0].strip("\"'()[] ").islower()
+    return small and phrases.OTHER_PART.match(plain, letter.end()) is not None
 
 
 def _read_text(plain: str, start: int, end: int, choices: Choices, how: str) -> _Commitment | None:
@@ -240,7 +275,10 @@ def _read_called(plain: str, start: int, end: int, choices: Choices) -> _Commitm
     candidates = phrases.SUBJECT.finditer(plain, max(0, start - 300), start)
     letters = [one for one in candidates if one["opening"] is not None or one["noun"]]
     if not letters:
-        return None
+        named = choices.letter_of(phrases.CLAUSE_BEGINS.split(plain[max(0, start - 300) : start])[-1])
+        why = f"the text of option {named} is called correct"
+        one = _Commitment(start, called.end(), named, asked=True, why=why, by_text=True)
+        return one if named and called["the"] else None
     letter = letters[-1]
     subject, named = letter.start("noun" if letter["noun"] else "letter"), letter["letter"].strip("\"'()[]").upper()
     said = plain[letter.end() : start]

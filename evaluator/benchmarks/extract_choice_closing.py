@@ -34,7 +34,7 @@ def read_closing(plain: str, choices: Choices, *, marked: bool = False) -> Extra
 
 
 def _announced_elsewhere(plain: str, choices: Choices) -> Extraction | None:
-    """Read "Die Antwort ist C" and its like; the last one counts, unless the one before names another letter."""
+    """Read "Die Antwort ist C" and its like; the last one counts."""
     lowered = plain.lower()
     if not any(word in lowered for word in (*languages.WORDS, *languages.EAST_ASIAN_WORDS)):
         return None  # as with nearly every reply; six times faster than to look with the pattern
@@ -77,8 +77,7 @@ def _is_whole(line: str, letter: str, before: str) -> bool:
         return False
     if item and ord(item[1]) + 1 == ord(letter):
         return False
-    bare = len(line.strip(".")) == 1
-    return not bare or (line not in {"A", "I"} and before.endswith((".", "!", "?", ")")))
+    return len(line) > 1  # a bare letter may be the first of a word
 
 
 def _text_alone(plain: str, choices: Choices) -> Extraction | None:

@@ -16,13 +16,15 @@ ANNOUNCED = re.compile(
     (?:[ ](?:here|(?:that|which|to|for|among|from|of|in|based|given|according|we|I|with|by)
       (?:[ ][\w'"/(),%-]{1,24}){0,12}?))?
     (?:,?[ ](?:therefore|thus|then|hence),?|,[ ][^,.:\n]{1,50},)?
-    (?: \s{0,6} (?: (?:is|(?P<would>would[ ]be)|(?:should|must|will|has[ ]to|can[ ]only)[ ]be)\b | 's\b
-        | (?:appears|seems|turns[ ]out|comes[ ]out)[ ]to[ ]be\b | ["']?[:=>] | -{1,2}>?)
-      | [ ]?\|(?=[ ]) | (?=\s{0,3}\n) | (?P<beside>(?=[ ]?[(\[])) )    # a heading, or a bracket right behind the word
+    (?: \s{0,6} (?: (?:is|of|(?P<would>would[ ]be)|(?:should|must|will|has[ ]to|can[ ]only)[ ]be)\b | 's\b
+        | (?:appears|seems|turns[ ]out|comes[ ]out)[ ]to[ ]be\b | ["']?(?:=>|[:=>]) | -{1,2}>?)
+      | [ ]?\|(?=[ ]) | (?=\s{0,3}\n) | (?P<beside>(?=[ ]?[(\[]|[ ][A-Z][.]?\s{0,3}(?:\n|\Z))) )
+    # The last three: a cell of a table, a heading, a bracket or the line's only letter right behind the word.
     [\s:\x02]{0,8} (?P<said>)
     (?:not[ ]\(?[A-Z]\)?,?[ ]but[ ])?
     (?:(?:therefore|thus|hence|clearly|definitely|most|likely|probably|simply|indeed|actually|then|now|given|by
-         |to[ ]be|(?:closest|nearest)[ ]to|either|both|option|choice|letter|the|answer|is)\b[\s:,]{1,6}){0,4}
+         |to[ ]be|(?:closest|nearest)[ ]to|approximately|about|roughly|either|both|option|choice|letter|the|answer|is)\b
+         [\s:,]{1,6}){0,4}
     )"""
 )
 LETTERED = re.compile(r" [(\[](?:(?i:option|choice) )?([A-Z])[)\]][.\s]{0,3}\Z")  # "42 (C)"
@@ -30,7 +32,7 @@ IN_THE_BOX = re.compile(r"(?i:\s{0,3}(?:(?:bf|rm|option|choice|answer)\b[\s:]{0,
 SAID_FIRST = re.compile(  # "42, which is option C", "42, or (C)."
     r"""(?ix:
     (?:[^.\n]|\.\d){1,200}? (?: ,?[ ]which[ ](?:is|matches|means|corresponds[ ]to)[ ](?:(?:option|choice)[ ]|(?=\())
-      | [ ]\((?=option|choice)(?:option|choice)[ ] )
+      | [ ]\((?=option|choice)(?:option|choice)[ ](?![^\n.]{0,200}\((?:option|choice)[ ]) )
     | (?:(?!\([A-Z]\)|not[ ])[^.\n]|\.\d){1,200}? ,[ ]or[ ](?:option[ ])?(?=\([A-Z]\)\.?\s{0,3}(?:\n|\Z))
     )"""
 )
@@ -39,18 +41,23 @@ LETTER = re.compile(
     ["']? (?: \([ ]?([A-Za-z])[ ]?\) | \[{1,2}[ ]?([A-Z])[ ]?\]
       | \(?([A-Z])
         # What may follow a bare letter, so that it is no article, pronoun, unit, variable or beginning of a name:
-        (?= ["']?\x02{0,3} (?: (?<=\x02)(?![\^=\w]) | \s{0,4}\Z | [ ]{0,5}[\n(<] | [.!](?![\w.]) | [,;:)\]](?!\w)
+        (?= ["']?\x02{0,3} (?: (?<=\x02)(?![ ]?[\^=]|\w) | \s{0,4}\Z | [ ]{0,5}[\n(<|] | [ ]?[.!](?![\w.])
+          | \.{2,3}(?!\w) | [,;:)\]](?!\w) | [ ]{0,2}[^\x00-\x7f\w]
           | [ ]{1,3}\x02 | [ ]{1,3}-[ ] | (?<=["'])(?!\w)
-          | [ ](?i:because|since|as|for|due|with|which|based|given|or|and|is)\b ))
+          | [ ](?i:because|since|as|for|due|with|which|based|given|or|and|is|but|rather|instead|although|though)\b ))
     ) \)? (?!["'\x02 )\]]{0,3}\?)
     )"""
 )
 ANOTHER = re.compile(
     r"""(?x:
-    [\x02"' ]{0,4} (?:,[ ]?)? (?:(?:(?i:and/or|or|and)\b|[,/&])[ ]{0,2})
+    [\x02"' ]{0,4} (?:,[ ]?)? (?:(?:(?i:and/or|or|and|as[ ]well[ ]as|along[ ]with|plus)\b|[,/&+])[ ]{0,2} | (?=\())
     (?i:(?:possibly|perhaps|maybe|even|option)[ ])?
-    (?: \(([A-Za-z]|[IVX]{2,4})\) | ([A-Z]|[IVX]{2,4})(?=\x02|\W|\Z)(?!'|[ ]\w) )
+    (?: \(([A-Za-z]|[IVX]{2,4})\) | ([A-Z]|[IVX]{2,4})(?=\x02|\W|\Z)(?!'|[ ](?!(?:and|or|are|is|as)\b)\w) )
     )"""
+)
+ALSO = re.compile(  # "(D) is also correct"
+    r"(?i:[\"')\]]{0,3}[.,;]?\s{0,3}(?:but |and |however,? |though )?(?:option |choice )?\(?(?-i:([A-Z]))\)?"
+    r" (?:is|are|would be|could be) (?:also|equally|both) )"
 )
 TAKEN_BACK = re.compile(
     r"""(?ix:
@@ -106,7 +113,8 @@ NOT_MEANT = re.compile(
         |eliminat(?:e|es|ed|ing)|rul(?:e|es|ed|ing)[ ]out|reject(?:s|ed|ing)?|discard(?:s|ed|ing)?)|n't)
     (?:[ ](?!(?:so|then|therefore|thus|hence|and|but|leaves|leaving)\b)[\w']{1,20}){0,6}[ ]\Z
     | \b(?:if|whether|unless|suppose|supposing|assume|assuming|claims|claimed|says|said|why
-      |(?:might|may|could)[ ](?:think|say|guess|argue|believe|conclude|expect|choose|pick|select))
+      |(?:(?:might|may|could|often|people|students|many|some|they)[ ]){1,2}
+        (?:think|say|guess|argue|believe|conclude|expect|choose|pick|select))
       (?:[ ]that)?(?:[ ](?:the|my))?(?:[ ](?:correct|right|final|best))?[ ]\Z
     )"""
 )
@@ -125,19 +133,21 @@ NEXT_PART = re.compile(  # "(b) The volume is ..."
     )"""
 )
 _RECAP = (
-    r"(?:[cC]ombin|[sS]ummari|[cC]onsider|[cC]ollect|[cC]ompil|[lL]ist)[a-z]{0,5}(?: [a-z]{1,8}){0,5}? all\b[^\n]{0,25}"
-    r"\b(?:answers|questions)\b"
+    r"(?:[cC]ombin|[sS]ummari|[cC]onsider|[cC]ollect|[cC]ompil|[lL]ist)[a-z]{0,5}"
+    r"(?:(?: [a-z]{1,8}){0,5}? all\b[^\n]{0,25}\b(?:answers|questions)\b| (?:the |my )?(?:final )?answers\b)"
 )
 RUN_ON = re.compile(  # what follows is no longer about this question
     rf"""(?x:
     \n (?: [#\ \t>]{{0,6}} (?: (?:\d{{1,3}}[.)][ ])?(?i:question|problem|instruction|exercise)\b[^\n:]{{0,20}}:
           | Q\d{{0,3}}[:.][ ] | (?:Human|User|USER)[ ]?: | The[ ]following[ ](?:are|is)[ ](?:a[ ])?multiple
+          | (?:Another|Next)[ ]question\b | (?i:question|problem|exercise|example)[ ]\d{{1,3}}\s{{0,3}}[\n.:]
           | (?i:options|choices):?[ ]{{0,3}}\n\s{{0,3}}\(?A[.):] | (?<=\#[ ])(?i:question|problem|instruction|input)\b )
       | (?-x:{_RECAP}) )
     | [ ](?-x:{_RECAP})
     | \u603b\u7ed3[^\n]{{0,10}}(?:\u7b54\u6848|\u95ee\u9898)
-    | user\n\n
-    | <(?:\|?(?:im(?:end|start)|eotid|endof(?:text|turn)|startof|startheader|EOSTOKEN|eos>)|/s>)
+    | user\n\n | assistant\n\n | [ ](?<=[.)][ ])Question:[ ] | \[INST
+    | <(?:[|\uff5c]?(?:im(?:end|start)|eotid|end(?:of|\u2581of)|endof(?:text|turn)|startof|startheader|EOSTOKEN|eos>)
+        |\|(?:end|user|assistant|system)\||/s>)
     )"""
 )
 SENTENCE_BREAK = re.compile(r"(?<=[.!?])\s|\n")
@@ -146,23 +156,41 @@ CLOSING = re.compile(
     (?: (?:\b(?:is|are|be) | [:>])
         (?:[ ](?:therefore|thus|then|clearly|definitely|indeed|probably|most|likely)){0,3} [ ]?
         (?P<option>(?:option|choice)[ ])?
-      | \b(?:in|by|with|to|as|match(?:es)?)[ ](?P<named>option|choice)[ ]
-      | (?P<so>\A[ "']?(?:so|therefore|thus|hence|consequently|finally|\u2234)),?[ ]
-        (?:(?:it|is|it's|must|be|we|i|i'd|would|choose|select|pick|go|with|option|choice)[ ]){0,6} )
+      | \b(?:in|by|with|to|as|match(?:es)?)[ ](?:the[ ])?(?P<named>option|choice)[ ] | \b(?:closest|nearest)[ ]to[ ]
+      | (?P<so>\A[ "']?(?:(?:so|therefore|thus|hence|consequently|finally|\u2234),?[ ]
+        |(?=(?:i[ ](?:think|believe|guess)|i'd[ ]say|it's|it[ ](?:is|must)|choose|select|pick|going[ ]with)\b)))
+        (?:(?:it|is|it's|must|be|we|i|i'd|i'll|would|say|think|believe|guess|that|choose|select|pick|go|going|with
+           |option|choice)[ ]){0,7} )
     (?: \((?P<bracketed>(?-i:[A-Z]))\)(?P<text>[^()]{0,300})
       | (?(so)(?P<bare>(?-i:[A-Z]))(?=[.!]) | (?(named)(?P<called>(?-i:[A-Z]))(?=[.!]) | (?!)) ) )
     ["'\s\x02.!]{0,8}\Z
     )"""
 )
-OTHER_PART = re.compile(r"[^\n]{0,120}?\([b-j]\)")  # "(a) 0.1 c and (b) 0.2 c"
+OTHER_PART = re.compile(  # "(a) 0.1 c and (b) 0.2 c", "(i) 5 V"
+    r"[\s\S]{0,160}?\((?:[b-j]|ii|iii)\)|[ ]{0,2}:|[ ](?!(?:because|since|as|is|for|and|or)\b)\w"
+)
+SMALL_LETTER = re.compile(r"[\"'(]?([a-j])[).:](?= )")
+CLAUSE_BEGINS = re.compile(r"[.!?:;\n]\s|\n|, |\b(?i:so|therefore|thus|hence|that) ")
+NO_ANSWER = re.compile(r"(?i:[\s:]{0,3}[\"'(]?(?:none of|none\b|no correct|cannot be determined|insufficient))")
+EXACT = re.compile(r"(?i:\b(?:exact|precise|calculated|correct exact)\w* \Z)")
 IN_CASE = re.compile(r"(?i:\bif\b[^.!?\n]{0,150})\Z")
 CLOSING_TEXT = re.compile(  # "... is A. Paris"
     r"(?s:(?:\b(?:is|are)|:)\s{0,3}[\"'(\[]?([A-Z])[\"')\]]?[.:)]? {1,3}(?=\S)([^\n]{2,400})\Z)"
 )
-RETRACTED = re.compile(  # "Wait, no, that's wrong."
-    r"(?i:[^\n]{0,40}[.!)?]\s{0,3}(?:wait|hmm|no|actually|hold on|oops|sorry)\b[^\n.!]{0,60}"
-    r"\b(?:wrong|incorrect|not right|not correct|a mistake|an error|can't be right|cannot be right)\b)"
+_IS_WRONG = (
+    r"(?:(?:is|was|seems|looks)(?: also)? (?:wrong|incorrect|false|a mistake)"
+    r"|(?:is|was|does|can|could)(?:n't| ?not)(?: seem| look| be)?(?: the| a| an)?"
+    r" (?:correct|right|valid|option|answer)\b)"
 )
+RETRACTED = re.compile(  # "Wait, no, that's wrong.", ", but this is not the correct answer", "(this is not correct)"
+    r"(?i:[^\n]{0,40}[.!)?]\s{0,3}(?:wait|hmm|no|actually|hold on|oops|sorry)\b[^\n.!]{0,60}"
+    r"\b(?:wrong|incorrect|not right|not correct|a mistake|an error|can't be right|cannot be right)\b"
+    rf"|[^\n.]{{0,80}}?(?:[,;] ?(?:but|which|however|though)|\((?:this|which)),?"
+    rf"(?: it| this| that| option)? {_IS_WRONG}"
+    rf"|[^\n]{{0,60}}?[.!)]\s{{1,3}}(?:but |however,? )?(?:this|that|it) {_IS_WRONG})"
+)
+RECONSIDERED = re.compile(r"(?i:[^\n]{0,60}?[.!)]\s{1,3}(?:wait|hmm|correction|hold on)\b)")
+AFFIRMED = re.compile(r"(?i:\b(?:yes|indeed|confirm\w*|correct|right|holds|stands)\b)")
 LEFT = re.compile(  # "leaving (C) as the correct answer"
     r"(?:[ ](?:us|only|with|just|option|choice)){0,3}[ ][\"']?(?:\(([A-Z])\)|([A-Z]))"
     r"[\"']?(?:(?: as)? (?:the|our|my) (?:[a-z]{1,12} ){0,3}(?:answer|choice|option)\b|(?=[.]?\s{0,3}\Z))"
@@ -171,5 +199,7 @@ LEFT = re.compile(  # "leaving (C) as the correct answer"
 DENIES = re.compile(
     r"(?i:\b(?:never|neither|nor|cannot|wrong|incorrect|false|except|eliminated?|ruled?|or|either|if|whether|unless"
     r"|otherwise|mistake|suppose|assum\w+|claims?|says?|said|think|unlikely)\b"
-    r"|\A(?:(?!\b(?:that|which|who)\b).){0,300}(?:\b(?:not|would|could|may|might)\b|n't)|\?)|\([A-Z]\).*\([A-Z]\)"
+    r"|\A(?:(?!\b(?:that|which|who)\b).){0,300}"
+    r"(?:\bnot\b(?! (?:in|among|listed|one|given|exactly|provided|present|available|an option)\b)"
+    r"|\bwould\b(?! be \()|\b(?:could|may|might)\b|n't)|\?)|\([A-Z]\).*\([A-Z]\)"
 )

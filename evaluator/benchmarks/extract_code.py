@@ -26,6 +26,8 @@ from evaluator.benchmarks.extract_completion import begins_with_code, begins_wit
 from evaluator.benchmarks.fences import Block, split_fences
 from evaluator.records import Extraction
 
+_LONGEST_REPLY = 200_000
+"""Characters that are looked at. No reply to a HumanEval question, without its thinking, has a tenth of that."""
 _MARKER = r"<\|(?:im_end|endoftext|end_of_text|eot_id|end|return)\|>|</s>|<end_of_turn>|<turn\|>|<eos>"
 _TURN_ENDS = re.compile(_MARKER)
 _LEADING_MARKERS = re.compile(rf"(?:\s*+(?:{_MARKER}))*+")
@@ -46,6 +48,7 @@ def extract_code(text: str, *, code_prompt: str, entry_point: str, completion: b
         The program, also when it does not parse: it will fail; None only when there is no code for `entry_point`.
     """
     task = describe_task(code_prompt, entry_point)
+    text = text[:_LONGEST_REPLY] if completion else text[-_LONGEST_REPLY:]
     text = _without_escapes(_first_turn(tidy(text)))
     found = _read_completion(text, task) if completion else _read_reply(text, task)
     if found.value is None:

@@ -18,7 +18,7 @@ _TAGS = (
     *((f"<{slash}{name}>", "") for name in ("b", "i", "u", "em", "strong", "span", "code") for slash in ("", "/")),
 )
 _CHARACTERS: tuple[tuple[str, str], ...] = (
-    *((mark, "") for mark in "*_`${\r\u200b\ufeff" + phrases.BOX + phrases.BRACE),
+    *((mark, "") for mark in "*_`${\r\u200b\u200e\u200f\ufe0f\ufeff\u2705\u2714\u2611" + phrases.BOX + phrases.BRACE),
     *(
         ("}", phrases.BRACE),
         ("\xa0", " "),
@@ -61,6 +61,11 @@ class Choices(NamedTuple):
             return at + len(text) - end
         return 0
 
+    def is_line(self, letter: str, plain: str, end: int) -> bool:
+        """Whether the option's own text stands at `end`, and nothing else in that line."""
+        follows = self.follows(letter, plain, end)
+        return bool(follows) and not plain[end + follows :].partition("\n")[0].strip(" .")
+
 
 def without_markup(text: str) -> str:
     r"""Take Markdown and LaTeX off; `\boxed{` and `}` become one character each."""
@@ -68,7 +73,9 @@ def without_markup(text: str) -> str:
         for tag, instead in _TAGS:
             text = text.replace(tag, instead)
     if "\\" in text:
-        for boxed in (r"\boxed{", r"\fbox{"):
+        for space in (r"\,", r"\;", r"\:", r"\ "):
+            text = text.replace(space, " ")
+        for boxed in (r"\boxed{", r"\boxed {", r"\fbox{"):
             text = text.replace(boxed, "\\boxed\x03")
         for font in _FONTS:
             text = text.replace(font, "")
