@@ -159,6 +159,18 @@ def servers_(host: str | None, ports: tuple[int, ...], as_json: bool, api_key_en
 
 
 @main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print an object, for programs.")
+def sandbox(as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Show what confines model-written code on this machine, whether it holds, and how to get a better one.
+
+    Exit code 0 where code questions can be scored, 1 where not.
+    """
+    from evaluator.sandbox_table import show_sandbox  # noqa: PLC0415
+
+    _exit(lambda console: show_sandbox(as_json=as_json, console=console))
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of a study file, for editors."""
     import json  # noqa: PLC0415

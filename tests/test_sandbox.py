@@ -4,10 +4,12 @@ import gzip
 import json
 import os
 import secrets
-import shutil
 import socket
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ import pytest
 
 import evaluator.benchmarks
 from evaluator.sandbox import NoSandbox, Run, Sandbox, find_sandbox, run_tests
-from evaluator.sandbox.probes import prove
 
 Problem = dict[str, Any]
 DATA = Path(evaluator.benchmarks.__file__).parent / "data" / "humaneval.jsonl.gz"
@@ -81,7 +82,7 @@ NOT_PASSED = {
     "own check": ("def f():\n    return 2\ndef check(f):\n    pass", "AssertionError"),
     "memory": ("def f():\n    return len(bytearray(3 << 30))", "memory"),
     "crash": ("import ctypes\ndef f():\n    ctypes.string_at(0)", "died with signal 11"),
-    "kills itself": ("import os\ndef f():\n    os.kill(os.getpid(), 9)", "died with signal 9"),
+    "kills itself": ("import os\ndef f():\n    os.kill(os.getpid(), 9)", ""),
     "kills everyone": ("import os\ndef f():\n    os.kill(-1, 9)\n    return 2", ""),
     "recursion": ("def f():\n    return f()", "RecursionError: maximum recursion depth exceeded"),
     "fork": ("import os\ndef f():\n    while True:\n        os.fork()", "PermissionError"),
@@ -115,19 +116,61 @@ def test_what_does_not_pass_says_why(sandbox: Sandbox, program: str, reason: str
     assert run.reason.startswith(reason)
 
 
-def test_an_infinite_loop_ends_at_the_deadline_and_leaves_nothing(sandbox: Sandbox) -> None:
-    mark = f"left-{secrets.token_hex(8)}"
-    marked = msgspec.structs.replace(sandbox, interpreter=(*sandbox.interpreter, mark))
-    started = time.monotonic()
+def processes() -> int:
+    """Count what descends from this process."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            parents[int(stat.parent.name)] = int(fields[1])
+    mine, found = {os.getpid()}, 0
+    while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
+        mine |= more
+        found = len(mine) - 1
+    return found
 
-    run = run_tests(marked, "def f():\n    while True:\n        pass", ONE, "f", seconds=1)
+
+def test_an_infinite_loop_ends_at_the_deadline_and_leaves_nothing(sandbox: Sandbox) -> None:
+    run_tests(sandbox, "def f():\n    return 1", ONE, "f")
+    before, started = processes(), time.monotonic()
+
+    run = run_tests(sandbox, "def f():\n    while True:\n        pass", ONE, "f", seconds=1)
 
     assert run == Run("failed", "timeout after 1 s")
     assert time.monotonic() - started < 3
-    time.sleep(0.5)
-    assert mark.encode() not in b"".join(
-        path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()
+    assert processes() == before
+
+
+def test_what_one_answer_leaves_the_next_does_not_see(sandbox: Sandbox) -> None:
+    leaving = "import os, sys\nsys.modules['left'] = 1\ndef f():\n    open('left', 'w').close()\n    return 1"
+    looking = "import os, sys\ndef f():\n    return 1 + len(os.listdir()) + ('left' in sys.modules)"
+
+    assert run_tests(sandbox, leaving, ONE, "f").reason == "passed"
+    assert run_tests(sandbox, looking, ONE, "f").reason == "passed"
+
+
+def test_no_sandbox_is_left_when_this_process_has_ended(tmp_path: Path) -> None:
+    program = (
+        "import os\nfrom evaluator.sandbox import find_sandbox, run_tests\n"
+        "print(run_tests(find_sandbox(), 'def f(): return 1', 'def check(f): assert f() == 1', 'f').reason)\n"
+        "os.kill(os.getpid(), 9)\n"
     )
+    mark = f"WHICHQUANT_MARK={secrets.token_hex(8)}"
+    before = set(Path("/proc").glob("[0-9]*"))
+
+    ended = subprocess.run([sys.executable, "-u", "-c", program, mark], capture_output=True, text=True, check=False)
+
+    assert ended.stdout == "passed\n"
+    deadline = time.monotonic() + 10
+    while left := [pid for pid in set(Path("/proc").glob("[0-9]*")) - before if is_ours(pid)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def is_ours(process: Path) -> bool:
+    with suppress(OSError):
+        return b"/sandbox/" in (process / "cmdline").read_bytes()
+    return False
 
 
 PASSED = {
@@ -147,6 +190,13 @@ PASSED = {
 @pytest.mark.parametrize("program", PASSED.values(), ids=PASSED)
 def test_only_the_tests_decide(sandbox: Sandbox, program: str) -> None:
     assert run_tests(sandbox, program, ONE, "f", seconds=5).reason == "passed"
+
+
+@pytest.mark.parametrize(("returned", "outcome"), [("a + b", "passed"), ("a - b", "failed")])
+def test_tests_may_be_asserts_that_call_the_function_by_name(sandbox: Sandbox, returned: str, outcome: str) -> None:
+    tests = "assert add(1, 2) == 3\nassert add(b=2, a=-2) == 0"
+
+    assert run_tests(sandbox, f"def add(a, b):\n    return {returned}", tests, "add").outcome == outcome
 
 
 def test_a_set_has_the_same_order_in_every_run(sandbox: Sandbox) -> None:
@@ -188,7 +238,7 @@ def test_a_local_server_cannot_be_reached(sandbox: Sandbox) -> None:
         port = listener.getsockname()[1]
         program = f"import socket\ndef f():\n    socket.create_connection(('127.0.0.1', {port}), 2)\n    return 1"
 
-        assert "Connection refused" in run_tests(sandbox, program, ONE, "f").reason
+        assert run_tests(sandbox, program, ONE, "f").reason.startswith("PermissionError")
 
 
 def test_the_environment_is_not_seen(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,26 +246,6 @@ def test_the_environment_is_not_seen(sandbox: Sandbox, monkeypatch: pytest.Monke
     program = "import os\ndef f():\n    return int('SECRET_KEY' in os.environ)"
 
     assert run_tests(sandbox, program, ONE, "f").outcome == "failed"
-
-
-def test_a_missing_bubblewrap_gives_the_reason_and_the_line_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-
-    found = find_sandbox.__wrapped__()
-
-    assert isinstance(found, NoSandbox)
-    assert "bwrap" in found.reason
-    assert "apt install bubblewrap" in found.install
-    assert "dnf install bubblewrap" in found.install
-
-
-def test_another_system_is_told_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.platform", "darwin")
-
-    found = find_sandbox.__wrapped__()
-
-    assert isinstance(found, NoSandbox)
-    assert "Linux only" in found.reason
 
 
 NOT_STARTED = {
@@ -235,8 +265,8 @@ def test_a_sandbox_that_does_not_start_gives_no_verdict(sandbox: Sandbox, comman
 
 
 def test_a_start_that_takes_too_long_gives_no_verdict(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluator.sandbox.bubblewrap._START_SECONDS", 0.5)
-    slow = msgspec.structs.replace(sandbox, command=("/bin/sleep", "60"), interpreter=(), seccomp=None)
+    monkeypatch.setattr("evaluator.sandbox.worker.START_SECONDS", 0.5)
+    slow = msgspec.structs.replace(sandbox, command=("/bin/sh", "-c", "sleep 60"))
 
     assert run_tests(slow, "def f():\n    return 1", ONE, "f") == Run(
         "no_verdict", "the sandbox did not start within 0.5 s"
@@ -247,55 +277,3 @@ def test_a_slow_start_is_not_charged_to_the_answer(sandbox: Sandbox) -> None:
     slow = msgspec.structs.replace(sandbox, command=("/bin/sh", "-c", 'sleep 2; exec "$@"', "slow", *sandbox.command))
 
     assert run_tests(slow, "def f():\n    return 1", ONE, "f", seconds=1.5).reason == "passed"
-
-
-def test_a_busy_machine_gets_a_second_try_with_more_time(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = []
-
-    def busy_at_first(sandbox: Sandbox, program: str, tests: str, name: str, *, seconds: float) -> Run:
-        limits.append(seconds)
-        if len(limits) == 1:
-            return Run("failed", "timeout after 20 s")
-        return run_tests(sandbox, program, tests, name, seconds=seconds)
-
-    monkeypatch.setattr("evaluator.sandbox.probes.run_tests", busy_at_first)
-
-    assert prove(sandbox, Path.home()) == sandbox
-    assert limits[0] < limits[1]
-
-
-UNSAFE = {
-    "the home directory": (["--ro-bind", str(Path.home()), str(Path.home())], "read"),
-    "the network": (["--share-net"], "connect to a local server"),
-    "the environment": (["--setenv", "SECRET_KEY", "secret"], "see the environment"),
-}
-
-
-@pytest.mark.parametrize(("hole", "told"), UNSAFE.values(), ids=UNSAFE)
-def test_a_sandbox_with_a_hole_is_refused(sandbox: Sandbox, hole: list[str], told: str) -> None:
-    at = sandbox.command.index("--unshare-user" if "--share-net" in hole else "--chdir")
-    leaky = msgspec.structs.replace(sandbox, command=(*sandbox.command[:at], *hole, *sandbox.command[at:]))
-
-    found = prove(leaky, Path.home())
-
-    assert isinstance(found, NoSandbox)
-    assert f"a probe could {told}" in found.reason
-
-
-def test_a_sandbox_that_lets_processes_start_is_refused(sandbox: Sandbox) -> None:
-    if os.getuid() != 0:
-        pytest.skip("RLIMIT_NPROC holds without the system call filter, except for root")
-    found = prove(msgspec.structs.replace(sandbox, seccomp=None), Path.home())
-
-    assert isinstance(found, NoSandbox)
-    assert "start any number of processes" in found.reason
-
-
-def test_a_bubblewrap_that_does_not_work_is_told(sandbox: Sandbox) -> None:
-    broken = msgspec.structs.replace(sandbox, command=(sandbox.command[0], "--no-such-option"))
-
-    found = prove(broken, Path.home())
-
-    assert isinstance(found, NoSandbox)
-    assert "does not work here" in found.reason
-    assert "no-such-option" in found.reason

@@ -20,6 +20,8 @@ def build_sandbox(bwrap: str) -> Sandbox:
     # Without --die-with-parent, which means the thread that starts it: the sandbox ends when its socket closes.
     command = [bwrap, "--unshare-all", "--unshare-user", "--new-session", "--clearenv"]
     command += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--cap-drop", "ALL"]
+    # What it takes to give each answer namespaces of its own; child.py gives it up before it runs one.
+    command += ["--cap-add", "CAP_SYS_ADMIN"]
     for name in _SYSTEM_LIBRARIES:
         path = Path(name)
         if path.is_symlink():
@@ -29,7 +31,16 @@ def build_sandbox(bwrap: str) -> Sandbox:
     command += _bind_interpreter(python)
     for file in SHIPPED:
         command += ["--ro-bind", str(file), f"{_THERE}/{file.name}"]
-    command += ["--dev", "/dev", "--remount-ro", "/dev", "--size", str(SCRATCH_BYTES), "--tmpfs", _SCRATCH]
+    command += [
+        "--dev",
+        "/dev",
+        "--remount-ro",
+        "/dev",
+        "--size",
+        str(SCRATCH_BYTES),
+        "--tmpfs",
+        _SCRATCH,
+    ]
     # Sets are ordered by hash: without a seed the same answer could pass today and fail tomorrow.
     command += ["--setenv", "PYTHONHASHSEED", "0", "--chdir", _SCRATCH, "--remount-ro", "/", "--"]
     # -I would ignore the seed; what else it shuts out is not there: the environment is empty, -s and -P do the rest.

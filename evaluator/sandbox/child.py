@@ -19,6 +19,7 @@ import json
 import os
 import resource
 import sys
+import tempfile
 from types import CodeType
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ _ONLY_AST = 0x0400  # ast.PyCF_ONLY_AST; importing ast would cost a tenth of the
 _LONGEST_MESSAGE = 300
 _PRELOADED = (
     *("bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools"),
-    *("hashlib", "heapq", "itertools", "math", "operator", "random", "re", "statistics", "string", "tempfile"),
+    *("hashlib", "heapq", "itertools", "math", "operator", "random", "re", "statistics", "string"),
     *("threading", "typing"),
 )
 """What answers import: once for all, which takes longer than all else."""
@@ -73,10 +74,12 @@ def _confine(message: "dict[str, Any]") -> None:
     scratch = message["scratch"]
     os.setsid()
     if message["scratch_bytes"] is not None:
-        confine.mount_scratch(scratch, message["scratch_bytes"])
+        confine.mount_empty(scratch, message["scratch_bytes"])
         confine.drop_capabilities()
     os.chdir(scratch)
-    os.environ["TMPDIR"] = scratch
+    tempfile.tempdir = scratch
+    if sys.platform != "linux":
+        return  # it was confined before it started
     confine.give_up_privileges()
     confine.restrict_files(message["readable"], scratch)
     if message["seccomp"] is not None:

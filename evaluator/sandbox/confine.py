@@ -7,8 +7,8 @@ import ctypes
 import os
 import struct
 
-NEW_NAMESPACES = 0x00020000 | 0x08000000 | 0x10000000 | 0x20000000
-"""CLONE_NEWNS, NEWIPC, NEWUSER and NEWPID (linux/sched.h)."""
+NEW_NAMESPACES = 0x00020000 | 0x08000000 | 0x20000000
+"""CLONE_NEWNS, NEWIPC and NEWPID (linux/sched.h); the sandbox has a user namespace of its own already."""
 
 _PR_SET_SECCOMP, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 22, 4, 38
 _SECCOMP_MODE_FILTER = 2
@@ -29,13 +29,13 @@ _DEVICES = ("/dev/null", "/dev/urandom", "/dev/zero")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def mount_scratch(path: str, size: int) -> None:
+def mount_empty(path: str, size: int) -> None:
     """Put an empty file system of `size` bytes at `path`, which only this process and its threads see."""
     _check(_libc.mount(b"tmpfs", path.encode(), b"tmpfs", _MS_NOSUID_NODEV, f"size={size},mode=700".encode()), "mount")
 
 
 def drop_capabilities() -> None:
-    """Give up what root in a user namespace of its own may do."""
+    """Give up every capability."""
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     _check(_libc.syscall(_CAPSET[os.uname().machine], header, bytes(24)), "capset")
 

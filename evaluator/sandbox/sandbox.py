@@ -24,7 +24,7 @@ class Run(Struct, frozen=True):
     outcome: Literal["passed", "failed", "no_verdict"]
     """`no_verdict`: the sandbox did not get as far as the answer, which says nothing about the answer."""
     reason: str
-    """`passed`, or why not: the error's last line, `timeout after 10 s`, `memory`, `output: too large`, `died with ...`."""
+    """`passed`, or why not: the error's last line, `timeout after 10 s`, `memory`, `output: too large`, `died ...`."""
 
 
 class Sandbox(Struct, frozen=True):

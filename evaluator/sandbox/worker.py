@@ -51,16 +51,21 @@ class _Server:
         self._control, theirs = socket.socketpair()
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._runs = False
-        with theirs:
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno()), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._complaints,
-                pass_fds=[theirs.fileno()],
-                env={"PYTHONHASHSEED": "0"},
-                cwd="/",
-            )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [*command, str(theirs.fileno()), *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._complaints,
+                    pass_fds=[theirs.fileno()],
+                    env={"PYTHONHASHSEED": "0"},
+                    cwd="/",
+                )
+        except OSError:
+            self._control.close()
+            self._complaints.close()
+            raise
 
     def wait_until_ready(self, deadline: float, stop: int | None) -> None:
         """Wait until it takes jobs.
@@ -144,10 +149,14 @@ class Worker:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._scratch = None if sandbox.scratch else tempfile.TemporaryDirectory(prefix="whichquant-")
         self._is_ready = False
-        self._answers = _Server(sandbox.command, ["namespaces" if sandbox.namespaces else "none"])
         self._judge = _Server([str(interpreter()), "-s", "-P", "-S", "-B", str(JUDGE)])
+        try:
+            self._answers = _Server(sandbox.command, ["namespaces" if sandbox.namespaces else "none"])
+        except OSError:
+            self._judge.close()
+            raise
+        self._scratch = None if sandbox.scratch else tempfile.TemporaryDirectory(prefix="whichquant-")
 
     def run(self, answer: dict[str, str], judging: dict[str, str], seconds: float, stop: int | None) -> Run:
         """Run an answer against its tests; see `run_tests`.
@@ -197,7 +206,7 @@ class Worker:
             "scratch_bytes": SCRATCH_BYTES if sandbox.namespaces else None,
             "readable": sandbox.readable,
             "seccomp": sandbox.seccomp.hex() if sandbox.seccomp else None,
-            "memory_bytes": _MEMORY_BYTES,
+            "memory_bytes": _MEMORY_BYTES if sandbox.tier != "seatbelt" else None,  # macOS refuses to limit it
             "file_bytes": SCRATCH_BYTES,
             "open_files": _OPEN_FILES,
             "processes": sandbox.processes,

@@ -29,7 +29,8 @@ def run_tests(
     Args:
         sandbox: from `find_sandbox`.
         program: the complete program that defines `entry_point`; executed with another `__name__` than `__main__`.
-        tests: the source of `check(candidate)`.
+        tests: Python that raises where the answer is wrong: `check(candidate)` as HumanEval has it, or statements that
+            call the function by its name, such as MBPP's asserts.
         entry_point: the function's name.
         prompt: what was published with the tests, if they use what it defines.
         seconds: wall clock time for the answer and its tests; the sandbox's start has a limit of its own.
