@@ -1,6 +1,6 @@
 """One row for each lesson that recorded answers of real models taught; the words are our own, the form is theirs.
 
-The recordings: `eval_results` of TIGER-AI-Lab/MMLU-Pro (27 models, 5 worked examples) and of its forks by shihanqu
+The recordings: `eval_results` of TIGER-AI-Lab/MMLU-Pro (29 models, 5 worked examples) and of its forks by shihanqu
 (MiniMax M2.5) and okuvshynov (Qwen3-30B-A3B). The source of each row names the model and one question's number there.
 """
 
