@@ -28,6 +28,7 @@ format: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python tests/bench_client.py
 	$(BIN)/python tests/bench_grading.py
+	$(BIN)/python tests/bench_sandbox.py
 
 clean:
 	rm -rf $(VENV)
