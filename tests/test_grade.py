@@ -17,7 +17,13 @@ CHAT = Prompt(messages=({"role": "user", "content": "?"},))
 RAW = Prompt(text="?")
 NO_SANDBOX = NoSandbox("bubblewrap is not on PATH", "install it")
 BROKEN = Sandbox(
-    ("/bin/sh", "-c", "echo 'bwrap: No space left on device' >&2; exit 1", "--"), ("python",), ("true",), None
+    tier="bubblewrap",
+    command=("/bin/sh", "-c", "echo 'bwrap: No space left on device' >&2; exit 1", "--"),
+    namespaces=True,
+    scratch="/",
+    readable=(),
+    seccomp=None,
+    processes=None,
 )
 
 
@@ -170,7 +176,7 @@ class Runs:
         self.left = list(runs)
         self.count = 0
 
-    def __call__(self, *_arguments: Any, stop: int | None) -> Run:
+    def __call__(self, *_arguments: Any, prompt: str, stop: int | None) -> Run:
         self.count += 1
         return self.left.pop(0)
 
@@ -212,7 +218,7 @@ def test_grades_come_in_the_order_of_the_records_and_programs_run_side_by_side(
     together = threading.Barrier(2, timeout=10)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
 
-    def run(_sandbox: Any, program: str, *_arguments: Any, stop: int | None) -> Run:
+    def run(_sandbox: Any, program: str, *_arguments: Any, prompt: str, stop: int | None) -> Run:
         together.wait()
         time.sleep(0.2 if "return 1" in program else 0)
         return Run("passed" if "return 1" in program else "failed", "")
