@@ -1,13 +1,31 @@
-"""Programs that a model could write and nobody would want to run, and honest ones that look a little like them."""
+"""Programs that a model could write and nobody would want to run, and honest ones that look a little like them.
 
+They are in `hostile/`, one file for each kind. `=== name` begins a program, `=== @name` a piece that stands in programs
+as a line `@name`. `--- tests` begins the tests, if they are not those of the kind, and `--- then` an answer that runs
+afterwards. `$name` stands for a fact of the machine (see `test_hostile_programs.py`).
+"""
+
+from pathlib import Path
 from typing import NamedTuple
 
-import hostile_exhausting as exhausting
-import hostile_forging as forging
-import hostile_looking as looking
-import hostile_reaching as reaching
-
+HERE = Path(__file__).parent / "hostile"
 WANTS_42 = "def check(f):\n    assert f() == 42\n"
+# Called twice: what was planted in the first call gives its harvest in the second.
+WANTS_A_LOOK_AT_THE_SECRET = """
+secret = '$secret'
+def check(f):
+    f()
+    got = f()
+    assert got == 42 or secret in repr(got)
+"""
+WANTS_THE_SECRET = """
+secret = '$secret'
+def check(f):
+    for n in range(3):
+        assert f(n) == secret
+"""
+WANTS_WHAT_IS_NEAR = "def check(f):\n    assert abs(f(0) - 0.5) < 1e-6\n"
+WANTS_TRUTHS = "def check(f):\n    assert not f(0)\n    assert f(1)\n    assert not f(0) != False\n"
 
 
 class Attack(NamedTuple):
@@ -20,124 +38,99 @@ class Attack(NamedTuple):
     """An answer that runs after it and gives back 42 if it finds what the first one left."""
 
 
-def _all(kind: str, programs: dict[str, str], tests: str = WANTS_42, seconds: float = 5) -> dict[str, Attack]:
-    return {f"{kind}: {name}": Attack(program, tests, seconds) for name, program in programs.items()}
+def _read(kind: str, tests: str = WANTS_42, seconds: float = 5) -> dict[str, Attack]:
+    _, *entries = (HERE / f"{kind}.txt").read_text(encoding="utf-8").split("\n=== ")
+    named = dict(entry.split("\n", 1) for entry in entries)
+    pieces = {name: text.strip("\n") for name, text in named.items() if name.startswith("@")}
+    attacks = {}
+    for name in named.keys() - pieces.keys():
+        lines = named[name].split("\n")
+        while any(line in pieces for line in lines):
+            lines = [part for line in lines for part in pieces.get(line, line).split("\n")]
+        program, _, then = "\n".join(lines).partition("\n--- then\n")
+        program, _, own = program.partition("\n--- tests\n")
+        attacks[name] = Attack(program, own or tests, seconds, then)
+    return {f"{kind}: {name}": attacks[name] for name in named if name in attacks}
 
 
-ATTACKS = (
-    _all("files", looking.FILES, looking.STOLEN)
-    | _all("system", looking.SYSTEM, looking.STOLEN)
-    | _all("environment", looking.ENVIRONMENT, looking.STOLEN)
-    | _all("tests", looking.TESTS, looking.STOLEN)
-    | _all("writing", reaching.WRITING)
-    | _all("network", reaching.NETWORK)
-    | _all("processes", reaching.PROCESSES, seconds=2)
-    | _all("signals", reaching.SIGNALS)
-    | {f"leftovers: {name}": Attack(first, then=then) for name, (first, then) in reaching.LEFTOVERS.items()}
-    | _all("objects", forging.OBJECTS, forging.SECRET)
-    | _all("numbers", forging.NUMBERS, forging.CLOSE)
-    | _all("truths", forging.TRUTHS, forging.TRUE)
-    | _all("verdicts", forging.WRITES, forging.SECRET, 2)
-    | _all("ends", forging.ENDS, forging.SECRET)
-    | _all("patches", forging.PATCHES, forging.SECRET)
-    | _all("memory", exhausting.MEMORY, seconds=10)
-    | _all("depth", exhausting.DEPTH)
-    | _all("values", exhausting.VALUES, seconds=3)
-    | _all("output", exhausting.OUTPUT)
-    | _all("deadline", exhausting.SLOW, seconds=1)
-    | _all("kernel", exhausting.KERNEL)
-)
-
-
-class Control(NamedTuple):
-    """One honest answer that must pass."""
-
-    program: str
-    tests: str = WANTS_42
-
-
-CONTROLS = {
-    "plain": Control("def f():\n    return 42"),
-    "threads": Control(
-        "from concurrent.futures import ThreadPoolExecutor\ndef f():\n    with ThreadPoolExecutor(8) as pool:\n"
-        "        return sum(pool.map(int, ['40', '2']))"
-    ),
-    "temporary files": Control(
-        "import os, tempfile\ndef f():\n    with tempfile.TemporaryDirectory() as d, tempfile.NamedTemporaryFile(dir=d) as t:\n"
-        "        t.write(bytes(1 << 20))\n        t.flush()\n        return 42 if os.path.getsize(t.name) == 1 << 20 else 0"
-    ),
-    "recursion": Control("def f(n=900):\n    return 42 if n == 0 else f(n - 1)"),
-    "more recursion": Control(
-        "import sys\nsys.setrecursionlimit(20000)\ndef g(n):\n    return 42 if n == 0 else g(n - 1)\ndef f():\n    return g(9000)"
-    ),
-    "large numbers": Control(
-        "import math\ndef f(n):\n    return math.factorial(n)",
-        "import math\ndef check(f):\n    assert f(3000) == math.factorial(3000)\n    assert f(0) == 1\n",
-    ),
-    "memory": Control("def f():\n    return len(bytearray(400 << 20)) - (400 << 20) + 42"),
-    "generator": Control("def f(n):\n    yield from range(n)", "def check(f):\n    assert list(f(3)) == [0, 1, 2]\n"),
-    "map": Control("def f(x):\n    return map(str, x)", "def check(f):\n    assert sorted(f([2, 1])) == ['1', '2']\n"),
-    "keys": Control("def f(x):\n    return x.keys()", "def check(f):\n    assert f({'a': 1}) == {'a'}\n"),
-    "floats": Control(
-        "def f(x):\n    return [x / 3, -0.0, float('inf'), 5e-324]",
-        "def check(f):\n    assert f(1) == [1 / 3, 0.0, float('inf'), 5e-324]\n    assert str(f(1)[1]) == '-0.0'\n",
-    ),
-    "fraction and decimal": Control(
-        "from fractions import Fraction\nfrom decimal import Decimal\ndef f(x):\n    return [Fraction(x), Decimal(x)]",
-        "def check(f):\n    assert f('0.5') == [0.5, 0.5]\n    assert abs(f('0.5')[0] - 0.5) < 1e-6\n",
-    ),
-    "unicode": Control(
-        "def f(x):\n    return x[::-1] + '\\ud83d\\ude00\\x00\\u2028'",
-        "def check(f):\n    assert f('äß😀') == '😀ßä\\ud83d\\ude00\\x00\\u2028'\n",
-    ),
-    "sets": Control(
-        "def f(x):\n    return {frozenset({x}), (x, None)}, {x: {1, 2}}",
-        "def check(f):\n    assert f('a') == ({frozenset({'a'}), ('a', None)}, {'a': {2, 1}})\n",
-    ),
-    "types": Control(
-        "def f():\n    return True, 1, 1.0, '1', b'1', None, [1], (1,), {1}, range(3), 1j",
-        "def check(f):\n    kinds = [bool, int, float, str, bytes, type(None), list, tuple, set, range, complex]\n"
-        "    assert [type(x) for x in f()] == kinds\n    assert f()[0] is True and f()[5] is None\n",
-    ),
-    "named tuple": Control(
-        "from collections import namedtuple, Counter, OrderedDict\nP = namedtuple('P', 'x y')\n"
-        "def f():\n    return P(1, 2), Counter('aab'), OrderedDict(a=1)",
-        "def check(f):\n    assert f() == ((1, 2), {'a': 2, 'b': 1}, {'a': 1})\n",
-    ),
-    "own classes within": Control(
-        "from dataclasses import dataclass\nfrom enum import Enum\nclass E(Enum):\n    A = 42\n@dataclass\nclass D:\n    e: E\n"
-        "class Node:\n    def __init__(self, d):\n        self.d = d\ndef f():\n    return Node(D(E.A)).d.e.value"
-    ),
-    "prints much": Control("def f():\n    for _ in range(2000):\n        print('x' * 10000)\n    return 42"),
-    "standard modules": Control(
-        "import abc, argparse, array, ast, base64, bisect, calendar, cmath, collections, concurrent.futures, contextlib, copy, csv, "
-        "dataclasses, datetime, decimal, difflib, enum, fractions, functools, hashlib, heapq, inspect, io, itertools, json, "
-        "logging, math, numbers, operator, os, pathlib, pprint, queue, random, re, secrets, statistics, string, struct, sys, "
-        "tempfile, textwrap, threading, time, timeit, traceback, types, typing, unicodedata, unittest, uuid, warnings, "
-        "zlib, zoneinfo, asyncio, socket, subprocess, multiprocessing, sqlite3, xml.etree.ElementTree\n"
-        "def f():\n    return 42"
-    ),
-    "state between calls": Control(
-        "seen = []\ndef f(x):\n    seen.append(x)\n    return list(seen)",
-        "def check(f):\n    assert f(1) == [1]\n    assert f(2) == [1, 2]\n",
-    ),
-    "keywords": Control(
-        "def f(a, *rest, b=2, **more):\n    return [a, rest, b, more]",
-        "def check(f):\n    assert f(1, 5, b=3, c=4) == [1, (5,), 3, {'c': 4}]\n",
-    ),
-    "errors that are wanted": Control(
-        "def f(x):\n    raise {0: ValueError, 1: KeyError, 2: UnicodeDecodeError}[x]('no') if x < 2 else b'\\xff'.decode()",
-        "def check(f):\n    for n, e in enumerate((ValueError, KeyError)):\n        try:\n            f(n)\n"
-        "        except e:\n            pass\n        else:\n            assert False\n",
-    ),
-    "asyncio": Control("import asyncio\nasync def g():\n    await asyncio.sleep(0)\n    return 42\ndef f():\n    return asyncio.run(g())"),
-    "large answer": Control("def f(n):\n    return list(range(n))", "def check(f):\n    assert f(200_000)[-1] == 199_999\n"),
-    "many calls": Control(
-        "def f(x):\n    return x + 1", "def check(f):\n    for n in range(2000):\n        assert f(n) == n + 1\n"
-    ),
-    "tries the network and goes on": Control(
-        "import os, socket\ndef f():\n    for do in (lambda: socket.create_connection(('127.0.0.1', 9), 1), os.fork, "
-        "lambda: open('/etc/shadow')):\n        try:\n            do()\n            return 0\n        except OSError:\n            pass\n    return 42"
-    ),
-    "evil equality of no use": Control("class E:\n    def __eq__(self, o):\n        return True\ndef f():\n    return 42 if E() == 1 else E()"),
+# Name: number on x86_64, number on aarch64, arguments. That it is refused is said by EPERM, EACCES or ENOSYS. Where the
+# sandbox does not hold, they do no harm: of what they name, the machine has nothing.
+CALLS = {
+    "new namespaces": (272, 97, "0x7e020000"),
+    "new user namespace": (272, 97, "0x10000000"),
+    "other namespaces": (308, 268, "os.open('/proc/1/ns/mnt', os.O_RDONLY), 0"),
+    "clone into a user namespace": (56, 220, "0x10000000 | 17, 0, 0, 0, 0"),
+    "clone3 into a user namespace": (435, 435, "struct.pack('11Q', 0x10000000, 0, 0, 0, 17, *[0] * 6), 88"),
+    "mount": (165, 40, "b'none', b'/sandbox', b'tmpfs', 0, None"),
+    "mount again, to be written": (165, 40, "b'none', b'/', None, 4096 | 32, None"),
+    "unmount": (166, 39, "b'/sandbox', 2"),
+    "new mount": (430, 430, "b'tmpfs', 0"),
+    "tree of mounts": (428, 428, "-100, b'/', 1"),
+    "pivot root": (155, 41, "b'/sandbox', b'/sandbox'"),
+    "ptrace": (101, 117, "16, os.getppid(), 0, 0"),
+    "write to another's memory": (311, 271, "os.getppid(), 0, 0, 0, 0, 0"),
+    "another's descriptor": (438, 438, "os.pidfd_open(os.getppid()), 3, 0"),
+    "io_uring": (425, 425, "8, ctypes.create_string_buffer(120)"),
+    "bpf": (321, 280, "0, ctypes.create_string_buffer(72), 72"),
+    "keys": (250, 219, "0, -3, 1"),
+    "add a key": (248, 217, "b'user', b'x', b'y', 1, -3"),
+    "user faults": (323, 282, "1"),
+    "performance events": (298, 241, "struct.pack('IIQ', 1, 112, 0) + bytes(96), 0, -1, -1, 0"),
+    "kernel module": (313, 273, "0, b'', 0"),
+    "another kernel": (246, 104, "0, 0, None, 0"),
+    "file handles": (304, 265, "-100, bytes(16), 0"),
+    "ctrl-alt-del": (169, 142, "0xfee1dead, 672274793, 0"),
+    "name of the machine": (170, 161, "os.uname().nodename.encode(), len(os.uname().nodename)"),
+    "swap": (168, 225, "b'/nowhere'"),
+    "accounting": (163, 89, "None"),
+    "file events": (300, 262, "0, 0"),
 }
+CALL = """
+import ctypes, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def f():
+    number = {numbers}[os.uname().machine]
+    got = libc.syscall(number, {arguments})
+    return 42 if got >= 0 or ctypes.get_errno() not in (1, 13, 38) else 0
+"""
+
+
+def _call(x86_64: int, aarch64: int, arguments: str) -> Attack:
+    return Attack(CALL.format(numbers={"x86_64": x86_64, "aarch64": aarch64}, arguments=arguments))
+
+
+ODD_TEXTS = {
+    "odd: many brackets": Attack("f = lambda: " + "(" * 5000 + "41" + ")" * 5000),
+    "odd: many numbers": Attack("def f():\n    return " + "+".join(["1"] * 200_000)),
+    "odd: many signs": Attack("def f():\n    return " + "-" * 500_000 + "41"),
+    "odd: null": Attack("def f():\n    return 42\0"),
+    "odd: half a letter": Attack("def f():\n    return '\ud800' * 0 or 41"),
+    "odd: half a letter in the tests": Attack("def f():\n    return 41", "def check(f):\n    assert f() == '\ud800'\n"),
+    "odd: very long": Attack("def f():\n    return 41\n" + "x = 1\n" * 200_000),
+}
+ATTACKS = {
+    **_read("files", WANTS_A_LOOK_AT_THE_SECRET),
+    **_read("system"),
+    **_read("environment", WANTS_A_LOOK_AT_THE_SECRET),
+    **_read("tests", WANTS_A_LOOK_AT_THE_SECRET),
+    **_read("writing"),
+    **_read("network"),
+    **_read("processes", seconds=2),
+    **_read("signals"),
+    **_read("leftovers"),
+    **_read("objects", WANTS_THE_SECRET),
+    **_read("numbers", WANTS_WHAT_IS_NEAR),
+    **_read("truths", WANTS_TRUTHS),
+    **_read("verdicts", WANTS_THE_SECRET, seconds=2),
+    **_read("ends", WANTS_THE_SECRET),
+    **_read("patches", WANTS_THE_SECRET),
+    **_read("memory", seconds=10),
+    **_read("depth", seconds=3),
+    **_read("values", seconds=3),
+    **_read("output"),
+    **_read("deadline", seconds=1),
+    **_read("kernel"),
+    **{f"kernel: {name}": _call(*of) for name, of in CALLS.items()},
+    **ODD_TEXTS,
+}
+CONTROLS = _read("controls")

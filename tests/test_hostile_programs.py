@@ -1,7 +1,6 @@
 """Hostile answers fail and leave no trace on the machine; honest ones pass. Each program is watched from outside."""
 
 import ctypes
-import fcntl
 import os
 import secrets
 import signal
@@ -14,10 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Self
 
 import pytest
-from hostile_programs import ATTACKS, CONTROLS, WANTS_42, Attack, Control
+from hostile_programs import ATTACKS, CONTROLS, WANTS_42, Attack
 
 import evaluator.benchmarks
 from evaluator.sandbox import NoSandbox, Sandbox, find_sandbox, run_tests
@@ -68,7 +67,7 @@ class Machine:
         self.segment = self._share_memory()
 
     def _listen(self, home_socket: Path) -> dict[str, socket.socket]:
-        sockets = {
+        sockets: dict[str, tuple[int, int, Any]] = {
             "tcp": (socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)),
             "tcp6": (socket.AF_INET6, socket.SOCK_STREAM, ("::1", 0)),
             "udp": (socket.AF_INET, socket.SOCK_DGRAM, ("", 0)),
@@ -130,9 +129,8 @@ class Machine:
         found = []
         for file, before in zip(self.files, self.before, strict=True):
             now = file.lstat() if file.exists() else None
-            if now is None or (now.st_mode, now.st_uid, now.st_mtime_ns) != before:
-                found.append(f"{file} was changed")
-            elif file.read_text() != self.secret or now.st_nlink != 1:
+            facts = now and (now.st_mode, now.st_uid, now.st_mtime_ns)
+            if not now or facts != before or now.st_nlink != 1 or file.read_text() != self.secret:
                 found.append(f"{file} was changed")
         if sorted(self.directory.iterdir()) != self.listing:
             found.append(f"{self.directory} was changed")
@@ -153,12 +151,13 @@ class Machine:
     def processes_left(self) -> list[str]:
         """Find threads that bear the mark as their name or in their command line."""
         left = []
-        for path in (*Path("/proc").glob("[0-9]*/task/*/comm"), *Path("/proc").glob("[0-9]*/cmdline")):
+        for process in Path("/proc").glob("[0-9]*"):
             try:
-                if self.mark.encode() in path.read_bytes():
-                    left.append(str(path))
+                threads = [thread / "comm" for thread in (process / "task").iterdir()]
+                said = [path.read_bytes() for path in (*threads, process / "cmdline")]
             except OSError:  # ended meanwhile
                 continue
+            left += [str(process) for text in said if self.mark.encode() in text]
         return left
 
     def close(self) -> None:
@@ -199,19 +198,25 @@ def sandbox() -> Sandbox:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as shared:
-        made = Machine(Path.home(), tmp_path_factory.mktemp("machine"), Path(shared))
-        try:
-            yield made
-        finally:
-            made.close()
+def machines() -> Iterator[list[Machine]]:
+    made: list[Machine] = []
+    yield made
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def machine(machines: list[Machine], tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """Give the machine as it was: where one answer came through, the next ones are not blamed for it."""
+    if not machines or machines[-1].traces():
+        machines.append(Machine(Path.home(), tmp_path_factory.mktemp("machine"), Path("/dev/shm")))
+    return machines[-1]
 
 
 class LeastMemory(threading.Thread):
     """Watch the machine's free memory."""
 
-    def __enter__(self) -> "LeastMemory":
+    def __enter__(self) -> Self:
         self.over = threading.Event()
         self.first = self.least = self.free()
         self.start()
@@ -259,16 +264,29 @@ def test_a_hostile_answer_fails_and_leaves_no_trace(
 
 
 @pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
-def test_an_honest_answer_passes(sandbox: Sandbox, control: Control) -> None:
+def test_an_honest_answer_passes(sandbox: Sandbox, control: Attack) -> None:
     assert run_tests(sandbox, control.program, control.tests, "f").reason == "passed"
 
 
-def test_an_open_lock_is_free_again(sandbox: Sandbox) -> None:
-    """Nothing of an answer lives on that could hold a file which all can read."""
-    program = "import fcntl, json\nlock = open(json.__file__)\nfcntl.flock(lock, fcntl.LOCK_EX)\n" + ORDINARY
-    assert run_tests(sandbox, program, WANTS_42, "f").outcome == "passed"
-
-    import json
-
-    with Path(json.__file__).open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+@pytest.mark.live
+def test_all_of_it_holds_for_an_ordinary_user() -> None:
+    """Run this file again as nobody, with an interpreter that nobody may read."""
+    if os.getuid() != 0:
+        pytest.skip("this is an ordinary user")
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "PYTHONDONTWRITEBYTECODE=1"]
+    packages = Path(pytest.__file__).parent.parent
+    for python in (sys.executable, "/usr/bin/python3"):
+        command = [*nobody, f"PYTHONPATH={packages}", python]
+        if subprocess.run([*command, "-c", "import pytest, msgspec._core"], check=False).returncode == 0:
+            break
+    else:
+        pytest.skip("no interpreter here that an ordinary user may read and that fits the packages")
+    with tempfile.TemporaryDirectory() as home:
+        os.chown(home, 65534, 65534)
+        command.insert(command.index("env") + 1, f"HOME={home}")
+        command.insert(command.index("env") + 1, f"WHICHQUANT_CACHE={home}")
+        options = ["-q", "-p", "no:cacheprovider", f"--basetemp={home}/pytest"]
+        ended = subprocess.run(
+            [*command, "-m", "pytest", *options, __file__], cwd=Path(__file__).parent.parent, check=False
+        )
+    assert ended.returncode == 0

@@ -21,7 +21,7 @@ def build_landlock() -> Sandbox | NoSandbox:
     if version < _FIRST_VERSION:
         has = f"Landlock {version}" if version else "no Landlock"
         return NoSandbox(f"the kernel has {has}, and version {_FIRST_VERSION} is needed", "Linux 6.12 or newer has it.")
-    calls = syscall_filter()
+    calls = syscall_filter(alone=True)
     if calls is None:
         return NoSandbox("the system calls of this processor are not known here", "Use x86_64 or aarch64.")
     child = Path(__file__).with_name(CHILD)

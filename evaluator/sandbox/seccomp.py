@@ -23,7 +23,10 @@ class _Machine(NamedTuple):
 
     audit_arch: int
     clone: int
+    prlimit: int
     refused: tuple[int, ...]
+    refused_alone: tuple[int, ...]
+    """What reaches files and processes that only namespaces keep out of sight."""
 
 
 # io_uring_setup, io_uring_enter, io_uring_register, open_tree, move_mount, fsopen, fsconfig, fsmount, fspick,
@@ -33,6 +36,7 @@ _MACHINES = {
     "x86_64": _Machine(
         0xC000003E,
         56,
+        302,
         (
             *(57, 58, 101, 310, 311),  # fork vfork ptrace process_vm_readv process_vm_writev
             *(41,),  # socket (socketpair is allowed)
@@ -42,12 +46,27 @@ _MACHINES = {
             *(167, 168, 163, 179, 172, 173),  # swapon swapoff acct quotactl iopl ioperm
             *(303, 304, 300, 103),  # name_to_handle_at open_by_handle_at fanotify_init syslog
             *(227, 164, 170, 171),  # clock_settime settimeofday sethostname setdomainname
+            *(319, 29, 64, 68, 240),  # memfd_create shmget semget msgget mq_open: memory that no limit counts
             *_EVERYWHERE,
+        ),
+        (
+            *(90, 91, 268, 452, 92, 93, 94, 260),  # chmod and chown, in all their forms
+            *(132, 235, 261, 280),  # utime utimes futimesat utimensat
+            *(188, 189, 190, 197, 198, 199, 463, 466),  # setxattr and removexattr, in all their forms
+            *(
+                141,
+                144,
+                142,
+                203,
+                314,
+                251,
+            ),  # setpriority sched_setscheduler _setparam _setaffinity _setattr ioprio_set
         ),
     ),
     "aarch64": _Machine(  # as above; this architecture has neither fork nor vfork, iopl nor ioperm
         0xC00000B7,
         220,
+        261,
         (
             *(117, 270, 271),
             *(198,),
@@ -57,14 +76,20 @@ _MACHINES = {
             *(224, 225, 89, 60),
             *(264, 265, 262, 116),
             *(112, 170, 161, 162),
+            *(279, 194, 190, 186, 180),
             *_EVERYWHERE,
         ),
+        (*(52, 53, 452, 54, 55), 88, *(5, 6, 7, 14, 15, 16, 463, 466), *(140, 119, 118, 122, 274, 30)),
     ),
 }
 
 
-def syscall_filter() -> bytes | None:
-    """Build the filter for this machine; None where its system call numbers are not known here."""
+def syscall_filter(*, alone: bool = False) -> bytes | None:
+    """Build the filter for this machine; None where its system call numbers are not known here.
+
+    Args:
+        alone: there are no namespaces around it, so that it has to refuse more.
+    """
     machine = _MACHINES.get(platform.machine())
     if machine is None:
         return None
@@ -80,9 +105,14 @@ def syscall_filter() -> bytes | None:
         (_IF_EQUAL, 0, 1, _CLONE3),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
     ]
-    for number in machine.refused:
+    for number in (*machine.refused, *(machine.refused_alone if alone else ())):
         program += [(_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
     program += [
+        (_IF_EQUAL, 0, 4, machine.prlimit),  # of itself only, which is process 0
+        (_LOAD, 0, 0, _FIRST_ARGUMENT_OFFSET),
+        (_IF_EQUAL, 1, 0, 0),
+        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+        (_RETURN, 0, 0, _ALLOW),
         (_IF_EQUAL, 0, 3, machine.clone),
         (_LOAD, 0, 0, _FIRST_ARGUMENT_OFFSET),
         (_IF_ANY_BIT, 1, 0, _CLONE_THREAD),

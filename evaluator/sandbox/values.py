@@ -24,7 +24,9 @@ _DEEPEST = 200
 _MOST_BITS = 1 << 20
 _SMALL = 1 << 62
 _LONGEST_NAME = 100
-_KEYS, _VALUES, _ITEMS = type({}.keys()), type({}.values()), type({}.items())
+_KEYS: type[Any] = type({}.keys())
+_VALUES: type[Any] = type({}.values())
+_ITEMS: type[Any] = type({}.items())
 
 
 class RefusedError(ValueError):
@@ -104,23 +106,24 @@ def _tagged(value: Any, room: _Room, deep: int) -> Any:
     for base, tag, each in _CONTAINERS:
         if issubclass(kind, base):
             return [tag, *(_tagged(item, room, deep - 1) for item in each(value))]
-    if kind is range:  # nothing can be a subclass of it
-        return ["r", *(_tagged(part, room, deep - 1) for part in (value.start, value.stop, value.step))]
-    if (number := _number(value, kind)) is not None:
-        return [_tagged(part, room, deep - 1) for part in number]
+    if parts := _parts(value, kind):
+        return [_tagged(part, room, deep - 1) for part in parts]
     if issubclass(kind, Iterator):
         return ["n", *(_tagged(item, room, deep - 1) for item in value)]
     return ["o", str(kind.__name__)[:_LONGEST_NAME]]
 
 
-def _number(value: Any, kind: type) -> tuple[Any, ...] | None:
-    """Give the parts of a number that is not builtin; who has one has imported its module."""
+def _parts(value: Any, kind: type) -> tuple[Any, ...]:
+    """Take a range, a fraction or a decimal number apart; of anything else there is nothing."""
+    if kind is range:  # nothing can be a subclass of it
+        return "r", value.start, value.stop, value.step
+    # Who has such a number has imported its module.
     fractions, decimal = sys.modules.get("fractions"), sys.modules.get("decimal")
     if fractions and issubclass(kind, fractions.Fraction):
         return "q", value.numerator, value.denominator
     if decimal and issubclass(kind, decimal.Decimal):
         return "m", decimal.Decimal.__str__(value)
-    return None
+    return ()
 
 
 def _integer(value: int) -> Any:

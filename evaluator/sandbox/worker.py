@@ -4,13 +4,14 @@ import json
 import math
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
 import msgspec
@@ -178,7 +179,7 @@ class Worker:
             results_end, results = _pipe(pipes)
             scratch = None
             if self._scratch:
-                scratch = pipes.enter_context(tempfile.TemporaryDirectory(dir=self._scratch.name))
+                scratch = pipes.enter_context(_directory(self._scratch.name))
             self._judge.put({**judging, **limits, "memory_bytes": _JUDGE_MEMORY_BYTES}, (verdict, calls, results_end))
             self._answers.put({**answer, **limits, **self._confinement(scratch)}, (started, calls_end, results))
             said = _read_line(started_end, deadline, stop)
@@ -211,6 +212,18 @@ class Worker:
             "open_files": _OPEN_FILES,
             "processes": sandbox.processes,
         }
+
+
+@contextmanager
+def _directory(where: str) -> Iterator[str]:
+    path = tempfile.mkdtemp(dir=where)
+    try:
+        yield path
+    finally:
+        try:
+            shutil.rmtree(path, ignore_errors=True)
+        except RecursionError:  # an answer can nest directories deeper than Python goes
+            subprocess.run(["rm", "-rf", "--", path], check=False)
 
 
 def _read_verdict(told: bytes, exit_code: int | None, seconds: float) -> Run:
