@@ -20,6 +20,7 @@ from hostile_programs import ATTACKS, CONTROLS, WANTS_42, Attack
 
 import evaluator.benchmarks
 from evaluator.sandbox import NoSandbox, Sandbox, find_sandbox, run_tests
+from evaluator.sandbox.landlock_tier import build_landlock
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -190,9 +191,9 @@ def marked_files(machine: Machine) -> list[Path]:
     return [path for place in places for path in place.glob(f"{machine.mark}*")]
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    found = find_sandbox()
+@pytest.fixture(scope="module", params=["best", pytest.param("landlock", marks=pytest.mark.live)])
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    found = find_sandbox() if request.param == "best" else build_landlock()
     assert not isinstance(found, NoSandbox), f"{found.reason}; {found.install}"
     return found
 
@@ -240,6 +241,8 @@ class LeastMemory(threading.Thread):
 def test_a_hostile_answer_fails_and_leaves_no_trace(
     sandbox: Sandbox, machine: Machine, attack: Attack, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    if sandbox.tier == "landlock" and attack is ATTACKS["output: a full disk"]:
+        pytest.skip("there is no limit on all files together, as README says")
     facts = machine.facts()
     program = Template(attack.program).safe_substitute(facts)
     tests = Template(attack.tests).safe_substitute(facts, secret=machine.secret)
