@@ -18,6 +18,7 @@ import pytest
 
 import evaluator.benchmarks
 from evaluator.sandbox import NoSandbox, Run, Sandbox, find_sandbox, run_tests
+from evaluator.sandbox.workers import _idle
 
 Problem = dict[str, Any]
 DATA = Path(evaluator.benchmarks.__file__).parent / "data" / "humaneval.jsonl.gz"
@@ -73,6 +74,8 @@ NOT_PASSED = {
     "wrong": ("def f():\n    return 2", "AssertionError: assert candidate() == 1"),
     "raises": ("def f():\n    raise ValueError('first\\nlast')", "ValueError: last"),
     "does not parse": ("def f(:", "SyntaxError: invalid syntax (answer.py, line 1)"),
+    "raises half a letter": ("def f():\n    raise ValueError(chr(0xD800))", "ValueError: ?"),
+    "ends the test's own loop": ("def f():\n    raise StopIteration", "StopIteration"),
     "defines nothing": ("x = 1", "NameError: the answer defines no f"),
     "fails before it defines": ("import nothing_like_it\nf = nothing_like_it.f", "NameError: name 'nothing_like_it'"),
     "exit at import": ("import sys\nsys.exit(0)", "ended without a verdict (exit code 0)"),
@@ -139,6 +142,15 @@ def test_an_infinite_loop_ends_at_the_deadline_and_leaves_nothing(sandbox: Sandb
     assert run == Run("failed", "timeout after 1 s")
     assert time.monotonic() - started < 3
     assert processes() == before
+
+
+def test_a_sandbox_that_died_while_idle_is_replaced(sandbox: Sandbox) -> None:
+    run_tests(sandbox, "def f():\n    return 1", ONE, "f")
+    for idle in _idle[sandbox]:
+        idle._judge._process.kill()
+        idle._judge._process.wait()
+
+    assert run_tests(sandbox, "def f():\n    return 1", ONE, "f").reason == "passed"
 
 
 def test_what_one_answer_leaves_the_next_does_not_see(sandbox: Sandbox) -> None:

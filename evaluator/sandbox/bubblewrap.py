@@ -5,7 +5,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from evaluator.sandbox.sandbox import CHILD, SCRATCH_BYTES, SHIPPED, Sandbox, interpreter, readable
+from evaluator.sandbox.sandbox import CHILD, SHIPPED, Sandbox, interpreter, libraries, readable
 from evaluator.sandbox.seccomp import syscall_filter
 
 _SCRATCH = "/tmp"  # noqa: S108 - of the sandbox, where nobody else is
@@ -18,10 +18,11 @@ def build_sandbox(bwrap: str) -> Sandbox:
     """Describe the sandbox: what is visible in it, and how the interpreter is started there."""
     python = interpreter()
     # Without --die-with-parent, which means the thread that starts it: the sandbox ends when its socket closes.
-    command = [bwrap, "--unshare-all", "--unshare-user", "--new-session", "--clearenv"]
+    command = [bwrap, "--unshare-all", "--unshare-user", "--new-session"]
     command += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--cap-drop", "ALL"]
     # What it takes to give each answer namespaces of its own; child.py gives it up before it runs one.
     command += ["--cap-add", "CAP_SYS_ADMIN"]
+    command += ["--tmpfs", _SCRATCH]  # over which each answer gets one of its own; first, in case Python lies below it
     for name in _SYSTEM_LIBRARIES:
         path = Path(name)
         if path.is_symlink():
@@ -31,16 +32,7 @@ def build_sandbox(bwrap: str) -> Sandbox:
     command += _bind_interpreter(python)
     for file in SHIPPED:
         command += ["--ro-bind", str(file), f"{_THERE}/{file.name}"]
-    command += [
-        "--dev",
-        "/dev",
-        "--remount-ro",
-        "/dev",
-        "--size",
-        str(SCRATCH_BYTES),
-        "--tmpfs",
-        _SCRATCH,
-    ]
+    command += ["--dev", "/dev", "--remount-ro", "/dev"]
     # Sets are ordered by hash: without a seed the same answer could pass today and fail tomorrow.
     command += ["--setenv", "PYTHONHASHSEED", "0", "--chdir", _SCRATCH, "--remount-ro", "/", "--"]
     # -I would ignore the seed; what else it shuts out is not there: the environment is empty, -s and -P do the rest.
@@ -50,7 +42,7 @@ def build_sandbox(bwrap: str) -> Sandbox:
         command=tuple(command),
         namespaces=True,
         scratch=_SCRATCH,
-        readable=(*readable(), *_SYSTEM_LIBRARIES, _THERE),
+        readable=(*readable(), *libraries(), _THERE),
         seccomp=syscall_filter(),
         processes=_PROCESSES if _processes_are_counted_apart() else None,
     )

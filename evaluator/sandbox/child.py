@@ -75,11 +75,11 @@ def _confine(message: "dict[str, Any]") -> None:
     os.setsid()
     if message["scratch_bytes"] is not None:
         confine.mount_empty(scratch, message["scratch_bytes"])
-        confine.drop_capabilities()
     os.chdir(scratch)
     tempfile.tempdir = scratch
     if sys.platform != "linux":
         return  # it was confined before it started
+    confine.drop_capabilities()
     confine.give_up_privileges()
     confine.restrict_files(message["readable"], scratch)
     if message["seccomp"] is not None:

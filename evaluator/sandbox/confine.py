@@ -24,6 +24,8 @@ _READ_FILE = 0b0101
 _WRITE_FILE = 0b0110
 _EVERY_RIGHT = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many rights to files each version of Landlock knows (linux/landlock.h)."""
+_INODES = 4096
+"""Files and directories in a scratch directory: each takes memory that no other limit counts."""
 _DEVICES = ("/dev/null", "/dev/urandom", "/dev/zero")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -31,7 +33,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def mount_empty(path: str, size: int) -> None:
     """Put an empty file system of `size` bytes at `path`, which only this process and its threads see."""
-    _check(_libc.mount(b"tmpfs", path.encode(), b"tmpfs", _MS_NOSUID_NODEV, f"size={size},mode=700".encode()), "mount")
+    limits = f"size={size},nr_inodes={_INODES},mode=700".encode()
+    _check(_libc.mount(b"tmpfs", path.encode(), b"tmpfs", _MS_NOSUID_NODEV, limits), "mount")
 
 
 def drop_capabilities() -> None:

@@ -7,12 +7,11 @@ new one can be started.
 from pathlib import Path
 
 from evaluator.sandbox import confine
-from evaluator.sandbox.sandbox import CHILD, NoSandbox, Sandbox, interpreter, readable
+from evaluator.sandbox.sandbox import CHILD, NoSandbox, Sandbox, interpreter, libraries, readable
 from evaluator.sandbox.seccomp import syscall_filter
 
 _FIRST_VERSION = 6
 """The first one that keeps signals and abstract sockets in: Linux 6.12."""
-_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 
 
 def build_landlock() -> Sandbox | NoSandbox:
@@ -30,7 +29,7 @@ def build_landlock() -> Sandbox | NoSandbox:
         command=(str(interpreter()), "-s", "-P", "-S", "-B", str(child)),
         namespaces=False,
         scratch=None,
-        readable=(*readable(), *_LIBRARIES),
+        readable=(*readable(), *libraries()),
         seccomp=calls,
         processes=None,
     )

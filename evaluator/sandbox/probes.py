@@ -19,6 +19,7 @@ from evaluator.sandbox.workers import run_tests
 
 _CONTROL_SECONDS = (20.0, 60.0)  # the second try is for a machine that is busy with something else
 _PROBE_SECONDS = 60.0
+_DYING_SECONDS = 0.2
 _CONTROL_NAME = "an ordinary program runs"
 _CONTROL_TESTS = "def check(probe):\n    assert probe() == '9dd4e461268c8034f5c8564e155c67a6'\n"
 _PROBE_TESTS = "def check(probe):\n    assert probe()\n"
@@ -138,8 +139,17 @@ def _place(home: Path) -> Iterator[Place]:
                 "datagram": _silent(datagrams, _receive),
                 "local": _silent(local, _accept),
             },
-            lives=lambda: helper.poll() is None,
+            lives=lambda: _lives(helper),
         )
+
+
+def _lives(helper: "subprocess.Popen[bytes]") -> bool:
+    """Whether a program runs, and not only because it has not got round to dying."""
+    try:
+        helper.wait(_DYING_SECONDS)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def _silent(on: socket.socket, hear: Callable[[socket.socket], object]) -> Callable[[], bool]:

@@ -67,3 +67,10 @@ def readable() -> tuple[str, ...]:
         if library.is_dir():
             paths += [path for path in sorted(library.iterdir()) if path.name not in _PACKAGES]
     return tuple(map(str, paths))
+
+
+def libraries() -> tuple[str, ...]:
+    """List the system's libraries, without what is installed there for any Python."""
+    folders = sorted({Path(name).resolve() for name in ("/usr/lib", "/usr/lib64", "/lib", "/lib64")})
+    entries = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
+    return (*(str(path) for path in entries if not path.name.startswith("python")), "/etc/ld.so.cache")

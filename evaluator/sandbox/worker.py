@@ -11,7 +11,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -21,11 +22,11 @@ from evaluator.sandbox.forks import JOB, KILL, READY, STATUS
 from evaluator.sandbox.sandbox import JUDGE, SCRATCH_BYTES, Run, Sandbox, interpreter
 
 START_SECONDS = 60.0
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 30.0
 _END_SECONDS = 1.0
 _STARTED = b"started\n"
 _MEMORY_BYTES = 1 << 30
-_JUDGE_MEMORY_BYTES = 4 << 30
+_JUDGE_MEMORY_BYTES = 1 << 30
 _LINE_BYTES = 64 << 10
 _OPEN_FILES = 64
 
@@ -62,6 +63,7 @@ class _Server:
                     pass_fds=[theirs.fileno()],
                     env={"PYTHONHASHSEED": "0"},
                     cwd="/",
+                    start_new_session=True,  # Ctrl-C is for us
                 )
         except OSError:
             self._control.close()
@@ -149,15 +151,17 @@ class Worker:
     """Runs one answer after the other. A `LostError` or `StoppedError` leaves it unusable: close it."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+        self.sandbox = sandbox
         self._is_ready = False
+        self.is_usable = True
+        """Whether it can run another answer."""
         self._judge = _Server([str(interpreter()), "-s", "-P", "-S", "-B", str(JUDGE)])
         try:
             self._answers = _Server(sandbox.command, ["namespaces" if sandbox.namespaces else "none"])
         except OSError:
             self._judge.close()
             raise
-        self._scratch = None if sandbox.scratch else tempfile.TemporaryDirectory(prefix="whichquant-")
+        self._scratch = None if sandbox.scratch else tempfile.mkdtemp(prefix="whichquant-")
 
     def run(self, answer: dict[str, str], judging: dict[str, str], seconds: float, stop: int | None) -> Run:
         """Run an answer against its tests; see `run_tests`.
@@ -179,7 +183,7 @@ class Worker:
             results_end, results = _pipe(pipes)
             scratch = None
             if self._scratch:
-                scratch = pipes.enter_context(_directory(self._scratch.name))
+                scratch = pipes.enter_context(_directory(self._scratch))
             self._judge.put({**judging, **limits, "memory_bytes": _JUDGE_MEMORY_BYTES}, (verdict, calls, results_end))
             self._answers.put({**answer, **limits, **self._confinement(scratch)}, (started, calls_end, results))
             said = _read_line(started_end, deadline, stop)
@@ -187,8 +191,13 @@ class Worker:
             if said == _STARTED:
                 deadline = time.monotonic() + seconds
                 told = _read_line(verdict_end, deadline, stop)
-            exit_code = self._answers.end_job(deadline if told else 0)
-            self._judge.end_job(deadline if told else 0)
+            try:
+                exit_code = self._answers.end_job(deadline if told else 0)
+                self._judge.end_job(deadline if told else 0)
+            except LostError:
+                if said != _STARTED:
+                    raise
+                self.is_usable, exit_code = False, None  # it has come down with its answer, which counts
         if said != _STARTED:
             return Run("no_verdict", f"the sandbox did not start: {said.decode(errors='replace').strip() or exit_code}")
         return _read_verdict(told, exit_code, seconds)
@@ -198,10 +207,10 @@ class Worker:
         self._answers.close()
         self._judge.close()
         if self._scratch:
-            self._scratch.cleanup()
+            _remove(self._scratch)
 
     def _confinement(self, scratch: str | None) -> dict[str, Any]:
-        sandbox = self._sandbox
+        sandbox = self.sandbox
         return {
             "scratch": scratch or sandbox.scratch,
             "scratch_bytes": SCRATCH_BYTES if sandbox.namespaces else None,
@@ -220,14 +229,23 @@ def _directory(where: str) -> Iterator[str]:
     try:
         yield path
     finally:
-        try:
-            shutil.rmtree(path, ignore_errors=True)
-        except RecursionError:  # an answer can nest directories deeper than Python goes
-            subprocess.run(["rm", "-rf", "--", path], check=False)
+        _remove(path)
+
+
+def _remove(path: str) -> None:
+    """Remove what an answer has left, however it has nested, linked or closed it; no link is followed."""
+    with suppress(RecursionError):
+        shutil.rmtree(path, ignore_errors=True)
+    if Path(path).exists():
+        for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+            subprocess.run([*command, path], stderr=subprocess.DEVNULL, check=False)
 
 
 def _read_verdict(told: bytes, exit_code: int | None, seconds: float) -> Run:
-    verdict = msgspec.json.decode(told, type=_Verdict) if told.endswith(b"\n") else None
+    try:
+        verdict = msgspec.json.decode(told, type=_Verdict) if told.endswith(b"\n") else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Run("failed", "output: no verdict")
     if verdict and verdict.passed:
         return Run("passed", "passed")
     if verdict and not verdict.gone:

@@ -38,24 +38,36 @@ def run_tests(
     """
     answer = {"program": program, "entry_point": entry_point}
     judging = {"prompt": prompt, "tests": tests, "entry_point": entry_point}
-    with _lock:
-        worker = _idle[sandbox].pop() if _idle[sandbox] else None
-    try:
-        worker = worker or Worker(sandbox)
-        run = worker.run(answer, judging, seconds, stop)
-    except StoppedError:
-        run = Run("no_verdict", "it was stopped")
-    except LostError as error:
-        run = Run("no_verdict", f"the sandbox did not start {error}")
-    except OSError as error:  # no process, pipe or file to be had
-        run = Run("no_verdict", f"the sandbox could not be started: {error}")
-    else:
+    lost = ""
+    for is_second in (False, True):
         with _lock:
-            _idle[sandbox].append(worker)
+            idle = _idle[sandbox].pop() if _idle[sandbox] and not is_second else None
+        try:
+            return _run(idle or Worker(sandbox), (answer, judging), seconds, stop)
+        except StoppedError:
+            return Run("no_verdict", "it was stopped")
+        except LostError as error:
+            lost = f"the sandbox did not start {error}"
+        except OSError as error:  # no process, pipe or file to be had
+            lost = f"the sandbox could not be started: {error}"
+        if idle is None:  # one that was idle may have died since, which says nothing about the answer
+            break
+    return Run("no_verdict", lost)
+
+
+def _run(worker: Worker, job: tuple[dict[str, str], dict[str, str]], seconds: float, stop: int | None) -> Run:
+    """Run an answer, and keep the worker for the next one if it is still good for that."""
+    is_usable = False
+    try:
+        run = worker.run(*job, seconds, stop)
+        is_usable = worker.is_usable
         return run
-    if worker:
-        worker.close()
-    return run
+    finally:
+        if is_usable:
+            with _lock:
+                _idle[worker.sandbox].append(worker)
+        else:
+            worker.close()
 
 
 def close_workers() -> None:
