@@ -62,12 +62,12 @@ def work(files: list[int]) -> None:
     try:
         _define(message["program"], message["entry_point"], scope)
     except Exception as error:  # noqa: BLE001 - the answer may raise anything
-        _write(results_fd, b"e" + _raised(error))
+        forks.write_all(results_fd, b"e" + _raised(error))
         return
-    _write(results_fd, b"v" + values.dump(None))
+    forks.write_all(results_fd, b"v" + values.dump(None))
     with open(calls_fd, "rb") as calls:  # noqa: PTH123 - a descriptor
         for line in calls:
-            _write(results_fd, _call(scope[message["entry_point"]], line))
+            forks.write_all(results_fd, _call(scope[message["entry_point"]], line))
 
 
 def _confine(message: "dict[str, Any]") -> None:
@@ -114,12 +114,6 @@ def _raised(error: BaseException) -> bytes:
         return values.dump(["MemoryError", ""])
     lines = str(error).strip().splitlines()
     return values.dump([type(error).__name__, (lines or [""])[-1][:_LONGEST_MESSAGE]])
-
-
-def _write(results_fd: int, line: bytes) -> None:
-    view = memoryview(line)
-    while view:
-        view = view[os.write(results_fd, view) :]
 
 
 def _define(program: str, entry_point: str, scope: "dict[str, Any]") -> None:

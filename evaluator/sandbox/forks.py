@@ -64,6 +64,13 @@ def serve(control_fd: int, work: Work, clone_flags: int) -> NoReturn:
                     os.close(file)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write to a pipe, however little it takes at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
 def _do(work: Work, files: list[int], mine: tuple[int, ...]) -> NoReturn:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -49,10 +49,8 @@ class _Candidate:
             line = values.dump([list(args), named])
         except values.RefusedError as error:
             raise RuntimeError(f"the tests call with a value that is {error}") from None
-        view = memoryview(line)
         try:
-            while view:
-                view = view[os.write(self._calls_fd, view) :]
+            forks.write_all(self._calls_fd, line)
         except OSError:
             raise _GoneError from None
         return self.result()
