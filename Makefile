@@ -26,10 +26,10 @@ format: $(STAMP)
 	$(BIN)/ruff format
 
 bench: $(STAMP)
-	$(BIN)/python tests/bench_client.py
-	$(BIN)/python tests/bench_grading.py
-	$(BIN)/python tests/bench_sandbox.py
-	$(BIN)/python tests/bench_statistics.py
+	$(BIN)/python -m tests.bench.client
+	$(BIN)/python -m tests.bench.grading
+	$(BIN)/python -m tests.bench.sandbox
+	$(BIN)/python -m tests.bench.statistics
 
 clean:
 	rm -rf $(VENV)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from evaluator import __version__
-from servers.interrupt import end_at_once, end_in_order
+from servers.signals import end_at_once, end_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def run(
     runs: Path,
 ) -> None:
     """Run the study in the YAML file STUDY, or go on with it where it stopped."""
-    from evaluator.conduct import conduct  # noqa: PLC0415
+    from evaluator.commands.run import conduct  # noqa: PLC0415
 
     _exit(lambda console: conduct(study, runs, console, more_tokens=more_tokens, checked=not no_check, force=force))
 
@@ -73,7 +73,7 @@ def check(study: Path, force: bool, as_json: bool, runs: Path) -> None:  # noqa:
 
     Exit code 1 where a finding blocks the claim, 3 where a server does not start.
     """
-    from evaluator.check_study import check_study  # noqa: PLC0415
+    from evaluator.commands.check import check_study  # noqa: PLC0415
 
     _exit(lambda console: check_study(study, runs, console, force=force, as_json=as_json))
 
@@ -90,7 +90,7 @@ def check(study: Path, force: bool, as_json: bool, runs: Path) -> None:  # noqa:
 @_RUNS
 def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> None:
     """Compare builds of a tiny model on this machine: no account, no weights to fetch, a few minutes."""
-    from evaluator.demo.demo import demo as conduct_demo  # noqa: PLC0415
+    from evaluator.commands.demo import demo as conduct_demo  # noqa: PLC0415
 
     _exit(lambda console: conduct_demo(model, runtime, runs, console))
 
@@ -112,7 +112,7 @@ def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> 
 @_RUNS
 def evaluate(**options: "Any") -> None:  # noqa: ANN401 - what click has read
     """Evaluate one server that runs already, without a study file."""
-    from evaluator.evaluate import evaluate as conduct_eval  # noqa: PLC0415
+    from evaluator.commands.evaluate import evaluate as conduct_eval  # noqa: PLC0415
 
     told = {key: options[key] for key in ("base_url", "model", "api_key_env") if options[key] is not None}
     if options["thinking"]:
@@ -137,7 +137,7 @@ def evaluate(**options: "Any") -> None:  # noqa: ANN401 - what click has read
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Left out: in the user's cache.")
 def serve(study: Path, variant: str, port: int | None, log: Path | None) -> None:
     """Start the server of one VARIANT of the study in the file STUDY, and keep it until Ctrl-C."""
-    from evaluator.foreground import serve_variant  # noqa: PLC0415
+    from evaluator.commands.serve import serve_variant  # noqa: PLC0415
 
     _exit(lambda _: serve_variant(study, variant, port, log))
 
@@ -159,7 +159,7 @@ def plan(
 
     Nothing is started. After a run, speed and rate of disagreement are those that were measured.
     """
-    from evaluator.planning import show_plan  # noqa: PLC0415
+    from evaluator.commands.plan import show_plan  # noqa: PLC0415
 
     _exit(
         lambda console: show_plan(
@@ -186,7 +186,7 @@ def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: A
 
     Runs must have put the same questions in the same words. Nothing is asked or graded.
     """
-    from evaluator.compare import compare as conduct_compare  # noqa: PLC0415
+    from evaluator.commands.compare import compare as conduct_compare  # noqa: PLC0415
 
     _exit(lambda console: conduct_compare(run_folders, console=console, **options))
 
@@ -195,7 +195,7 @@ def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: A
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
 def report(run_folder: Path) -> None:
     """Grade the records in the folder RUN again and write its report again."""
-    from evaluator.conduct import again  # noqa: PLC0415
+    from evaluator.pipeline import again  # noqa: PLC0415
 
     _exit(lambda console: again(run_folder, console))
 
@@ -206,7 +206,7 @@ def report(run_folder: Path) -> None:
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Left out: standard output.")
 def grade(file: str, benchmark: Literal["mmlu_pro", "humaneval"], output: Path | None) -> None:
     """Grade answers that were made elsewhere: JSON lines in FILE (- for standard input), JSON lines out."""
-    from evaluator.grade_file import grade_file  # noqa: PLC0415
+    from evaluator.commands.grade import grade_file  # noqa: PLC0415
 
     _exit(lambda console: grade_file(file, benchmark, output, console))
 
@@ -215,7 +215,7 @@ def grade(file: str, benchmark: Literal["mmlu_pro", "humaneval"], output: Path |
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
 def regrade(run_folder: Path) -> None:
     """Grade the records in the folder RUN again with today's graders, and say what changed."""
-    from evaluator.regrade import regrade as conduct_regrade  # noqa: PLC0415
+    from evaluator.commands.regrade import regrade as conduct_regrade  # noqa: PLC0415
 
     _exit(lambda console: conduct_regrade(run_folder, console))
 
@@ -233,7 +233,7 @@ def regrade(run_folder: Path) -> None:
 @click.option("--api-key-env", metavar="NAME", help="Environment variable with the key for servers that want one.")
 def servers_(host: str | None, ports: tuple[int, ...], as_json: bool, api_key_env: str | None) -> None:  # noqa: FBT001
     """Show which model servers run on this machine, their models, and the line that evaluates each."""
-    from evaluator.servers_table import list_servers  # noqa: PLC0415
+    from evaluator.commands.servers import list_servers  # noqa: PLC0415
 
     _exit(lambda console: list_servers(host, ports, api_key_env=api_key_env, as_json=as_json, console=console))
 
@@ -245,7 +245,7 @@ def sandbox(as_json: bool) -> None:  # noqa: FBT001 - a flag
 
     Exit code 0 where code questions can be scored, 1 where not.
     """
-    from evaluator.sandbox_table import show_sandbox  # noqa: PLC0415
+    from evaluator.commands.sandbox import show_sandbox  # noqa: PLC0415
 
     _exit(lambda console: show_sandbox(as_json=as_json, console=console))
 
@@ -255,17 +255,17 @@ def schema() -> None:
     """Print the JSON Schema of a study file, for editors."""
     import json  # noqa: PLC0415
 
-    from evaluator.study_file import json_schema  # noqa: PLC0415
+    from evaluator.study.file import json_schema  # noqa: PLC0415
 
     click.echo(json.dumps(json_schema(), indent=2))
 
 
 def _exit(work: "Callable[..., int]") -> None:
     """Do the work; end with its exit code, or with one sentence and the code that goes with it."""
-    from evaluator.console import CLOSED, Terminal, hush  # noqa: PLC0415
-    from evaluator.study import StudyError  # noqa: PLC0415
-    from servers.models import ModelError  # noqa: PLC0415
+    from evaluator.report.console import CLOSED, Terminal, hush  # noqa: PLC0415
+    from evaluator.study.study import StudyError  # noqa: PLC0415
     from servers.spec import ServerError, SpecError  # noqa: PLC0415
+    from servers.weights.source import ModelError  # noqa: PLC0415
 
     console = Terminal(highlight=False)
     end_in_order()
@@ -291,7 +291,7 @@ def _exit(work: "Callable[..., int]") -> None:
 
 
 def _say(sentence: str, code: int) -> int:
-    from evaluator.plain import plain  # noqa: PLC0415
+    from evaluator.text import plain  # noqa: PLC0415
 
     click.echo(f"whichquant: {plain(sentence)}", err=True)
     return code

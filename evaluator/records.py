@@ -1,5 +1,6 @@
 """The nouns that are written to disk, in the order in which they come into being."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -114,3 +115,10 @@ class Grade(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     extracted: str | None
     why: str
+
+
+def limit_of(request: Mapping[str, Any]) -> int | None:
+    """Read from a request how many tokens its reply could have; Ollama has a name and a place of its own for it."""
+    options = request.get("options")
+    limit = request.get("max_tokens", options.get("num_predict") if isinstance(options, dict) else None)
+    return limit if isinstance(limit, int) else None

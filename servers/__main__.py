@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from servers.interrupt import end_at_once, end_in_order
+from servers.signals import end_at_once, end_in_order
 from servers.spec import NAMED_BY_SERVER, KvType, RuntimeName, ServerError, ServerSpec, SpecError
 
 _SWITCH = {"on": True, "off": False}
@@ -47,9 +47,10 @@ def main(
     as they are.
     """
     end_at_once()
-    from servers import models  # noqa: PLC0415
-    from servers.foreground import serve, until_terminated  # noqa: PLC0415
-    from servers.hashing import user_cache  # noqa: PLC0415
+    from servers.cache import user_cache  # noqa: PLC0415
+    from servers.serve import serve  # noqa: PLC0415
+    from servers.signals import until_terminated  # noqa: PLC0415
+    from servers.weights import source as models  # noqa: PLC0415
 
     end_in_order()
     try:

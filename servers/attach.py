@@ -2,12 +2,11 @@
 
 from msgspec.structs import replace
 
-from servers.ask import ask, root
 from servers.discover import NAMES, Running, recognise
-from servers.openai import normal
-from servers.request import headers
+from servers.http import ask, root
+from servers.request import headers, normal
 from servers.spec import Server, ServerError, ServerSpec, SpecError
-from servers.words import listed
+from servers.wording import listed
 
 _LISTS_ALL: frozenset[str] = frozenset({"omlx", "ollama", "lm_studio", "vllm"})
 """Runtimes whose list of models is complete, and which do something else, or nothing, for a name that is not on it."""

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import httpx2
 from msgspec.structs import replace
 
-from servers.ask import connect, hear, root, trusts_environment
-from servers.openai import normal
+from servers.http import connect, hear, root, trusts_environment
+from servers.request import normal
 from servers.shapes import MODELS, NAMES, PAGES, ListedModel, Running, identify
 from servers.spec import ServerError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from servers import process
 from servers.attach import attach
 from servers.discover import NAMES
-from servers.runtimes import CONTROLLED, STARTABLE, Startable
+from servers.runtime.table import CONTROLLED, STARTABLE, Startable
 from servers.spec import Server, ServerError, ServerSpec, SpecError
 
 

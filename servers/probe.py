@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from servers.hashing import Weights, weights
 from servers.machine import machine
-from servers.runtimes import RUNTIMES
+from servers.runtime.table import RUNTIMES
 from servers.spec import Server, ServerError, ServerFacts
 from servers.thinking import switch
-from servers.weights import FileFacts, at_hand
+from servers.weights.facts import FileFacts, at_hand
+from servers.weights.hashing import Weights, weights
 
 _OTHER_TEMPLATE = ("--chat-template", "--chat-template-file")
 
@@ -78,10 +78,10 @@ async def _measured(facts: ServerFacts, model: Path) -> Weights:
 
 def _told(model: Path) -> FileFacts:
     if model.is_dir():
-        from servers import weights_mlx  # noqa: PLC0415
+        from servers.weights import mlx as weights_mlx  # noqa: PLC0415
 
         return weights_mlx.read(model)
-    from servers import weights_gguf  # noqa: PLC0415 - gguf and numpy take half a second
+    from servers.weights import gguf as weights_gguf  # noqa: PLC0415 - gguf and numpy take half a second
 
     return weights_gguf.read(model)
 

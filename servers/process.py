@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from servers.causes import cause
 from servers.spec import ServerError
+from servers.start_errors import cause
 
 GUARD = Path(__file__).with_name("guard.py")
 _PORTS_TO_TRY = 3

@@ -1,8 +1,10 @@
 """What the servers' dialects have in common: the OpenAI body, the sampling values, the key."""
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerSpec
 
@@ -73,3 +75,34 @@ def headers(spec: ServerSpec) -> dict[str, str]:
             "it holds characters other than printable ASCII, so copy it again."
         )
     return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+_HIDING = "@?#"
+"""What stands before the first, or behind the others, may be a password or a key, and is never shown."""
+
+
+_SPACE = re.compile(r"\s")
+
+
+def normal(base_url: str) -> str:
+    """Return the address without a slash at its end, and with /v1 where it has no path.
+
+    Raises:
+        ServerError: It is no http address, or holds what may be a password or a key.
+    """
+    written = base_url.strip()
+    hiding = any(sign in written for sign in _HIDING)
+    try:
+        parts = urlsplit(written)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without a partner, a port above 65535
+        sound = False
+    if not sound or _SPACE.search(written):
+        shown = "" if hiding else f" {written!r}"
+        raise ServerError(f"base_url{shown} is no address: write it like http://127.0.0.1:8080/v1.")
+    if "@" in parts.netloc or "?" in written or "#" in written:
+        raise ServerError(
+            "base_url holds a user name, a password, or more behind a ? or #, which would be kept with the results: "
+            "leave that out, put the key into an environment variable and name it in api_key_env."
+        )
+    return parts._replace(path=parts.path.rstrip("/") or "/v1").geturl()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from servers.ask import NOTHING, Heard
+from servers.http import NOTHING, Heard
 from servers.spec import RuntimeName
 
 NAMES: dict[RuntimeName, str] = {

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from servers.ask import ask, root
+from servers.http import ask, root
 from servers.request import headers
-from servers.runtimes import request
+from servers.runtime.table import request
 from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
 
 _MESSAGES = ({"role": "user", "content": "What is 2 + 2?"},)

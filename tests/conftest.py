@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from real_llama import real_llama
-from scripted import Bench
 from tenacity import wait_fixed
 
-from evaluator import client
-from servers.hashing import user_cache
+from evaluator.ask import client
+from servers.cache import user_cache
+from tests.support.real_llama import real_llama
+from tests.support.scripted import Bench
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from evaluator.benchmarks.extract_code import extract_code
+from evaluator.grade.code.extract import extract_code
+from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
-from evaluator.thinking import split_thinking
 from servers.spec import Prompt
 
 NAME = "HumanEval"

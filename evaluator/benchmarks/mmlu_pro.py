@@ -14,9 +14,9 @@ from typing import Literal
 
 import msgspec
 
-from evaluator.benchmarks.extract_choice import extract_choice
+from evaluator.grade.choice.extract import extract_choice
+from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
-from evaluator.thinking import split_thinking
 from servers.spec import Prompt
 
 NAME = "MMLU-Pro"

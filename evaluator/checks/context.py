@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from evaluator.checks.check import Found, Rule, Scene
-from evaluator.checks.seen import answers
-from evaluator.proofs import Length
+from evaluator.checks.observed import answers
+from evaluator.checks.rule import Found, Rule, Scene
 from evaluator.records import Record
-from evaluator.study import Variant
+from evaluator.store.proofs import Length
+from evaluator.study.study import Variant
 from servers.spec import ServerFacts
 
 # llama-server, oMLX, vLLM and OpenAI, Ollama

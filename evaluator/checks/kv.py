@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from evaluator.checks.check import Found, Rule, Scene
-from evaluator.checks.seen import listed
-from evaluator.study import Variant
+from evaluator.checks.observed import listed
+from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.study.study import Variant
 
 
 def kv_cache(scene: Scene) -> Iterable[Found]:

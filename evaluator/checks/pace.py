@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from evaluator.checks.check import Found, Rule, Scene, Severity
-from evaluator.checks.seen import parts
+from evaluator.checks.observed import parts
+from evaluator.checks.rule import Found, Rule, Scene, Severity
 from evaluator.records import Answer, Record
 
 _DRIFT = 0.25

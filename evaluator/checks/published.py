@@ -11,13 +11,13 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct
 
-from evaluator.checks.check import Found, Scene
-from evaluator.report import words
-from evaluator.score import Score
+from evaluator.checks.rule import Found, Scene
+from evaluator.decide import wording
+from evaluator.decide.score import Score
+from evaluator.grade.thinking import split_thinking
 from evaluator.stats.proportions import wilson_share
-from evaluator.study import StudyError, Variant
-from evaluator.study_file import line_of
-from evaluator.thinking import split_thinking
+from evaluator.study.file import line_of
+from evaluator.study.study import StudyError, Variant
 from servers.spec import ServerFacts
 
 LEVEL = 0.99
@@ -211,8 +211,8 @@ def _told(family: Family, one: Published, accuracy: float, questions: int) -> Im
     shots = "" if one.shots is None else f", {one.shots}-shot"
     how = f"thinking {'on' if one.thinking else 'off'}{shots}"
     sentence = (
-        f"harness suspect: {words.percent(accuracy)} of {questions:,} questions, where {one.score:g} % is published for"
-        f" {family.family} ({how}; {source.title}, {source.url}); if that were its share, a score this"
+        f"harness suspect: {wording.percent(accuracy)} of {questions:,} questions, where {one.score:g} % is published"
+        f" for {family.family} ({how}; {source.title}, {source.url}); if that were its share, a score this"
         f" {'low' if accuracy < value else 'high'} would come with probability {_chance(chance)}"
     )
     return Implausible(

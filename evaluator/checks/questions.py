@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from evaluator.checks.check import Found, Rule, Scene
+from evaluator.checks.rule import Found, Rule, Scene
 from evaluator.records import Key, Record
 
 

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from evaluator.checks.check import Found, Rule, Scene, Severity
-from evaluator.checks.seen import ALMOST_ALL, parts, share_that_thinks
+from evaluator.checks.observed import ALMOST_ALL, parts, share_that_thinks
+from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.decide.score import Score
 from evaluator.records import Outcome, Record
-from evaluator.score import Score
 from evaluator.stats.unpaired import fisher
 
 # Above these shares of the replies a score says more about the set-up than about the model (domain knowledge:

@@ -4,8 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from evaluator.checks.check import Found, Rule, Scene, Severity
-from evaluator.checks.seen import answers, listed
+from evaluator.checks.observed import answers, listed
+from evaluator.checks.rule import Found, Rule, Scene, Severity
 
 _SAME = 1e-4
 """Relative: servers keep such values as 32-bit floats."""

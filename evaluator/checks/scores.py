@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from statistics import fmean
 
-from evaluator.checks.check import Found, Rule, Scene
+from evaluator.checks.observed import listed
 from evaluator.checks.published import implausible
-from evaluator.checks.seen import listed
-from evaluator.score import Score
+from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.decide.score import Score
 from evaluator.stats.paired import mcnemar_midp, paired_table
 from evaluator.stats.proportions import wilson_share
 

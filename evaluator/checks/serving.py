@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from evaluator.checks.check import Found, Rule, Scene, Severity
-from evaluator.checks.seen import listed, thinks
-from evaluator.study import Variant
+from evaluator.checks.observed import listed, thinks
+from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.study.study import Variant
 from servers.spec import Machine
 
 _DRAFTS = ("--model-draft", "-md", "--hf-repo-draft", "-hfd", "--draft", "--spec-", "--speculative", "--lookup-cache")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from evaluator.checks import amendments as judging
 from evaluator.checks import (
     context,
-    judging,
     kv,
     model,
     pace,
@@ -17,9 +17,9 @@ from evaluator.checks import (
     texts,
     thinking,
     thought_lengths,
-    trial,
 )
-from evaluator.checks.check import Check, Rule, Scene
+from evaluator.checks import preflight as trial
+from evaluator.checks.rule import Check, Rule, Scene
 
 RULES: tuple[Rule, ...] = (
     *thinking.RULES,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from evaluator.checks.check import Found, Rule, Scene, Severity
+from evaluator.checks.rule import Found, Rule, Scene, Severity
 
 _MARKUP = "markup"
 """Of the counted texts the one that looks like chat markup: servers differ in what they take it for."""

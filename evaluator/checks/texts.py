@@ -5,10 +5,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from evaluator.checks.check import Found, Rule, Scene, Severity
-from evaluator.checks.seen import parts, share
+from evaluator.checks.observed import parts, share
+from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.grade.thinking import PAIRS, split_thinking
 from evaluator.records import Answer
-from evaluator.thinking import PAIRS, split_thinking
 
 _TEMPLATE_MARKS = (
     *("<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>", "<|turn>", "<turn|>", "<|eot_id|>"),

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from evaluator.checks.check import Found, Rule, Scene
-from evaluator.checks.seen import ALMOST_ALL, answers, share_that_thinks, thinks
+from evaluator.checks.observed import ALMOST_ALL, answers, share_that_thinks, thinks
+from evaluator.checks.rule import Found, Rule, Scene
 
 _APART = ALMOST_ALL / 2
 """Between one variant and another: more than models of one family differ in what they think about."""

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
-from evaluator.checks.check import Found, Rule, Scene
+from evaluator.checks.rule import Found, Rule, Scene
 from evaluator.records import Answer
 
 _PILE = 5

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from servers.hashing import sha256_of
-from servers.models import ModelError
+from servers.weights.hashing import sha256_of
+from servers.weights.source import ModelError
 
 # `enum llama_ftype` in llama.cpp's include/llama.h
 FTYPES = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluator.demo.mlx_tokenizer import build_tokenizer, stop_tokens, tokenizer_config
-from servers.models import ModelError
+from servers.weights.source import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

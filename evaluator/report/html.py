@@ -4,14 +4,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from evaluator.plain import plain
-from evaluator.report import words
-from evaluator.report.assemble import Report
+from evaluator.analyse.report import Report
+from evaluator.decide import wording
+from evaluator.decide.comparison import Comparison
+from evaluator.report import phrases
 from evaluator.report.method import INTERVALS, method, saved
+from evaluator.report.server import who
 from evaluator.report.tables import behind, explored, limits
-from evaluator.report.who import who
 from evaluator.stats.proportions import Interval
-from evaluator.verdict import Comparison
+from evaluator.text import plain
 
 
 class Span(Struct, frozen=True):
@@ -37,8 +38,9 @@ def html(report: Report) -> str:
     return template.render(
         report=report,
         study=report.plan.study,
-        words=words,
-        alone=words.alone(report),
+        phrases=phrases,
+        wording=wording,
+        alone=phrases.alone(report),
         interval=INTERVALS[report.plan.study.decide.mode],
         method=method(report),
         saved=saved(report),
@@ -59,7 +61,7 @@ def harmless(value: object) -> object:
 
 def _spans(comparisons: tuple[Comparison, ...]) -> dict[tuple[str, str], Span]:
     """Place every interval on its benchmark's axis around zero, so that lengths compare within a table."""
-    shown = [(c, words.said(c), c.difference) for c in comparisons]
+    shown = [(c, phrases.said(c), c.difference) for c in comparisons]
     known = [(c, interval, gap) for c, interval, gap in shown if interval is not None and gap is not None]
     reach: dict[str, float] = {}
     for c, interval, _ in known:

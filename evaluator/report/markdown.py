@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from evaluator.plain import plain
-from evaluator.report import words
-from evaluator.report.assemble import Report
+from evaluator.analyse.report import Report
+from evaluator.decide import wording
+from evaluator.decide.score import Score
+from evaluator.report import phrases
 from evaluator.report.method import INTERVALS, method, saved
+from evaluator.report.server import who
 from evaluator.report.tables import Table, behind, explored, limits
-from evaluator.report.who import who
-from evaluator.score import Score
+from evaluator.text import plain
 
 _FOUND = ("variant", "size", "correct", "accuracy", "its 95 % interval")
 _TOOK = ("variant", "no answer", "no reply", "of the answered", "bounds", "tokens/s", "tokens a reply", "first token")
@@ -22,17 +23,17 @@ def markdown(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     study = report.plan.study
-    yield from (f"# {words.title(report)}", "")
+    yield from (f"# {phrases.title(report)}", "")
     if study.note:
         yield from (f"> {_safe(study.note)}", "")
     yield from ("## What the data show", "")
-    yield from (f"- {_safe(said)}" for said in words.found_alone(report))
+    yield from (f"- {_safe(said)}" for said in phrases.found_alone(report))
     yield from (f"- {_safe(comparison.sentence)}" for comparison in report.comparisons)
     yield from (f"- **{name} was not finished**: {_safe(why)}" for name, why in report.problems.items())
     if told := saved(report):
         yield f"- {told}"
     for benchmark in study.benchmarks.chosen():
-        yield from ("", f"## {words.name(benchmark)}", "", f"{words.asked(report, benchmark)}.", "")
+        yield from ("", f"## {wording.name(benchmark)}", "", f"{phrases.asked(report, benchmark)}.", "")
         yield from _found(report, benchmark)
         if table := behind(report, benchmark):
             yield from ("", *_folded(table.title, (table,)))
@@ -42,8 +43,8 @@ def _lines(report: Report) -> Iterator[str]:
     if report.checks:
         yield from ("", "## Read this before you believe a number", "")
         for check in report.checks:
-            told = _safe(check.message + words.advice(check))
-            yield f"- **{check.severity}** `{check.code}` {words.about(check)}{told}"
+            told = _safe(check.message + phrases.advice(check))
+            yield f"- **{check.severity}** `{check.code}` {phrases.about(check)}{told}"
     yield from ("", _safe(method(report)), "")
     yield from _details(report)
     if report.exploratory:
@@ -53,19 +54,19 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _found(report: Report, benchmark: str) -> Iterator[str]:
     """Give two tables: what was found, and what it took."""
-    scores, alone = words.rows(report, benchmark), words.alone(report)
+    scores, alone = phrases.rows(report, benchmark), phrases.alone(report)
     against = ("difference", f"its {INTERVALS[report.plan.study.decide.mode]}", "answered differently", "verdict")
     yield from _head(*_FOUND, *(() if alone else against))
     for score in scores:
-        cells = (score.variant, words.size(report, score.variant), words.correct(score), *_accuracy(score))
+        cells = (score.variant, phrases.size(report, score.variant), wording.correct(score), *_accuracy(score))
         yield _row(*cells, *(() if alone else _difference(report, score)))
     yield ""
     yield from _head(*_TOOK)
     yield from (_row(score.variant, *_rest(score)) for score in scores)
     for score in scores:
         if len(score.pass_at_k) > 1:
-            yield from ("", f"{score.variant}: {words.pass_at_k(score)}")
-    if told := words.stratified(scores):
+            yield from ("", f"{score.variant}: {phrases.pass_at_k(score)}")
+    if told := phrases.stratified(scores):
         yield from ("", told)
 
 
@@ -84,30 +85,30 @@ def _folded(title: str, tables: Iterable[Table], sentence: str = "") -> Iterator
 
 
 def _accuracy(score: Score) -> tuple[str, str]:
-    return words.percent(score.accuracy), words.interval(score.interval)
+    return wording.percent(score.accuracy), wording.interval(score.interval)
 
 
 def _difference(report: Report, score: Score) -> tuple[str, str, str, str]:
     if score.variant == report.plan.study.baseline:
         return "baseline", "", "", ""
-    found = words.against(report, score.benchmark).get(score.variant)
+    found = phrases.against(report, score.benchmark).get(score.variant)
     if found is None or found.verdict == "not comparable":
-        return words.DASH, words.DASH, words.DASH, found.verdict if found else words.DASH
-    said = words.said(found)
-    span = f"{words.span(said)} ({words.level(said.level)})" if said else words.DASH
-    flips = f"{found.table.flips}" if found.table else words.DASH
-    return f"{words.points(found.difference or 0.0)} points", span, flips, f"**{found.verdict}**"
+        return wording.DASH, wording.DASH, wording.DASH, found.verdict if found else wording.DASH
+    said = phrases.said(found)
+    span = f"{wording.span(said)} ({wording.level(said.level)})" if said else wording.DASH
+    flips = f"{found.table.flips}" if found.table else wording.DASH
+    return f"{wording.points(found.difference or 0.0)} points", span, flips, f"**{found.verdict}**"
 
 
 def _rest(score: Score) -> tuple[str, ...]:
     return (
-        words.unanswered(score),
-        words.no_reply(score),
-        words.percent(score.answered_only),
-        words.bounds(score),
-        words.number(score.tokens_per_second),
-        words.number(score.mean_tokens),
-        words.number(score.first_token_s, " s", 2),
+        phrases.unanswered(score),
+        phrases.no_reply(score),
+        wording.percent(score.answered_only),
+        phrases.bounds(score),
+        wording.number(score.tokens_per_second),
+        wording.number(score.mean_tokens),
+        wording.number(score.first_token_s, " s", 2),
     )
 
 
@@ -124,15 +125,15 @@ def _details(report: Report) -> Iterator[str]:
     yield from ("<details><summary>How it was done</summary>", "")
     for variant in study.variants:
         facts = report.facts.get(variant.name)
-        yield f"- **{variant.name}**: {_safe(words.setting(variant))}; model {_code(variant.model)}"
+        yield f"- **{variant.name}**: {_safe(phrases.setting(variant))}; model {_code(variant.model)}"
         if facts:
             yield from (f"  - {what}: {_safe(how)}" for what, how in who(facts))
         if facts and facts.command:
             yield f"  - {_code(' '.join(facts.command))}"
-    yield f"- sampling: {words.sampling(study)}"
+    yield f"- sampling: {phrases.sampling(study)}"
     yield f"- {study.concurrency} questions in flight at once; order of questions: seed {study.seed}"
-    yield from (f"- data of {words.name(b)}: sha256 {digest}" for b, digest in plan.data_sha256.items())
-    if not words.alone(report):
+    yield from (f"- data of {wording.name(b)}: sha256 {digest}" for b, digest in plan.data_sha256.items())
+    if not phrases.alone(report):
         yield f"- alpha {study.decide.alpha:g}; mode {study.decide.mode}; baseline {study.baseline}"
     yield f"- whichquant {report.whichquant}, graders version {report.grader}"
     yield f"- begun {plan.created}, report written {report.written}"

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from evaluator.evidence import LOOK_EVERY
-from evaluator.referee import LOOKS
-from evaluator.report import words
-from evaluator.report.assemble import Report
-from evaluator.study import Mode
+from evaluator.analyse.report import Report
+from evaluator.decide import wording
+from evaluator.decide.evidence import LOOK_EVERY
+from evaluator.decide.stopping import LOOKS
+from evaluator.report import phrases
+from evaluator.study.study import Mode
 
 INTERVALS: dict[Mode, str] = {
     "fixed": "interval",
@@ -18,7 +19,7 @@ P_VALUES: dict[Mode, str] = {"fixed": "p", "sequential": "anytime p", "group_seq
 
 def method(report: Report) -> str:
     """Say how the numbers were made, for the way in which this study is decided."""
-    return " ".join(_accuracy(report) if words.alone(report) else (*_accuracy(report), *_comparing(report)))
+    return " ".join(_accuracy(report) if phrases.alone(report) else (*_accuracy(report), *_comparing(report)))
 
 
 def saved(report: Report) -> str:
@@ -32,7 +33,7 @@ def saved(report: Report) -> str:
 
 def _accuracy(report: Report) -> Iterator[str]:
     repeats = [settings.repeats for settings in report.plan.study.benchmarks.chosen().values()]
-    if not words.alone(report):
+    if not phrases.alone(report):
         yield "Every variant got the same questions in the same order."
     yield "Accuracy is strict: a reply without a readable answer counts as wrong."
     if min(repeats) == 1:
@@ -49,7 +50,7 @@ def _comparing(report: Report) -> Iterator[str]:
     study = report.plan.study
     mode, alpha = study.decide.mode, study.decide.alpha
     yield from {"fixed": _fixed, "sequential": _sequential, "group_sequential": _group_sequential}[mode](report)
-    one_sided = words.level(1 - 2 * alpha)
+    one_sided = wording.level(1 - 2 * alpha)
     yield (
         "Equivalence is tested against the margin set in the study (two one-sided tests); it is shown where the"
         f" {one_sided} {INTERVALS[mode]} of the difference lies within the margin, so that is the one that an"

@@ -4,14 +4,15 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from evaluator.budget import Budget
-from evaluator.duration import duration
-from evaluator.exploratory import Across, Exploratory, Omnibus, Pair, Tested
-from evaluator.report import words
-from evaluator.report.assemble import Report
+from evaluator.analyse.report import Report
+from evaluator.decide import wording
+from evaluator.decide.comparison import Comparison
+from evaluator.decide.exploratory import Across, Exploratory, Omnibus, Pair, Tested
+from evaluator.decide.token_budget import Budget
+from evaluator.report import phrases
 from evaluator.report.method import INTERVALS, P_VALUES
 from evaluator.stats.proportions import Interval, wilson
-from evaluator.verdict import Comparison
+from evaluator.text import duration
 
 Rows = tuple[tuple[str, ...], ...]
 
@@ -27,18 +28,18 @@ class Table(Struct, frozen=True):
 
 def behind(report: Report, benchmark: str) -> Table | None:
     """Give every number behind a benchmark's verdicts, one column for each comparison; None without any."""
-    known = [c for c in words.against(report, benchmark).values() if c.difference is not None]
+    known = [c for c in phrases.against(report, benchmark).values() if c.difference is not None]
     if not known:
         return None
     columns = [list(_behind(c)) for c in known]
     rows = tuple((cells[0][0], *(how for _, how in cells)) for cells in zip(*columns, strict=True))
-    empty = words.DASH
+    empty = wording.DASH
     return Table(
-        title=f"What lies behind the verdicts on {words.name(benchmark)}",
+        title=f"What lies behind the verdicts on {wording.name(benchmark)}",
         head=("", *(c.variant for c in known)),
         rows=tuple(row for row in rows if set(row[1:]) != {empty}),
         note=f"Differences are variant minus {known[0].baseline}. Shares of questions have Wilson's intervals,"
-        f" {words.level(1 - report.plan.study.decide.alpha)}; the chance is a posterior one, after a flat prior."
+        f" {wording.level(1 - report.plan.study.decide.alpha)}; the chance is a posterior one, after a flat prior."
         " Resolution: questions compared, of those that show a difference of the margin with 80 % power.",
     )
 
@@ -50,7 +51,7 @@ def limits(report: Report, benchmark: str) -> Table | None:
         return None
     columns = sorted({point.limit for budget in found for point in budget.points})
     return Table(
-        title=f"{words.name(benchmark)} with a smaller output limit",
+        title=f"{wording.name(benchmark)} with a smaller output limit",
         head=("variant", *(f"{limit:,} tokens" for limit in columns)),
         rows=tuple((budget.variant, *(_with_limit(budget, limit) for limit in columns)) for budget in found),
         note=" ".join(_of_limits(found)),
@@ -62,8 +63,8 @@ def _with_limit(budget: Budget, limit: int) -> str:
     # What no limit cut off would be the same with a larger one.
     known = [last] if limit > last.limit and not budget.cut_off else [p for p in budget.points if p.limit == limit]
     if not known:
-        return words.DASH
-    return f"{words.percent(known[0].accuracy)} ({words.percent(known[0].truncated, 0)} cut)"
+        return wording.DASH
+    return f"{wording.percent(known[0].accuracy)} ({wording.percent(known[0].truncated, 0)} cut)"
 
 
 def _of_limits(found: Sequence[Budget]) -> Iterator[str]:
@@ -127,36 +128,36 @@ def _behind(c: Comparison) -> Iterator[tuple[str, str]]:
     yield f"solved by the variant only{more}", _share(c.won, c.n, wilson(c.won or 0, c.n, level))
     yield f"solved by {c.baseline} only{more}", _share(c.lost, c.n, wilson(c.lost or 0, c.n, level))
     yield "another letter read, right or wrong", _count(c.changed)
-    yield "difference", words.DASH if c.difference is None else f"{words.points(c.difference)} points"
+    yield "difference", wording.DASH if c.difference is None else f"{wording.points(c.difference)} points"
     kind, p = INTERVALS[c.mode], P_VALUES[c.mode]
     yield f"its {kind}", _span(c.interval)
-    yield f"its {kind}, of all comparisons together", _span(c.family_interval) if c.family > 1 else words.DASH
+    yield f"its {kind}, of all comparisons together", _span(c.family_interval) if c.family > 1 else wording.DASH
     family = f" (corrected: Holm, {c.family} comparisons)" if c.family > 1 else ""
     yield f"{p} of no difference{family}", _corrected(c.p, c.p_holm, c.family)
     yield f"{p} of the margin or more{family}", _corrected(c.equivalence_p, c.equivalence_p_holm, c.family)
     yield f"{kind} for equivalence", _span(c.equivalence_interval)
     yield "smallest margin of equivalence", _size(c.supported_margin)
-    yield f"{p} of worse by the margin or more", _remark(words.p_value(c.noninferiority_p), "not corrected")
-    yield "chance that the variant is better", _remark(words.percent(c.chance_better), "no verdict rests on it")
+    yield f"{p} of worse by the margin or more", _remark(wording.p_value(c.noninferiority_p), "not corrected")
+    yield "chance that the variant is better", _remark(wording.percent(c.chance_better), "no verdict rests on it")
     yield from _noise(c)
     resolved = None if c.resolution is None else f"{c.n:,} of about {max(1, round(c.n / c.resolution)):,} questions"
-    yield "resolution", words.DASH if c.resolution is None else f"{c.resolution:.2f} ({resolved})"
-    yield "questions that would tell", words.DASH if c.questions_needed is None else f"{c.questions_needed:,}"
-    yield "time for those still to ask", words.DASH if c.hours_needed is None else duration(3600 * c.hours_needed)
+    yield "resolution", wording.DASH if c.resolution is None else f"{c.resolution:.2f} ({resolved})"
+    yield "questions that would tell", wording.DASH if c.questions_needed is None else f"{c.questions_needed:,}"
+    yield "time for those still to ask", wording.DASH if c.hours_needed is None else duration(3600 * c.hours_needed)
 
 
 def _noise(c: Comparison) -> Iterator[tuple[str, str]]:
     noise, asked = c.noise, c.noise_questions
     if noise is None:
-        yield from ((what, words.DASH) for what in _NOISE)
+        yield from ((what, wording.DASH) for what in _NOISE)
         return
     # Where all questions came out alike, the bootstrap's interval has no width, which is no certainty.
     interval = noise.interval if noise.interval.low < noise.interval.high else None
-    excess = _span(interval, noise.excess) if interval else f"{words.points(noise.excess)} points"
+    excess = _span(interval, noise.excess) if interval else f"{wording.points(noise.excess)} points"
     told = (
-        f"{words.percent(noise.within_a)} of {asked:,}",
-        f"{words.percent(noise.between)} of {asked:,}",
-        f"{excess}, p {words.p_value(noise.p)} (not corrected)",
+        f"{wording.percent(noise.within_a)} of {asked:,}",
+        f"{wording.percent(noise.between)} of {asked:,}",
+        f"{excess}, p {wording.p_value(noise.p)} (not corrected)",
     )
     yield from zip(_NOISE, told, strict=True)
 
@@ -166,58 +167,58 @@ _NOISE = ("baseline against itself, disagrees", "variant against it, on the same
 
 def _share(count: int | None, n: int, within: Interval | None) -> str:
     if count is None or not n:
-        return words.DASH
-    return f"{count:,} ({words.percent(count / n)}; {words.interval(within)})"
+        return wording.DASH
+    return f"{count:,} ({wording.percent(count / n)}; {wording.interval(within)})"
 
 
 def _span(interval: Interval | None, value: float | None = None) -> str:
     if interval is None:
-        return words.DASH
-    begin = "" if value is None else f"{words.points(value)} points, "
-    return f"{begin}{words.span(interval)} ({words.level(interval.level)})"
+        return wording.DASH
+    begin = "" if value is None else f"{wording.points(value)} points, "
+    return f"{begin}{wording.span(interval)} ({wording.level(interval.level)})"
 
 
 def _corrected(p: float | None, corrected: float | None, family: int) -> str:
     if p is None or family <= 1:
-        return words.p_value(p)
-    return f"{words.p_value(p)} alone, {words.p_value(corrected)} corrected"
+        return wording.p_value(p)
+    return f"{wording.p_value(p)} alone, {wording.p_value(corrected)} corrected"
 
 
 def _remark(value: str, remark: str) -> str:
-    return value if value == words.DASH else f"{value} ({remark})"
+    return value if value == wording.DASH else f"{value} ({remark})"
 
 
 def _size(proportion: float | None) -> str:
-    return words.DASH if proportion is None else f"\u00b1{100 * proportion:.1f} points, this comparison alone"
+    return wording.DASH if proportion is None else f"\u00b1{100 * proportion:.1f} points, this comparison alone"
 
 
 def _count(number: int | None) -> str:
-    return words.DASH if number is None else f"{number:,}"
+    return wording.DASH if number is None else f"{number:,}"
 
 
 def _pair(one: Pair) -> tuple[str, ...]:
-    return words.name(one.benchmark), f"{one.variant} \u2212 {one.other}", *_gap(one)
+    return wording.name(one.benchmark), f"{one.variant} \u2212 {one.other}", *_gap(one)
 
 
 def _category(one: Pair) -> tuple[str, ...]:
-    return one.variant, one.category or words.DASH, *_gap(one)
+    return one.variant, one.category or wording.DASH, *_gap(one)
 
 
 def _gap(one: Pair) -> tuple[str, ...]:
-    counts = f"{one.n:,}", words.points(one.difference), _span(one.interval), f"{one.won:,}", f"{one.lost:,}"
+    counts = f"{one.n:,}", wording.points(one.difference), _span(one.interval), f"{one.won:,}", f"{one.lost:,}"
     return *counts, *_tested(one.test)
 
 
 def _omnibus(one: Omnibus) -> tuple[str, ...]:
-    q = words.number(one.test.statistic, digits=2)
-    return words.name(one.benchmark), f"{len(one.variants)}", f"{one.n:,}", q, *_tested(one.test)
+    q = wording.number(one.test.statistic, digits=2)
+    return wording.name(one.benchmark), f"{len(one.variants)}", f"{one.n:,}", q, *_tested(one.test)
 
 
 def _across(one: Across) -> tuple[str, ...]:
     found = one.stratified
-    told = words.name(one.benchmark), one.variant, words.points(found.value), _span(found.interval)
+    told = wording.name(one.benchmark), one.variant, wording.points(found.value), _span(found.interval)
     return *told, *_tested(one.homogeneity), *_tested(one.clustered)
 
 
 def _tested(test: Tested) -> Sequence[str]:
-    return words.p_value(test.p), words.p_value(test.p_bh)
+    return wording.p_value(test.p), wording.p_value(test.p_bh)

@@ -8,12 +8,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.plain import plain
-from evaluator.report import words
-from evaluator.report.assemble import Report
+from evaluator.analyse.report import Report
+from evaluator.decide import wording
+from evaluator.decide.comparison import Comparison
+from evaluator.decide.score import Score
+from evaluator.report import phrases
 from evaluator.report.method import saved
-from evaluator.score import Score
-from evaluator.verdict import Comparison
+from evaluator.text import plain
 
 
 def show(report: Report, console: Console) -> None:
@@ -27,24 +28,24 @@ def _parts(report: Report) -> Iterator[ConsoleRenderable]:
         yield _table(report, benchmark)
     for score in report.scores:
         if len(score.pass_at_k) > 1:
-            yield Text(f"{score.variant}, {words.name(score.benchmark)}: {words.pass_at_k(score)}")
+            yield Text(f"{score.variant}, {wording.name(score.benchmark)}: {phrases.pass_at_k(score)}")
     for check in report.checks:
         style = {"block": "bold red", "warn": "yellow"}.get(check.severity, "dim")
         yield Text.assemble(
-            (f"{check.severity} ", style), words.about(check), plain(check.message), (words.advice(check), "dim")
+            (f"{check.severity} ", style), phrases.about(check), plain(check.message), (phrases.advice(check), "dim")
         )
     yield Text("\nWhat the data show", style="bold")
     if report.plan.study.note:
         yield Text(plain(report.plan.study.note), style="italic")
     for comparison in report.comparisons:
         line = Text(plain(comparison.sentence))
-        line.highlight_words([comparison.verdict], style=f"bold {words.colour(comparison.verdict)}")
-        yield Padding(Text.assemble(("• ", words.colour(comparison.verdict)), line), (0, 0, 0, 2))
+        line.highlight_words([comparison.verdict], style=f"bold {phrases.colour(comparison.verdict)}")
+        yield Padding(Text.assemble(("• ", phrases.colour(comparison.verdict)), line), (0, 0, 0, 2))
     yield from _others(report)
 
 
 def _others(report: Report) -> Iterator[ConsoleRenderable]:
-    for sentence in words.found_alone(report):
+    for sentence in phrases.found_alone(report):
         yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
     for name, why in report.problems.items():
         yield Padding(Text.assemble(("• ", "red"), (f"{name} was not finished: ", "bold"), plain(why)), (0, 0, 0, 2))
@@ -56,26 +57,26 @@ def _others(report: Report) -> Iterator[ConsoleRenderable]:
 
 def _table(report: Report, benchmark: str) -> Table:
     """Draw a benchmark's scores, narrow enough for 80 columns; "none" counts replies without a readable answer."""
-    title = f"\n{words.name(benchmark)}: {words.asked(report, benchmark)}"
+    title = f"\n{wording.name(benchmark)}: {phrases.asked(report, benchmark)}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("variant", overflow="fold")
-    alone = words.alone(report)
+    alone = phrases.alone(report)
     for heading in ("size", "correct", "%", "95 %", *(() if alone else ("differs",)), "none", "tok/s"):
         table.add_column(heading, justify="right", no_wrap=True)
     if not alone:
         table.add_column("verdict", min_width=10, overflow="fold")
-    for score in words.rows(report, benchmark):
-        found = words.against(report, benchmark).get(score.variant)
-        differs = words.points(found.difference) if found and found.difference is not None else ""
+    for score in phrases.rows(report, benchmark):
+        found = phrases.against(report, benchmark).get(score.variant)
+        differs = wording.points(found.difference) if found and found.difference is not None else ""
         cells: tuple[str | Text, ...] = (
             score.variant,
-            words.size(report, score.variant),
-            words.correct(score),
-            words.percent(score.accuracy).removesuffix(" %"),
-            words.interval(score.interval).removesuffix(" %").replace(" to ", words.DASH),
+            phrases.size(report, score.variant),
+            wording.correct(score),
+            wording.percent(score.accuracy).removesuffix(" %"),
+            wording.interval(score.interval).removesuffix(" %").replace(" to ", wording.DASH),
             *(() if alone else (differs,)),
             str(score.unanswered),
-            words.number(score.tokens_per_second),
+            wording.number(score.tokens_per_second),
             *(() if alone else (_verdict(report, score, found),)),
         )
         table.add_row(*cells)
@@ -84,4 +85,4 @@ def _table(report: Report, benchmark: str) -> Table:
 
 def _verdict(report: Report, score: Score, found: Comparison | None) -> Text:
     verdict = found.verdict if found else "baseline" if score.variant == report.plan.study.baseline else ""
-    return Text(verdict, style=words.colour(verdict))
+    return Text(verdict, style=phrases.colour(verdict))

@@ -1,0 +1,186 @@
+"""Were these runs asked alike? What makes answers of two runs incomparable is refused, what sets them apart is told."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from evaluator.analyse.load import Finished
+from evaluator.decide import wording
+from evaluator.grade import grader as grade
+from evaluator.records import Record
+from evaluator.study.study import StudyError
+
+Asked = tuple[str, str]
+"""A benchmark and the id of one of its questions."""
+_SETTINGS = ("concurrency", "parallel", "router", "stream")
+_MACHINE = ("os", "chip", "cores", "memory_bytes", "gpu", "power")
+_SERVER = ("runtime", "version", "chat_template_sha256", "slots", "context")
+
+
+def in_common(runs: Sequence[Finished]) -> dict[str, tuple[str, ...]]:
+    """Choose the questions that all runs plan, by benchmark, in the order in which they were put.
+
+    Raises:
+        StudyError: there are none, or they were asked or graded in different ways.
+    """
+    _refuse_other_graders(runs)
+    shared = [name for name in runs[0].order if all(name in run.order for run in runs)]
+    for benchmark in shared:
+        _refuse_other_asking(runs, benchmark)
+    leading = _leading(runs)
+    found = {}
+    for benchmark in shared:
+        others = [set(run.order[benchmark]) for run in runs]
+        if ids := tuple(q for q in leading.order[benchmark] if all(q in of for of in others)):
+            found[benchmark] = ids
+    if not found:
+        names = " and ".join(run.name for run in runs)
+        raise StudyError(f"{names} have no question in common: give runs of the same benchmark and the same seed")
+    return found
+
+
+def sent(record: Record) -> bytes:
+    """Identify by a hash what was sent to ask a question: the text, not how tokens are drawn."""
+    said = [record.request.get("messages"), record.request.get("prompt")]
+    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest()
+
+
+def refuse_other_prompts(prompts: Mapping[str, Mapping[Asked, bytes]], common: Mapping[str, Sequence[str]]) -> None:
+    """Refuse variants that were put a question in different words.
+
+    Args:
+        prompts: By variant what was sent.
+        common: By benchmark the questions to look at.
+
+    Raises:
+        StudyError: it names the first such question.
+    """
+    for benchmark, ids in common.items():
+        differ = []
+        for question in ids:
+            got = {name: by[benchmark, question] for name, by in prompts.items() if (benchmark, question) in by}
+            if len(set(got.values())) > 1:
+                differ.append((question, got))
+        if differ:
+            question, got = differ[0]
+            first, *others = got
+            other = next(name for name in others if got[name] != got[first])
+            more = f" (and {len(differ) - 1:,} more)" if len(differ) > 1 else ""
+            raise StudyError(
+                f"{wording.name(benchmark)}, question {question}{more}: {other} was not sent the same words as {first},"
+                " so their answers cannot be compared: run both studies with the same whichquant"
+            )
+
+
+def remarks(runs: Sequence[Finished], common: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Say what sets the runs apart and how that is dealt with; what is neither questions nor grades is compared too."""
+    for benchmark in dict.fromkeys(name for run in runs for name in run.order):
+        if benchmark in common:
+            yield from _counted(runs, benchmark, len(common[benchmark]))
+        else:
+            have = " and ".join(run.name for run in runs if benchmark in run.order)
+            why = "no question is in common" if all(benchmark in run.order for run in runs) else f"only {have} asked it"
+            yield f"{wording.name(benchmark)} is left out: {why}"
+    if seeds := apart(runs, [run.study.seed for run in runs]):
+        yield f"the seeds differ ({seeds}): the questions in common are still a random sample, but a smaller one"
+    modes = [run.study.decide.mode for run in runs]
+    if set(modes) not in ({"fixed"}, {"sequential"}):
+        told = apart(runs, modes) or modes[0]
+        yield f"decide.mode is {told}: anytime-valid statistics are used for all, which hold whenever one looked"
+    settings = {run.name: dict(_settings(run)) for run in runs}
+    for told in (*_differences(runs, settings), *of_servers(runs)):
+        yield f"{told}: this is part of what is compared"
+
+
+def of_servers(runs: Sequence[Finished]) -> tuple[str, ...]:
+    """Say in which facts the machines and servers of the runs differ; what is unknown is not told."""
+    return tuple(_differences(runs, {run.name: _facts(run) for run in runs}))
+
+
+def apart(runs: Sequence[Finished], values: Sequence[object]) -> str:
+    """Say which run has which value, as `5 in a; 0 in b and c`; empty where all that have one have the same."""
+    return spread(runs, values) if len({_plain(value) for value in values if value is not None}) > 1 else ""
+
+
+def spread(runs: Sequence[Finished], values: Sequence[object]) -> str:
+    """Say which run has which value, as `5 in a; 0 in b and c`; None is not told."""
+    having: dict[str, list[str]] = {}
+    for run, value in zip(runs, values, strict=True):
+        if value is not None:
+            having.setdefault(_plain(value), []).append(run.name)
+    return "; ".join(f"{told} in {' and '.join(names)}" for told, names in having.items())
+
+
+def _differences(runs: Sequence[Finished], told: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for name in dict.fromkeys(name for of_run in told.values() for name in of_run):
+        if differ := apart(runs, [told[run.name].get(name) for run in runs]):
+            yield f"{name} is {differ}"
+
+
+def _settings(run: Finished) -> Iterator[tuple[str, str]]:
+    for name, value in msgspec.structs.asdict(run.study.sampling).items():
+        yield f"sampling.{name}", "not set" if value is None else _plain(value)
+    for name in _SETTINGS:
+        yield name, _plain(getattr(run.study, name))
+    yield "whichquant", run.plan.whichquant
+
+
+def _facts(run: Finished) -> dict[str, str]:
+    """Write what the servers of one run say, each value once."""
+    told: dict[str, set[str]] = defaultdict(set)
+    for facts in run.facts.values():
+        known = {f"machine.{name}": getattr(facts.machine, name, None) for name in _MACHINE}
+        known |= {name: getattr(facts, name) for name in _SERVER}
+        for name, value in known.items():
+            if value is not None:
+                told[name].add(_plain(value))
+    return {name: ", ".join(sorted(values)) for name, values in told.items()}
+
+
+def _counted(runs: Sequence[Finished], benchmark: str, common: int) -> Iterator[str]:
+    if any(len(run.order[benchmark]) != common for run in runs):
+        has = "; ".join(f"{run.name} has {len(run.order[benchmark]):,}" for run in runs)
+        yield f"{wording.name(benchmark)}: the {common:,} questions in common are compared ({has})"
+    repeats = [run.study.benchmarks.chosen()[benchmark].repeats for run in runs]
+    if told := apart(runs, repeats):
+        first = "first answer" if min(repeats) == 1 else f"first {min(repeats)} answers"
+        yield f"{wording.name(benchmark)}: the {first} to each question are compared (repeats: {told})"
+
+
+def _leading(runs: Sequence[Finished]) -> Finished:
+    """Choose the run whose order counts: who stopped by what was seen saw it in that order, and no other is valid."""
+    looked = [run for run in runs if run.study.decide.mode != "fixed"]
+    if seeds := apart(looked, [run.study.seed for run in looked]):
+        raise StudyError(
+            f"these runs were looked at on the way, in different orders (seed: {seeds}), and no statistic holds for"
+            " both orders at once: compare runs of one seed, or of decide.mode fixed"
+        )
+    return [*looked, *runs][0]
+
+
+def _refuse_other_graders(runs: Sequence[Finished]) -> None:
+    if told := apart(runs, [run.grader for run in runs]):
+        old = next(run for run in runs if run.grader != grade.VERSION)
+        raise StudyError(
+            f"the runs were graded by different versions of the graders ({told}): run whichquant regrade {old.folder}"
+        )
+
+
+def _refuse_other_asking(runs: Sequence[Finished], benchmark: str) -> None:
+    if told := apart(runs, [run.plan.data_sha256.get(benchmark, "unknown")[:12] for run in runs]):
+        raise StudyError(
+            f"the data of {wording.name(benchmark)} differ (sha256: {told}), so these are not the same questions:"
+            " run both studies with the same whichquant"
+        )
+    for field in ("shots", "format"):
+        if told := apart(runs, [getattr(run.study.benchmarks.chosen()[benchmark], field, None) for run in runs]):
+            raise StudyError(
+                f"{wording.name(benchmark)} was asked in different ways ({field}: {told}):"
+                " run one of the studies again, under another name, as the other was"
+            )
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

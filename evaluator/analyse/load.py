@@ -1,0 +1,136 @@
+"""Finished runs, read from their folders to be compared: what was asked, how it was graded, what was found out."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from evaluator.checks.rule import Check
+from evaluator.records import Grade, Key
+from evaluator.store.facts import read_facts
+from evaluator.store.folder import Plan, read_plan
+from evaluator.study.requests import questions
+from evaluator.study.study import Study, StudyError
+from servers.spec import ServerFacts
+
+Grades = Mapping[tuple[str, Key], Grade]
+"""By variant and question."""
+
+
+class Finished(Struct, frozen=True, kw_only=True):
+    """One run, answered and graded."""
+
+    name: str
+    """The study's; of runs of the same study the folder's."""
+    folder: Path
+    plan: Plan
+    grader: str
+    """Version of the graders that its grades are by."""
+    checks: tuple[Check, ...]
+    problems: Mapping[str, str]
+    """Variants that could not be finished, and why."""
+    facts: Mapping[str, ServerFacts]
+    """By variant, what its server said of itself."""
+    grades: Mapping[str, Mapping[Key, Grade]]
+    """By variant and question."""
+    order: Mapping[str, tuple[str, ...]]
+    """By benchmark the ids of all planned questions, in the order in which they are put."""
+
+    @property
+    def study(self) -> Study:
+        """What was asked of whom."""
+        return self.plan.study
+
+
+class Entry(NamedTuple):
+    """One variant of one run."""
+
+    run: Finished
+    variant: str
+    """Its name in the study."""
+
+
+class _Report(Struct, frozen=True):
+    grader: str
+    checks: tuple[Check, ...]
+    problems: dict[str, str] = {}
+
+
+def read_grades(folder: Path) -> Grades:
+    """Read the grades of a run; none where nothing was graded.
+
+    Raises:
+        StudyError: a line is not a grade, with file and line.
+    """
+    path = folder / "grades.jsonl"
+    if not path.exists():
+        return {}
+    grades: dict[tuple[str, Key], Grade] = {}
+    decoder = msgspec.json.Decoder(Grade)
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            one = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            told = f"{path}:{number}: not a grade ({error}): remove the file, whichquant report {folder} makes it anew"
+            raise StudyError(told) from None
+        grades[one.variant, one.key] = one
+    return grades
+
+
+def read_runs(folders: Sequence[Path]) -> tuple[Finished, ...]:
+    """Read runs, each under a name of its own.
+
+    Raises:
+        StudyError: a folder holds no finished run, or a damaged one, or is given twice.
+    """
+    paths = [folder.resolve() for folder in folders]
+    if twice := [folder for folder, path in zip(folders, paths, strict=True) if paths.count(path) > 1]:
+        raise StudyError(f"{twice[0]}: is given twice, and is the same as itself: leave one out")
+    runs = [_read(folder) for folder in folders]
+    for names in ([path.name for path in paths], [str(folder) for folder in folders]):
+        count = Counter(run.name for run in runs)
+        runs = [
+            msgspec.structs.replace(run, name=name) if count[run.name] > 1 else run
+            for run, name in zip(runs, names, strict=True)
+        ]
+    return tuple(runs)
+
+
+def entries(runs: Sequence[Finished]) -> dict[str, Entry]:
+    """Name the variants of all runs: as their study does, and where two runs have the name, `run/name`."""
+    count = Counter(variant.name for run in runs for variant in run.study.variants)
+    return {
+        variant.name if count[variant.name] == 1 else f"{run.name}/{variant.name}": Entry(run, variant.name)
+        for run in runs
+        for variant in run.study.variants
+    }
+
+
+def _read(folder: Path) -> Finished:
+    plan, grades, path = read_plan(folder), read_grades(folder), folder / "report.json"
+    try:
+        report = msgspec.json.decode(path.read_bytes(), type=_Report) if grades else None
+    except OSError:
+        report = None
+    except msgspec.DecodeError as error:
+        told = f"{path}: not what whichquant wrote ({error}): write it again with whichquant report {folder}"
+        raise StudyError(told) from None
+    if report is None:
+        raise StudyError(f"{folder}: its answers have no grades or no report yet: run whichquant report {folder}")
+    by_variant: dict[str, dict[Key, Grade]] = {variant.name: {} for variant in plan.study.variants}
+    for (variant, key), one in grades.items():
+        by_variant.setdefault(variant, {})[key] = one
+    return Finished(
+        name=plan.study.study,
+        folder=folder,
+        plan=plan,
+        grader=report.grader,
+        checks=report.checks,
+        problems=report.problems,
+        facts=read_facts(folder),
+        grades=by_variant,
+        order={name: tuple(q.id for q in chosen) for name, chosen in questions(plan.study).items()},
+    )

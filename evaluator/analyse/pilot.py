@@ -1,0 +1,167 @@
+"""What earlier answers to the same study tell a plan: how fast they came, and how often two variants disagree."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from evaluator.analyse.load import read_grades
+from evaluator.decide.pilot import Disagreement, Measured, Part, Past
+from evaluator.decide.score import per_question, score
+from evaluator.stats.proportions import wilson
+from evaluator.store import journal
+from evaluator.store.folder import read_plan
+from evaluator.study.study import Study, StudyError, Variant
+
+if TYPE_CHECKING:
+    from evaluator.records import Grade
+
+
+class _Score(Struct, frozen=True):
+    variant: str
+    benchmark: str
+    outcomes: dict[str, int]
+    mean_tokens: float | None = None
+    tokens_per_second: float | None = None
+
+
+class _Comparison(Struct, frozen=True):
+    variant: str
+    benchmark: str
+    verdict: str
+    mode: str = "fixed"
+
+
+class _Report(Struct, frozen=True):
+    scores: tuple[_Score, ...] = ()
+    comparisons: tuple[_Comparison, ...] = ()
+
+
+_OPEN = ("cannot tell", "not comparable")
+
+
+def read_past(study: Study, folder: Path) -> Past | None:
+    """Read what a run's folder holds of a study; None where there is none, or one of other questions.
+
+    Raises:
+        StudyError: a file of the run is damaged.
+    """
+    if not (folder / "plan.json").exists():
+        return None
+    before = read_plan(folder).study
+    if not _asked_alike(before, study):
+        return None
+    then = {variant.name: _what(variant) for variant in before.variants}
+    same = [v.name for v in study.variants if then.get(v.name) == _what(v)]
+    report = _report(study, folder)
+    measured = {part: found for part, found in _measured(study, folder, report).items() if part[0] in same}
+    if not measured:
+        return None
+    return Past(
+        measured=measured,
+        disagreements=tuple(
+            found
+            for found in _disagreements(study, folder, same)
+            if (found.variant, found.benchmark) not in _decided(report)
+        ),
+        concurrency=before.concurrency,
+        ignored=tuple(v.name for v in study.variants if v.name in then and v.name not in same),
+    )
+
+
+def _asked_alike(before: Study, now: Study) -> bool:
+    """Whether answers then speak for answers now: the same sampling, and every shared benchmark put the same way."""
+    then, today = before.benchmarks.chosen(), now.benchmarks.chosen()
+    return before.sampling == now.sampling and all(
+        then[name].format == today[name].format
+        and getattr(then[name], "shots", None) == getattr(today[name], "shots", None)
+        for name in then
+        if name in today
+    )
+
+
+def _what(variant: Variant) -> Variant:
+    return msgspec.structs.replace(variant, api_key_env=None)
+
+
+def _report(study: Study, folder: Path) -> _Report | None:
+    """Read the last report; None where there is none, or where answers came after it."""
+    report = folder / "report.json"
+    journals = [path for v in study.variants if (path := folder / "records" / f"{v.name}.jsonl").exists()]
+    if not report.exists() or any(path.stat().st_mtime > report.stat().st_mtime for path in journals):
+        return None
+    try:
+        return msgspec.json.decode(report.read_bytes(), type=_Report)
+    except msgspec.DecodeError as error:
+        told = f"{report}: not what whichquant wrote ({error}): write it again with whichquant report {folder}"
+        raise StudyError(told) from None
+
+
+def _decided(report: _Report | None) -> frozenset[Part]:
+    """Name what a run that looks on the way has decided: it asks nothing more there."""
+    found = report.comparisons if report else ()
+    return frozenset((c.variant, c.benchmark) for c in found if c.mode != "fixed" and c.verdict not in _OPEN)
+
+
+def _measured(study: Study, folder: Path, report: _Report | None) -> dict[Part, Measured]:
+    """Take the last report's figures; the records' where there is none."""
+    if report is not None:
+        return {
+            (s.variant, s.benchmark): Measured(
+                answered=sum(s.outcomes.values()) - s.outcomes.get("failed", 0),
+                mean_tokens=s.mean_tokens,
+                tokens_per_second=s.tokens_per_second,
+            )
+            for s in report.scores
+        }
+    return dict(_from_records(study, folder))
+
+
+def _from_records(study: Study, folder: Path) -> Iterator[tuple[Part, Measured]]:
+    for variant in study.variants:
+        records = list(journal.read(folder / "records" / f"{variant.name}.jsonl").values())
+        for benchmark in study.benchmarks.chosen():
+            ours = [record for record in records if record.key.benchmark == benchmark and record.answer]
+            if ours:
+                counted = score(variant.name, benchmark, planned=len(ours), records=ours, grades=[])
+                yield (
+                    (variant.name, benchmark),
+                    Measured(
+                        answered=len(ours),
+                        mean_tokens=counted.mean_tokens,
+                        tokens_per_second=counted.tokens_per_second,
+                    ),
+                )
+
+
+def _disagreements(study: Study, folder: Path, same: list[str]) -> Iterator[Disagreement]:
+    """Compare the grades of every variant with the baseline's, question by question."""
+    if study.baseline not in same:
+        return
+    graded = defaultdict[Part, list["Grade"]](list)
+    chosen = study.benchmarks.chosen()
+    for grade in read_grades(folder).values():
+        # What the baseline was asked once more, to see how it differs from itself, is no part of a comparison.
+        if grade.key.benchmark in chosen and grade.key.repeat < chosen[grade.key.benchmark].repeats:
+            graded[grade.variant, grade.key.benchmark].append(grade)
+    for benchmark in chosen:
+        theirs = per_question(graded[study.baseline, benchmark])
+        for name in same:
+            ours = {} if name == study.baseline else per_question(graded[name, benchmark])
+            gaps = [fmean(ours[i]) - fmean(theirs[i]) for i in ours if len(ours[i]) == len(theirs.get(i, ()))]
+            if gaps:
+                differ = sum(gap != 0 for gap in gaps)
+                yield Disagreement(
+                    variant=name,
+                    baseline=study.baseline,
+                    benchmark=benchmark,
+                    n=len(gaps),
+                    differ=differ,
+                    rate=fmean(gap * gap for gap in gaps),
+                    interval=wilson(differ, len(gaps)),
+                    difference=fmean(gaps),
+                )

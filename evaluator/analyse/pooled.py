@@ -1,0 +1,89 @@
+"""What variants of several runs answered to the questions in common, and that they were sent the same words."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from evaluator.analyse.comparable import Asked, refuse_other_prompts, sent
+from evaluator.analyse.load import Entry, Finished
+from evaluator.benchmarks import mmlu_pro
+from evaluator.decide.answers import parts
+from evaluator.decide.score import Score, score
+from evaluator.records import Grade, Record
+from evaluator.store import journal
+from evaluator.study.study import StudyError
+
+
+class Heard(Struct, frozen=True):
+    """What there is to compare; variants have the names that tell them apart here."""
+
+    grades: tuple[Grade, ...]
+    scores: tuple[Score, ...]
+    """Benchmark by benchmark."""
+
+
+def hear(variants: Mapping[str, Entry], common: Mapping[str, Sequence[str]], repeats: Mapping[str, int]) -> Heard:
+    """Take in what was sent and how it was graded, one variant after the other: records are large.
+
+    Args:
+        variants: By the name here.
+        common: By benchmark the questions that count.
+        repeats: By benchmark how many answers to a question count; the grade of one further answer is kept as well.
+
+    Raises:
+        StudyError: two variants were sent different words, or answers came after the grades, or one is damaged.
+    """
+    categories = {question.id: question.category for question in mmlu_pro.load()} if "mmlu_pro" in common else {}
+    sizes = Counter(categories.values())
+    asked = {(name, question) for name, ids in common.items() for question in ids}
+    prompts: dict[str, Mapping[Asked, bytes]] = {}
+    grades: list[Grade] = []
+    scores: dict[tuple[str, str], Score] = {}
+    for name, (run, variant) in variants.items():
+        records, prompts[name] = _records(run, variant, asked)
+        mine = [
+            replace(one, variant=name)
+            for key, one in run.grades[variant].items()
+            if (key.benchmark, key.question_id) in asked and key.repeat <= repeats[key.benchmark]
+        ]
+        grades += mine
+        of_grades = parts(mine, repeats)
+        for benchmark, ids in common.items():
+            scores[name, benchmark] = score(
+                name,
+                benchmark,
+                planned=len(ids) * repeats[benchmark],
+                records=[record for record in records if record.key.benchmark == benchmark],
+                grades=of_grades.get((name, benchmark), []),
+                categories=categories if benchmark == "mmlu_pro" else {},
+                sizes=sizes,
+            )
+    refuse_other_prompts(prompts, common)
+    return Heard(tuple(grades), tuple(scores[name, benchmark] for benchmark in common for name in variants))
+
+
+def _records(run: Finished, variant: str, asked: set[Asked]) -> tuple[list[Record], dict[Asked, bytes]]:
+    """Read a variant's records of these questions, without their texts, and hashes of what was sent.
+
+    Each record that its study still plans has a grade, and each grade one.
+    """
+    prompts: dict[Asked, bytes] = {}
+
+    def trim(record: Record) -> Record:
+        prompts[record.key.benchmark, record.key.question_id] = sent(record)
+        answer = replace(record.answer, text="", reasoning="", timings=None) if record.answer else None
+        return replace(record, request={}, answer=answer)
+
+    everything = journal.read(run.folder / "records" / f"{variant}.jsonl", trim)
+    records = {key: one for key, one in everything.items() if (key.benchmark, key.question_id) in asked}
+    graded = {key for key in run.grades[variant] if (key.benchmark, key.question_id) in asked}
+    chosen = run.study.benchmarks.chosen()
+    planned = {key for key in records if key in graded or key.repeat < chosen[key.benchmark].repeats}
+    if odd := graded ^ planned:
+        raise StudyError(
+            f"{run.folder}: {len(odd):,} of {variant}'s answers and grades do not belong together, so its report is not"
+            f" of these answers: run whichquant report {run.folder}"
+        )
+    return list(records.values()), prompts

@@ -1,0 +1,75 @@
+"""TODO: evaluator/analyse/report.py."""
+
+from msgspec import Struct
+
+from evaluator.checks.rule import Check
+from evaluator.decide.comparison import Comparison
+from evaluator.decide.exploratory import Exploratory
+from evaluator.decide.score import Score
+from evaluator.decide.token_budget import Budget
+from evaluator.store.folder import Plan
+from evaluator.study.study import Mode
+from servers.spec import ServerFacts
+
+
+class Saved(Struct, frozen=True):
+    """What stopping early saved."""
+
+    questions: int
+    """That were not put, over all variants and benchmarks."""
+    of: int
+    """That the study plans, over all variants and benchmarks."""
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """Every number of a report; `report.json` is this, written out."""
+
+    whichquant: str
+    grader: str
+    written: str
+    """UTC, ISO 8601."""
+    plan: Plan
+    facts: dict[str, ServerFacts]
+    scores: tuple[Score, ...]
+    budgets: tuple[Budget, ...]
+    """Of the benchmarks of which a smaller output limit would have changed something."""
+    comparisons: tuple[Comparison, ...]
+    exploratory: Exploratory | None
+    """None where there is nothing to compare beside what is compared."""
+    saved: Saved | None
+    """None where all questions are put before anything is looked at."""
+    checks: tuple[Check, ...]
+    problems: dict[str, str]
+    """Variants that could not be finished, and why, in one line: logs and paths stay on this machine."""
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One of the runs that are compared."""
+
+    name: str
+    folder: str
+    study: str
+    whichquant: str
+    grader: str
+    created: str
+    mode: Mode
+    seed: int
+    questions: dict[str, int]
+    """By benchmark how many it planned."""
+    variants: dict[str, str]
+    """By the name here the name in the study."""
+
+
+class RunsReport(Struct, frozen=True, kw_only=True):
+    """All that a comparison of runs says; `--json` prints it."""
+
+    baseline: str
+    alpha: float
+    mode: Mode
+    margins: dict[str, float]
+    """By benchmark, in points; all else are proportions."""
+    runs: tuple[Run, ...]
+    scores: tuple[Score, ...]
+    """On the questions in common."""
+    comparisons: tuple[Comparison, ...]
+    warnings: tuple[str, ...]

@@ -1,0 +1,137 @@
+"""Compare the variants of finished runs with one of them: nothing is asked or graded again, nothing is written."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from evaluator.analyse.comparable import apart, in_common, of_servers, remarks, spread
+from evaluator.analyse.load import Entry, Finished, entries
+from evaluator.analyse.pooled import hear
+from evaluator.analyse.report import Run, RunsReport
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.decide import wording
+from evaluator.decide.answers import arrange
+from evaluator.decide.evidence import Design
+from evaluator.decide.verdict import compare
+from evaluator.study.study import Mode, StudyError
+
+
+def assemble(
+    runs: Sequence[Finished], *, baseline: str | None, margins: Mapping[str, float], alpha: float | None
+) -> RunsReport:
+    """Say what runs show together; `compare_runs` tells of the arguments and of what is refused."""
+    common, variants = in_common(runs), entries(runs)
+    against = _baseline(baseline, runs, variants)
+    points = {name: _margin(name, runs, margins) for name in common}
+    if unknown := [name for name in margins if name and name not in common]:
+        raise StudyError(f"--margin: {unknown[0]} is not compared here; what is compared is {', '.join(common)}")
+    alpha = runs[0].study.decide.alpha if alpha is None else alpha
+    mode: Mode = "fixed" if all(run.study.decide.mode == "fixed" for run in runs) else "sequential"
+    repeats = {name: min(run.study.benchmarks.chosen()[name].repeats for run in runs) for name in common}
+    heard = hear(variants, common, repeats)
+    design = Design(mode=mode, order=common)
+    graded = arrange(heard.grades, variants=variants, baseline=against, repeats=repeats, design=design)
+    # How long more questions would take "on this server" is known where there is one.
+    paces = {} if of_servers(runs) else {(s.variant, s.benchmark): s for s in heard.scores}
+    comparisons = compare(
+        graded.answers,
+        baseline=against,
+        margins={name: margin / 100 for name, margin in points.items()},
+        alpha=alpha,
+        blocked=_blocked(runs, variants, common, against),
+        totals={name: BENCHMARKS[name].TOTAL for name in common},
+        design=design,
+        again=graded.again,
+        changed=graded.changed,
+        paces=paces,
+    )
+    return RunsReport(
+        baseline=against,
+        alpha=alpha,
+        mode=mode,
+        margins=points,
+        runs=tuple(_told(run, variants) for run in runs),
+        scores=heard.scores,
+        comparisons=comparisons,
+        warnings=(*remarks(runs, common), *_chosen_late(runs, points, alpha), *_of_reports(runs, variants, common)),
+    )
+
+
+def _baseline(wanted: str | None, runs: Sequence[Finished], variants: Mapping[str, Entry]) -> str:
+    if len(variants) == 1:
+        raise StudyError(f"{runs[0].folder}: has one variant only: give the folder of another run to compare it with")
+    if wanted is None:
+        return next(name for name, of in variants.items() if of.run is runs[0] and of.variant == of.run.study.baseline)
+    for name, (run, variant) in variants.items():
+        if wanted in (name, f"{run.name}/{variant}"):
+            return name
+    raise StudyError(f'--baseline: there is no variant "{wanted}"; there are {", ".join(variants)}')
+
+
+def _margin(benchmark: str, runs: Sequence[Finished], margins: Mapping[str, float]) -> float:
+    """Give a benchmark's margin in points."""
+    given = margins.get(benchmark, margins.get(""))
+    if given is not None:
+        return given
+    studied = [run.study.benchmarks.chosen()[benchmark].margin for run in runs]
+    if told := apart(runs, studied):
+        raise StudyError(
+            f"the margins of {wording.name(benchmark)} differ ({told}): choose one with --margin {benchmark}=POINTS"
+        )
+    return studied[0]
+
+
+def _blocked(
+    runs: Sequence[Finished], variants: Mapping[str, Entry], common: Mapping[str, object], baseline: str
+) -> dict[tuple[str, str], str]:
+    """Say for each variant and benchmark why it cannot be compared: its own reason, or the baseline's."""
+    blocked: dict[tuple[str, str], str] = {}
+    for run in runs:
+        for check in (check for check in run.checks if check.severity == "block"):
+            hit = [name for name, of in variants.items() if of.run is run and check.variant in {None, of.variant}]
+            for benchmark in common if check.benchmark is None else [check.benchmark]:
+                for name in hit:
+                    blocked.setdefault((name, benchmark), check.message)
+    for benchmark in common:
+        if reason := blocked.get((baseline, benchmark)):
+            for name in variants:
+                blocked.setdefault((name, benchmark), f"{baseline}: {reason}")
+    return blocked
+
+
+def _chosen_late(runs: Sequence[Finished], points: Mapping[str, float], alpha: float) -> Iterator[str]:
+    """Say which rules are not those that were set before the first question."""
+    proof = "chosen with the answers at hand, it proves less"
+    for benchmark, margin in points.items():
+        studied = [run.study.benchmarks.chosen()[benchmark].margin for run in runs]
+        if set(studied) != {margin}:
+            yield f"{wording.name(benchmark)}: the margin is {margin:g} points here ({spread(runs, studied)}); {proof}"
+    alphas = [run.study.decide.alpha for run in runs]
+    if set(alphas) != {alpha}:
+        yield f"alpha is {alpha:g} here ({spread(runs, alphas)}); {proof}"
+
+
+def _of_reports(runs: Sequence[Finished], variants: Mapping[str, Entry], common: Mapping[str, object]) -> Iterator[str]:
+    """Repeat what the reports of the runs warn of."""
+    names = {(of.run.name, of.variant): name for name, of in variants.items()}
+    for run in runs:
+        for check in run.checks:
+            if check.severity == "warn" and (check.benchmark is None or check.benchmark in common):
+                who = run.name if check.variant is None else names.get((run.name, check.variant), check.variant)
+                where = f", {wording.name(check.benchmark)}" if check.benchmark else ""
+                yield f"{who}{where}: {check.message}"
+        for variant, why in run.problems.items():
+            yield f"{names.get((run.name, variant), variant)} was not finished: {why}"
+
+
+def _told(run: Finished, variants: Mapping[str, Entry]) -> Run:
+    return Run(
+        name=run.name,
+        folder=str(run.folder),
+        study=run.study.study,
+        whichquant=run.plan.whichquant,
+        grader=run.grader,
+        created=run.plan.created,
+        mode=run.study.decide.mode,
+        seed=run.study.seed,
+        questions={name: len(ids) for name, ids in run.order.items()},
+        variants={name: of.variant for name, of in variants.items() if of.run is run},
+    )

@@ -1,0 +1,1 @@
+"""Put the questions to the servers; knows neither grades nor statistics."""

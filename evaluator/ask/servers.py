@@ -1,0 +1,165 @@
+"""The servers of a study: what to start for each variant, opened for as long as it is asked, and looked at."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from evaluator.store.proofs import keep_proofs, read_proofs
+from evaluator.study.file import line_of
+from evaluator.study.study import Study, StudyError, Variant
+from servers.launch import check, launch
+from servers.llama_router import Router, is_routed, router
+from servers.llama_router import check as check_router
+from servers.probe import probe
+from servers.runtime.table import RUNTIMES, TESTED, unsent
+from servers.spec import NAMED_BY_SERVER, Sampling, Server, ServerError, ServerFacts, ServerSpec
+from servers.weights.source import ModelError, resolve
+from servers.weights.source import check as check_model
+
+Opened = Callable[[str], AbstractAsyncContextManager[Server]]
+"""Opens a variant's server by the variant's name, for as long as the context lasts."""
+
+
+@asynccontextmanager
+async def doors(study: Study, specs: Mapping[str, ServerSpec], logs: Path) -> AsyncIterator[Opened]:
+    """Give the way to each variant's server: one of its own, or llama-server's router for all that it can serve."""
+    routed = _routed(study, specs)
+    starting = asyncio.Lock()
+    async with AsyncExitStack() as stack:
+        shared: list[Router] = []
+
+        @asynccontextmanager
+        async def opened(name: str) -> AsyncIterator[Server]:
+            if name not in routed:
+                async with launch(specs[name], log=logs / f"{name}.log") as server:
+                    yield server
+                return
+            async with starting:
+                if not shared:
+                    at_once = len(routed) if study.parallel else 1
+                    shared.append(
+                        await stack.enter_async_context(router(routed, log=logs / "router.log", at_once=at_once))
+                    )
+            server = await shared[0].server(name)
+            try:
+                yield server
+            except Gone:  # the router may hold a model that hangs, and would hand it out again
+                await shared[0].stop()
+                raise
+
+        yield opened
+
+
+def _routed(study: Study, specs: Mapping[str, ServerSpec]) -> dict[str, ServerSpec]:
+    """Return the variants that share llama-server's router."""
+    return {name: spec for name, spec in specs.items() if study.router and is_routed(spec)}
+
+
+def check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:
+    """See what can be seen of a server without starting it: one of the last must not fail after hours."""
+    routed = _routed(study, specs)
+    for name, spec in specs.items():
+        try:
+            if name in routed:
+                check_router({name: spec})
+            else:
+                check(spec)
+        except ServerError as error:
+            raise type(error)(f"{name}: {error}") from None
+    if routed:
+        check_router(routed)
+
+
+class Gone(Exception):  # noqa: N818 - it says what happened to the server
+    """A server stopped answering in the middle; what was answered is on disk."""
+
+    def __init__(self, why: str, *, curable: bool) -> None:
+        super().__init__(why)
+        self.curable = curable
+        """Whether starting the server again may help."""
+
+
+async def look(server: Server, sampling: Sampling) -> ServerFacts:
+    """Ask a server who it is, and add what it cannot be told of a study, and how its kind was tested."""
+    facts = await probe(server)
+    return msgspec.structs.replace(
+        facts,
+        thinking=server.spec.thinking if facts.thinking is None else facts.thinking,
+        unsent=unsent(server, sampling),
+        adapter=TESTED[server.spec.runtime],
+    )
+
+
+_SAME = ("model_id", "model_path", "model_bytes", "model_sha256", "context", "chat_template_sha256", "version")
+"""What a server says of itself for little, and what must not change while it is asked."""
+
+
+async def note_changes(folder: Path, variant: str, server: Server, before: ServerFacts) -> None:
+    """Ask a server once more who it is, and write down what is another than it was before the questions.
+
+    Nothing is written of a variant that proved nothing.
+    """
+    if (proofs := read_proofs(folder).get(variant)) is None:
+        return
+    found = differences(before, await RUNTIMES[server.spec.runtime].facts(server))
+    if new := [sentence for sentence in found if sentence not in proofs.changed]:
+        keep_proofs(folder, variant, replace(proofs, changed=(*proofs.changed, *new)))
+
+
+def differences(before: ServerFacts, after: ServerFacts) -> tuple[str, ...]:
+    """Say what a server says otherwise than before, one sentence each; silence is no difference."""
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in _SAME]
+    return tuple(
+        f"its {name} was {old} before the questions, and {new} after them"
+        for name, old, new in pairs
+        if None not in (old, new) and old != new
+    )
+
+
+def check_models(study: Study, text: str, path: Path, *, only: str | None = None) -> None:
+    """Refuse models that are not there before anything starts: of one variant, or of all.
+
+    Raises:
+        StudyError: A model is not there, or is of the wrong kind.
+    """
+    for i, variant in enumerate(study.variants):
+        if only not in (None, variant.name):
+            continue
+        if variant.base_url is None and variant.runtime is not None and variant.runtime not in NAMED_BY_SERVER:
+            try:
+                check_model(variant.model, runtime=variant.runtime, base=path.parent)
+            except ModelError as error:
+                key = f"variants[{i}].model"
+                raise StudyError(f"{path}:{line_of(text, key)}: {key}: {error}") from None
+
+
+def spec_of(study: Study, variant: Variant, context: int, base: Path) -> ServerSpec:
+    """Say what to start for a variant, its model fetched if need be.
+
+    Args:
+        study: The study it stands in.
+        variant: One of the study's.
+        context: Tokens that the longest question needs, where the variant does not say.
+        base: Where paths begin.
+
+    Raises:
+        ModelError: The model cannot be had from the hub.
+    """
+    runtime = variant.runtime or "openai"
+    named = variant.base_url is not None or runtime in NAMED_BY_SERVER
+    return ServerSpec(
+        runtime=runtime,
+        model=variant.model if named else str(resolve(variant.model, runtime=runtime, base=base)),
+        base_url=variant.base_url,
+        binary=variant.binary,
+        context=variant.context or context,
+        slots=study.concurrency,
+        thinking=variant.thinking,
+        kv_cache=variant.kv_cache,
+        args=variant.args,
+        api_key_env=variant.api_key_env,
+    )

@@ -1,0 +1,156 @@
+"""`whichquant compare`: of runs, or of bare counts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from evaluator.analyse.load import read_runs
+from evaluator.analyse.runs import assemble as assemble_runs
+from evaluator.counts.analyse import assemble as assemble_counts
+from evaluator.counts.file import read_counts
+from evaluator.report.runs import show
+from evaluator.store.folder import write
+from evaluator.study.study import StudyError
+
+
+def compare(
+    run_folders: Sequence[Path],
+    *,
+    counts: str | None,
+    baseline: str | None,
+    margins: Sequence[str],
+    alpha: float | None,
+    as_json: bool,
+    write_to: Path | None,
+    console: Console,
+) -> int:
+    """Compare runs, or counts; give the exit code.
+
+    Args:
+        run_folders: Of finished runs.
+        counts: In their place a file of counts, or its text.
+        baseline: In place of the first run's, or of the counts' own.
+        margins: In points, each as `5`, for all benchmarks, or `mmlu_pro=2`.
+        alpha: In place of the first run's, or of the counts' own.
+        as_json: Print an object, for programs.
+        write_to: Folder for the report of counts.
+        console: Where it is told.
+
+    Raises:
+        StudyError: an option is impossible, or what is to be compared cannot be.
+    """
+    points = dict(map(_margin, margins))
+    if alpha is not None and not 0 < alpha < 0.5:
+        raise StudyError(f"--alpha {alpha:g}: give a number between 0 and 0.5")
+    if (counts is None) == (not run_folders):
+        raise StudyError("compare: give the folders of runs, as runs/<study>, or --counts FILE")
+    if counts is not None:
+        return compare_counts(
+            counts,
+            baseline=baseline,
+            margins=points,
+            alpha=alpha,
+            as_json=as_json,
+            write_to=write_to,
+            console=console,
+        )
+    if write_to is not None:
+        raise StudyError("--write: it goes with --counts; runs have their reports")
+    return compare_runs(run_folders, baseline=baseline, margins=points, alpha=alpha, as_json=as_json, console=console)
+
+
+def _margin(told: str) -> tuple[str, float]:
+    name, _, number = told.rpartition("=")
+    try:
+        points = float(number)
+    except ValueError:
+        raise StudyError(f"--margin {told}: write points, as 5 or mmlu_pro=2") from None
+    if not 0 < points < 100:
+        raise StudyError(f"--margin {told}: a margin lies between 0 and 100 points")
+    return name.strip(), points
+
+
+def compare_runs(
+    folders: Sequence[Path],
+    *,
+    baseline: str | None,
+    margins: Mapping[str, float],
+    alpha: float | None,
+    as_json: bool,
+    console: Console,
+) -> int:
+    """Compare the variants of finished runs and say what they show; give the exit code, 1 where something is blocked.
+
+    Args:
+        folders: Of the runs; of one the same with another baseline, margin or alpha.
+        baseline: The variant to compare with, `run/name` where runs share the name; None is the first run's baseline.
+        margins: Points by benchmark, "" for all others; where none is given, what the studies say.
+        alpha: Rate of false alarms over all comparisons together; None is the first run's.
+        as_json: Print one object for a program in place of tables.
+        console: Where it is printed.
+
+    Raises:
+        StudyError: a run is not finished, or runs were not asked the same questions in the same way.
+    """
+    report = assemble_runs(read_runs(folders), baseline=baseline, margins=margins, alpha=alpha)
+    if as_json:
+        console.out(msgspec.json.format(msgspec.json.encode(report), indent=2).decode(), highlight=False)
+    else:
+        show(report, console)
+    return 1 if any(comparison.verdict == "not comparable" for comparison in report.comparisons) else 0
+
+
+def compare_counts(
+    source: str,
+    *,
+    baseline: str | None,
+    margins: Mapping[str, float],
+    alpha: float | None,
+    as_json: bool,
+    write_to: Path | None,
+    console: Console,
+) -> int:
+    """Compare bare counts and say what they show; give the exit code.
+
+    Args:
+        source: A YAML file with counts, or the YAML itself.
+        baseline: The variant to compare with; None is what the file says, and without one every pair is compared.
+        margins: Points by benchmark, "" for all others; they go before those of the file.
+        alpha: Rate of false alarms over all comparisons together; None is what the file says, or 0.05.
+        as_json: Print the whole report for a program in place of tables.
+        write_to: A folder for `counts.yaml`, `report.json`, `report.md` and `report.html`; None writes nothing.
+        console: Where it is printed.
+
+    Raises:
+        StudyError: the counts are wrong, or the folder is no place to write to.
+    """
+    from evaluator.report.counts.html import html  # noqa: PLC0415 - only where it is asked for
+    from evaluator.report.counts.markdown import markdown  # noqa: PLC0415
+    from evaluator.report.counts.terminal import show as show_counts  # noqa: PLC0415
+
+    counts, text = read_counts(source, baseline=baseline, margins=margins, alpha=alpha)
+    report = assemble_counts(counts)
+    if write_to is not None:
+        data = msgspec.json.format(msgspec.json.encode(report), indent=2)
+        files = {"report.json": data, "report.md": markdown(report).encode(), "report.html": html(report).encode()}
+        _write_all(write_to, {"counts.yaml": text.encode(), **files})
+    if as_json:
+        # In ASCII: names from a file may hold what a terminal obeys.
+        console.out(json.dumps(msgspec.to_builtins(report), indent=2), highlight=False)
+        return 0
+    show_counts(report, console)
+    if write_to is not None:
+        console.print(f"\nReport: {write_to / 'report.html'}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"{folder}: is no folder to write to ({error.strerror}): name another") from None
+    for file, data in files.items():
+        write(folder / file, data)

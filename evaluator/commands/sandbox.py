@@ -1,0 +1,118 @@
+"""What `whichquant sandbox` prints: the tiers that this machine may have, their probes, and how to get a better one.
+
+With `--json` one object:
+
+    tier     "bubblewrap", "landlock" or "seatbelt": the one that is used; null where there is none
+    scored   whether code questions can be scored
+    tiers    list, best first: {"tier": text, "state": "used", "refused" or "not tried", "reason": text or null,
+             "install": text or null, "probes": [{"name": text, "state": "held" or "broken", "told": text}]}
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console, ConsoleRenderable
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.grade.sandbox.probes import ProbeResult
+from evaluator.grade.sandbox.tiers import Trial, tiers, trials
+from evaluator.text import plain
+
+_ABOUT = {
+    "bubblewrap": "namespaces of its own for each answer, Landlock, a filter of system calls",
+    "landlock": "Landlock and a filter of system calls; weaker: no limit on all files together",
+    "seatbelt": "macOS's sandbox-exec, a fresh process for each answer",
+}
+
+
+def show_sandbox(*, as_json: bool, console: Console) -> int:
+    """Try this machine's sandboxes and print what they showed; give the exit code.
+
+    Args:
+        as_json: Whether a program reads it.
+        console: Where the table goes.
+    """
+    tried = trials()
+    names = [tier.name for tier in tiers()]
+    used = next((trial for trial in tried if trial.sandbox), None)
+    if as_json:
+        told = {"tier": used.tier if used else None, "scored": used is not None, "tiers": _objects(names, tried)}
+        console.out(json.dumps(told, indent=2), highlight=False)
+    else:
+        for part in _told(names, tried, used):
+            console.print(part, soft_wrap=isinstance(part, Text))
+    return 0 if used else 1
+
+
+def _told(names: Sequence[str], tried: Sequence[Trial], used: Trial | None) -> Iterator[ConsoleRenderable]:
+    if used:
+        yield Text.assemble(("Code questions can be scored here", "bold green"), f": in {used.tier}.\n")
+    else:
+        yield Text("Code questions are not scored here: no isolation.\n", style="bold red")
+    known = {trial.tier: trial for trial in tried}
+    for name in names:
+        yield from _block(name, known.get(name), used)
+    if used and used is not tried[0]:
+        yield Text(f"{tried[0].tier} would be better. To get it: {_line(tried[0].install)}")
+    elif not used and tried:
+        yield Text("To get one:")
+        yield from (Text(f"  {_line(trial.install)}") for trial in tried)
+
+
+def _block(name: str, trial: Trial | None, used: Trial | None) -> Iterator[ConsoleRenderable]:
+    state, style = _state(trial)
+    yield Text.assemble((name, "bold"), ": ", (state, style), f" ({_ABOUT[name]})")
+    if trial and trial.reason:
+        yield Text(f"  {_line(trial.reason)}", style="yellow")
+    elif trial is None and used:
+        yield Text(f"  {used.tier} holds, and is the better one.")
+    if trial and trial.results:
+        yield Padding(_table(trial.results), (0, 0, 0, 2), expand=False)
+    yield Text("")
+
+
+def _table(results: Sequence[ProbeResult]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("probe", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("what it met", overflow="fold")
+    for result in results:
+        held = Text("held", style="green") if result.held else Text("broken", style="bold red")
+        table.add_row(Text(result.name), held, Text(_line(result.told), style="dim"))
+    return table
+
+
+def _state(trial: Trial | None) -> tuple[str, str]:
+    if trial is None:
+        return "not tried", "dim"
+    return ("used", "green") if trial.sandbox else ("refused", "red")
+
+
+def _objects(names: Sequence[str], tried: Sequence[Trial]) -> list[dict[str, Any]]:
+    known = {trial.tier: trial for trial in tried}
+    told = []
+    for name in names:
+        trial = known.get(name)
+        probes = [
+            {"name": result.name, "state": "held" if result.held else "broken", "told": result.told}
+            for result in (trial.results if trial else ())
+        ]
+        told.append(
+            {
+                "tier": name,
+                "state": _state(trial)[0],
+                "reason": trial.reason or None if trial else None,
+                "install": trial.install or None if trial else None,
+                "probes": probes,
+            }
+        )
+    return told
+
+
+def _line(text: str) -> str:
+    """Make what a program says harmless, and one line."""
+    return plain(text).replace("\n", " ")

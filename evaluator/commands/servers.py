@@ -1,0 +1,179 @@
+"""What `whichquant servers` prints: the servers that answer, their models, and the line that evaluates each.
+
+With `--json` a list with one object for each server:
+
+    runtime      "llama_server", "mlx_lm", "omlx", "ollama", "lm_studio", "vllm" or "openai"
+    name         what the runtime is called
+    version      text, or null where it does not tell
+    base_url     up to and including /v1
+    wants_key    whether it answers only those who send a key
+    key_refused  whether it does not take the key that was sent
+    loading      whether it is still loading its only model
+    models       list of {"id": text, "loaded": true, false or null, "context": tokens or null}
+    evaluate     the line for a shell, or null where the model's id cannot be written in one; NAME in it stands for
+                 the variable with the key, MODEL for a model that only the user knows
+"""
+
+import asyncio
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec import to_builtins
+from rich import box
+from rich.console import Console, ConsoleRenderable
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.study.study import StudyError
+from evaluator.text import plain
+from servers.discover import PORTS, ListedModel, Running, discover
+from servers.request import headers, normal
+from servers.spec import ServerError, ServerSpec
+
+_SHOWN = 12
+_SECONDS = 1.0
+"""With Python's own start, less than two when nothing answers."""
+_NAMED_SECONDS = 4
+"""A server whose port was named may be busy."""
+_ANY_MODEL = "MODEL"
+
+
+def list_servers(
+    host: str | None, ports: Sequence[int], *, api_key_env: str | None, as_json: bool, console: Console
+) -> int:
+    """Look for servers and print them; give the exit code.
+
+    Args:
+        host: Where to look; None is this machine.
+        ports: Where to look there; none are the usual ones.
+        api_key_env: Environment variable that holds the key for those that want one.
+        as_json: Whether a program reads it.
+        console: Where tables go.
+
+    Raises:
+        StudyError: The host is none, or there is no key in the variable.
+        ServerError: What the variable holds can be no key.
+    """
+    spec = ServerSpec(runtime="openai", model="", api_key_env=api_key_env)
+    key = headers(spec)
+    if api_key_env and not key:
+        raise StudyError(f"there is no key in the environment variable {api_key_env}: set it, or leave it out")
+    seconds = _NAMED_SECONDS if ports else _SECONDS
+    found = asyncio.run(discover(_places(host, ports), headers=key, seconds=seconds))
+    if as_json:
+        console.out(json.dumps([_object(running, api_key_env) for running in found], indent=2), highlight=False)
+        return 0
+    for running in found:
+        for part in _block(running, api_key_env):
+            console.print(part, soft_wrap=isinstance(part, Text))
+    if not found:
+        console.print(Text(_nothing(host, ports)), soft_wrap=True)
+    return 0
+
+
+def command(running: Running, api_key_env: str | None) -> str | None:
+    """Return the line that evaluates a server's model; None where the model's id cannot be written in one line."""
+    line = ["whichquant", "eval", "--base-url", running.base_url]
+    if len(running.models) > 1:
+        model = _meant(running)
+        if not model.isprintable():  # it would do to the terminal what it likes
+            return None
+        line += ["--model", model]
+    if running.wants_key:
+        line += ["--api-key-env", api_key_env or "NAME"]
+    return shlex.join(line)
+
+
+def _meant(running: Running) -> str:
+    """Choose among several models: one that is loaded, or else the first."""
+    loaded = [model.id for model in running.models if model.loaded]
+    if running.runtime == "mlx_lm":
+        # It lists what lies in the hub's cache as well, and answers with the one it was started with,
+        # which is known only where that was a folder.
+        loaded = [model.id for model in running.models if model.id.startswith("/")] or [_ANY_MODEL]
+    return next(iter(loaded), running.models[0].id)
+
+
+def _object(running: Running, api_key_env: str | None) -> dict[str, Any]:
+    told: dict[str, Any] = to_builtins(running)
+    return {**told, "name": _name(running), "evaluate": command(running, api_key_env)}
+
+
+def _block(running: Running, api_key_env: str | None) -> Iterator[ConsoleRenderable]:
+    version = f" {_line(running.version)}" if running.version else ""
+    yield Text.assemble((_name(running), "bold"), version, f" at {_line(running.base_url)}")
+    if running.models:
+        yield Padding(_table(running.models), (0, 0, 0, 2), expand=False)
+    for sentence in _said(running, api_key_env):
+        yield Text(f"  {sentence}", style="yellow")
+    line = command(running, api_key_env)
+    yield Text(f"  {line}\n" if line else "  The model's id holds characters that are not shown: no line for it.\n")
+
+
+def _table(models: Sequence[ListedModel]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("model", overflow="fold")
+    table.add_column("loaded", no_wrap=True)
+    table.add_column("context", justify="right", no_wrap=True)
+    first = sorted(models, key=lambda model: not model.loaded)
+    for model in first[:_SHOWN]:
+        loaded = "" if model.loaded is None else "yes" if model.loaded else "no"
+        # A text, so that brackets in the id are no markup.
+        table.add_row(Text(_line(model.id)), loaded, f"{model.context:,}" if model.context else "")
+    if len(models) > _SHOWN:
+        table.add_row(Text(f"and {len(models) - _SHOWN:,} more", style="dim"), "", "")
+    return table
+
+
+def _said(running: Running, api_key_env: str | None) -> Iterator[str]:
+    if running.key_refused:
+        yield f"It does not take the key in the environment variable {api_key_env}."
+    elif running.wants_key and api_key_env is None:
+        yield "It wants a key: put it into an environment variable, and that one's name in the place of NAME."
+    if running.loading:
+        yield "It is still loading its model."
+    elif not running.models and not running.wants_key and running.runtime != "mlx_lm":
+        yield "It lists no model: load one there first."
+    if running.runtime == "mlx_lm" and len(running.models) > 1 and _meant(running) == _ANY_MODEL:
+        yield f"It answers with the model that it was started with: write that one in the place of {_ANY_MODEL}."
+
+
+def _name(running: Running) -> str:
+    return running.name.removeprefix("an ")
+
+
+def _line(text: str) -> str:
+    """Make what a server says harmless, and one line."""
+    return plain(text).replace("\n", " ")
+
+
+def _places(host: str | None, ports: Sequence[int]) -> list[str] | None:
+    """Return the addresses to look at; None for the usual ones of this machine.
+
+    Raises:
+        StudyError: The host is none.
+    """
+    if host is None and not ports:
+        return None
+    name = "127.0.0.1" if host is None else host.strip().removeprefix("[").removesuffix("]")
+    name = f"[{name}]" if ":" in name else name
+    try:
+        if not name or not set(name).isdisjoint("/?#@ \t\\") or not name.isprintable():
+            raise StudyError(f"--host {host!r} is no name or address of a machine: leave out http:// and the port")
+        return [normal(f"http://{name}:{port}/v1") for port in ports or PORTS]
+    except ServerError as error:
+        raise StudyError(
+            f"--host {host!r} is no name or address of a machine: leave out http:// and the port"
+        ) from error
+
+
+def _nothing(host: str | None, ports: Sequence[int]) -> str:
+    looked = ", ".join(map(str, ports or PORTS))
+    where = f"at {host}" if host else "on this machine"
+    return (
+        f"No model server answers {where} at port{'s' * (len(ports) != 1)} {looked}: "
+        "start one, or say with --host and --port where it is."
+    )

@@ -1,0 +1,1 @@
+"""Bare counts, correct of total: the side road for results whose answers are not known."""

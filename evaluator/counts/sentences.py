@@ -1,0 +1,169 @@
+"""The words for bare counts: a sentence for each comparison, and remarks on all of them together."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from math import ceil
+
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.counts.file import Counts
+from evaluator.counts.verdict import CountsComparison
+from evaluator.decide.sentences import BENCHMARK_NAMES, between, gap, head, level, p_value, points, rounded
+
+WEAKER = (
+    "Counts are weaker than answers. Where two variants got the same questions, what tells them apart is the questions"
+    " that only one of them solved; counts add those to the many that both solved or neither, and the pairing is lost."
+    " So these tests treat the two as if each had got questions of its own, and need several times as many to see the"
+    " same difference. What pairing could have shown is given as a range over every paired table with these counts."
+)
+ONE_TEST = (
+    "The z test and chi-squared are one test: chi-squared is z squared, and their p values are the same. That both"
+    " agree adds nothing."
+)
+
+
+def name(benchmark: str) -> str:
+    """Name a benchmark for people."""
+    return BENCHMARK_NAMES.get(benchmark, benchmark)
+
+
+def sentence(c: CountsComparison, alpha: float) -> str:
+    """Say what a comparison shows."""
+    scored = gap(c.difference)
+    if c.verdict in ("equivalent", "cannot tell"):
+        scored = f"{c.variant} scored {scored}" if c.difference else "both scored the same"
+    interval = c.equivalence_interval if c.verdict == "equivalent" else c.interval
+    told = f"{c.count} against {c.baseline_count}; {_p(c, alpha)}"
+    numbers = f"{level(interval.level)} interval {between(interval)}; {told}"
+    first = head(c.verdict, c.variant, c.baseline, name(c.benchmark), c.margin)
+    return " ".join([f"{first}: {scored} ({numbers}).", *filter(None, [_allowed_for(c, alpha), _outlook(c)])])
+
+
+def pairing(c: CountsComparison, alpha: float) -> str:
+    """Say what a paired test could have shown; empty where it cannot be known."""
+    if c.paired is None:
+        return ""
+    found, few, many = c.paired.range, c.paired.range.fewest.flips, c.paired.range.most.flips
+    flips = f"{few}" if few == many else f"{few} to {many}"
+    told = f"If both got the same {c.count.total:,} questions, they disagreed on {flips} of them"
+    p = f"McNemar's mid-p is {_span(found.midp_low, found.midp_high)}"
+    corrected = _span(c.paired.midp_low_holm, c.paired.midp_high_holm)
+    numbers = f"{told}, and {p}" + (f" (corrected {corrected})" if c.family > 1 else "")
+    if not found.could_reach(alpha):
+        return f"{numbers}: no paired table with these counts shows a difference."
+    if c.paired.midp_low_holm > alpha:
+        return f"{numbers}: none stands once the {c.family} comparisons are allowed for."
+    if c.paired.midp_high_holm <= alpha:
+        return f"{numbers}: every paired table with these counts shows a difference."
+    return f"{numbers}: whether the difference stands depends on which questions each solved, and that is lost."
+
+
+def remarks(counts: Counts, comparisons: tuple[CountsComparison, ...]) -> tuple[str, ...]:
+    """Say what holds for several comparisons together: what does not survive them, and which counts are the same."""
+    verdicts = [c.verdict for c in comparisons]
+    tally = [f"{verdicts.count(verdict)} of {len(verdicts)} {verdict}" for verdict in dict.fromkeys(verdicts)]
+    return (f"Verdicts: {'; '.join(tally)}.", *_lost(counts, comparisons), *_same(counts), *_edge(counts))
+
+
+def method(counts: Counts, family: int) -> str:
+    """Say how the numbers were made."""
+    compared = "Every pair of variants is compared" if counts.baseline is None else f"Compared with {counts.baseline}"
+    parts = [
+        f"{compared}. Accuracy has Wilson's interval, a difference those of Miettinen and Nurminen and of Newcombe.",
+        "The verdict rests on Boschloo's test, chosen beforehand because it is exact; the others are shown beside it.",
+        "Equivalence is tested against the margin (two one-sided score tests).",
+    ]
+    if family > 1:
+        parts.append(
+            f"All p values are corrected by Holm for {family} comparisons; whether a difference is beyond or within the"
+            " margin is judged by an interval widened for that number."
+        )
+    return " ".join(parts)
+
+
+def _lost(counts: Counts, comparisons: tuple[CountsComparison, ...]) -> Iterator[str]:
+    """Name each difference that one comparison alone would have shown, and all of them together do not."""
+    for c in comparisons:
+        if c.p <= counts.alpha < c.p_holm:
+            names = (c.variant, c.baseline) if c.difference < 0 else (c.baseline, c.variant)
+            worse, better = names
+            of = next(benchmark.counts for benchmark in counts.benchmarks if benchmark.name == c.benchmark)
+            same = [other for other in of if other not in names and of[other] == of[worse]]
+            told = (
+                f'"{worse} is worse than {better} on {name(c.benchmark)}" does not survive the {c.family} comparisons'
+            )
+            after = f" And whatever holds against {worse} holds against {_list(same)}: the same count." if same else ""
+            yield f"{told} made: p {p_value(c.p)} taken alone, corrected p {p_value(c.p_holm)}.{after}"
+
+
+def _same(counts: Counts) -> Iterator[str]:
+    """Name the variants with the same count: what is said of one holds for the other."""
+    for benchmark in counts.benchmarks:
+        ranked = sorted(benchmark.counts, key=lambda v: (benchmark.counts[v].correct, benchmark.counts[v].total))
+        for count, group in groupby(ranked, key=benchmark.counts.__getitem__):
+            alike = list(group)
+            others = [variant for variant in benchmark.counts if variant not in alike]
+            if len(alike) > 1:
+                told = f"{_list(alike)} have the same count on {name(benchmark.name)}, {count}"
+                holds = f": what is said of one against {_list(others, 'or')} holds for the other" if others else ""
+                yield f"{told}{holds}{'s' if holds and len(alike) > 2 else ''}."
+
+
+def _edge(counts: Counts) -> Iterator[str]:
+    """Say where a benchmark can show nothing because everybody solved all of it, or none."""
+    for benchmark in counts.benchmarks:
+        for share, told in ((1, "all"), (0, "none")):
+            if all(count.correct == share * count.total for count in benchmark.counts.values()):
+                hard = "easy" if share else "hard"
+                yield f"Every variant solved {told} of {name(benchmark.name)}: it may be too {hard} to tell them apart."
+
+
+def _p(c: CountsComparison, alpha: float) -> str:
+    """Give the p value that the verdict rests on; where the correction alone took it away, the one before."""
+    if c.verdict == "cannot tell" and c.p <= alpha:
+        return f"p {p_value(c.p)} taken alone"
+    corrected = "corrected " if c.family > 1 else ""
+    if c.verdict == "equivalent":
+        return f"{corrected}p {p_value(c.equivalence_p_holm)} against a larger difference"
+    return f"{corrected}p {p_value(c.p_holm)}"
+
+
+def _allowed_for(c: CountsComparison, alpha: float) -> str:
+    if c.verdict != "cannot tell":
+        return ""
+    if c.p <= alpha:
+        allowed = f"After allowing for the {c.family} comparisons made, this is not firm evidence"
+        return f"{allowed} (corrected p {p_value(c.p_holm)})."
+    if c.equivalence_p <= alpha:
+        told = f"Taken alone they would count as equivalent within {points(c.margin)} (p {p_value(c.equivalence_p)})"
+        allowed = f"after allowing for the {c.family} comparisons made, they do not"
+        return f"{told}; {allowed} (corrected p {p_value(c.equivalence_p_holm)})."
+    return ""
+
+
+def _outlook(c: CountsComparison) -> str:
+    """Say how many questions would tell."""
+    if c.questions_unpaired is None or c.questions_paired is None:
+        return ""
+    asked = min(c.count.total, c.baseline_count.total)
+    few = rounded(c.questions_paired[0], 0)
+    told = f"From counts alone about {rounded(c.questions_unpaired, asked):,} questions to each would tell"
+    has = ""
+    if c.benchmark in BENCHMARKS and c.questions_unpaired > BENCHMARKS[c.benchmark].TOTAL:
+        has = f"; {name(c.benchmark)} has {BENCHMARKS[c.benchmark].TOTAL:,}"
+    with_answers = ""
+    if few < c.questions_unpaired:
+        with_answers = f", with the same questions and the answers kept as few as {few:,}, if they seldom disagree"
+    bound = f"{ceil(1000 * c.supported_margin) / 10:.1f}"
+    alone = (
+        f" What these counts alone do show is equivalence within {bound} points." if c.supported_margin < 0.25 else ""
+    )
+    return f"{told}{with_answers}{has}.{alone}"
+
+
+def _span(low: float, high: float) -> str:
+    ends = [f"{p:.3f}" if p >= 0.001 else "below 0.001" for p in (low, high)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def _list(names: list[str], last: str = "and") -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"

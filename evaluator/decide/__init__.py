@@ -1,0 +1,1 @@
+"""From graded answers to a verdict and its words."""

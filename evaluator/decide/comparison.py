@@ -1,0 +1,94 @@
+"""TODO: evaluator/decide/comparison.py."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from evaluator.decide.evidence import Answers
+from evaluator.stats.noise import Excess
+from evaluator.stats.paired import PairedTable
+from evaluator.stats.proportions import Interval
+from evaluator.study.study import Mode
+
+Verdict = Literal[
+    "clearly worse",
+    "worse by less than the margin",
+    "worse, size uncertain",
+    "equivalent",
+    "cannot tell",
+    "not comparable",
+    "better by less than the margin",
+    "better, size uncertain",
+    "clearly better",
+]
+
+
+Scores = Mapping[str, Mapping[str, Answers]]
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """One variant against the baseline on one benchmark. What is None is not known or not to be said."""
+
+    variant: str
+    baseline: str
+    benchmark: str
+    mode: Mode = "fixed"
+    """How it is decided; p values and intervals of one mode are never mixed with another's."""
+    n: int
+    """Questions compared: answered by both, equally often."""
+    planned: int | None = None
+    """Questions that the study plans."""
+    put: int = 0
+    """Questions that the variant was put, those without an answer included."""
+    stopped: bool = False
+    """Whether it was decided, and so ended, before all planned questions were put."""
+    table: PairedTable | None = None
+    """A is the variant, B the baseline; None where a question was answered more than once."""
+    difference: float | None = None
+    """Variant minus baseline."""
+    interval: Interval | None = None
+    """Of the difference, at level 1 - alpha."""
+    family_interval: Interval | None = None
+    """Of the difference, at level 1 - alpha / family: what is said of its size rests on it."""
+    equivalence_interval: Interval | None = None
+    """Of the difference, at level 1 - 2 alpha: inside ±margin exactly where `equivalence_p` <= alpha."""
+    flips: Interval | None = None
+    """Of the share of questions on which the two disagree, at level 1 - alpha."""
+    changed: int | None = None
+    """Questions on which another letter was read, right or wrong; None where answers are no letters."""
+    won: int | None = None
+    """Questions that only the variant solved; with repeats, that it solved more often."""
+    lost: int | None = None
+    p: float | None = None
+    """Of no difference."""
+    p_holm: float | None = None
+    equivalence_p: float | None = None
+    """Of a difference of the margin or more."""
+    equivalence_p_holm: float | None = None
+    noninferiority_p: float | None = None
+    """Of being worse by the margin or more; not corrected, and no verdict rests on it."""
+    chance_better: float | None = None
+    """Posterior chance that the variant solves more than the baseline (uniform prior); no verdict rests on it."""
+    family: int
+    """Comparisons that the p values are corrected for."""
+    margin: float
+    supported_margin: float | None = None
+    """The smallest margin within which these data would show equivalence, this comparison taken alone."""
+    noise: Excess | None = None
+    """Disagreement of the baseline (A) with the variant (B) beside that of each with itself."""
+    noise_questions: int | None = None
+    """Questions that were put more than once, on which `noise` rests."""
+    noise_p_holm: float | None = None
+    """Of no more disagreement than with itself, corrected for all comparisons."""
+    verdict: Verdict = "not comparable"
+    sentence: str = ""
+    questions_needed: int | None = None
+    """Where we cannot tell: for 80 % power to see a difference of `sought`. May be more than the benchmark has."""
+    sought: float | None = None
+    """The margin, or the difference seen where that is larger; where either could have been seen already, the larger
+    of the distances to nought and to the margin."""
+    hours_needed: float | None = None
+    """For the questions still to be asked, of both variants, at the speed that was measured."""
+    resolution: float | None = None
+    """Questions compared, as a share of those that show a difference of the margin with 80 % power."""

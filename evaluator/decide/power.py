@@ -1,0 +1,267 @@
+"""What a study can show and how long it takes, said before anything runs."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.decide.pace import hours
+from evaluator.decide.pilot import Disagreement, Past
+from evaluator.report import power as words
+from evaluator.stats.power import detectable_difference, questions_to_see, resolution
+from evaluator.stats.power_equivalence import score_questions_for_equivalence, score_smallest_margin
+from evaluator.study.study import HumanEval, MmluPro, Mode, Study
+
+RATES = (0.02, 0.05, 0.10, 0.20)
+"""Shares of questions on which two variants may disagree, from one quant beside the next to far apart."""
+DIFFERENCES = (0.01, 0.02, 0.03, 0.05)
+POWER = 0.8
+
+
+class AtRate(Struct, frozen=True, kw_only=True):
+    """What the planned questions show at one rate of disagreement. Proportions throughout."""
+
+    disagreement: float
+    detectable: float | None
+    """Smallest difference seen with the power; None where even all disagreements one way would not be seen."""
+    supported_margin: float | None
+    """Smallest margin within which two equal variants are called equivalent."""
+    best_margin: float | None
+    """The same with every question that the benchmark has."""
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """How many questions an aim needs at each of the rates of disagreement."""
+
+    aim: Literal["difference", "equivalence"]
+    size: float
+    """A proportion: the difference to see, or the margin."""
+    needed: tuple[int | None, ...]
+    """None where a difference would be larger than the disagreement."""
+
+
+class BenchmarkPlan(Struct, frozen=True, kw_only=True):
+    """What a study can show on one benchmark."""
+
+    benchmark: str
+    questions: int
+    total: int
+    """Questions that there are."""
+    repeats: int
+    margin: float
+    at: tuple[AtRate, ...]
+    targets: tuple[Target, ...]
+
+
+class Observed(Struct, frozen=True, kw_only=True):
+    """What the disagreement seen so far says of one comparison."""
+
+    seen: Disagreement
+    margin: float
+    total: int
+    assumed: float
+    """The rate it is planned with: the one seen, or the margin where that is more (a difference takes so many)."""
+    detectable: float | None
+    supported_margin: float | None
+    needed: int
+    """Questions that tell the margin apart."""
+    needed_for_equivalence: int
+    resolution: float
+    hours: float | None
+    """For the questions still to be asked to tell the margin apart, both variants; None where no speed is known."""
+    hours_for_equivalence: float | None
+
+
+class Expected(Struct, frozen=True, kw_only=True):
+    """How long one variant takes with one benchmark."""
+
+    variant: str
+    benchmark: str
+    answers: int
+    answered: int
+    mean_tokens: float
+    tokens_per_second: float | None
+    tokens_from: Literal["given", "measured", "limit"]
+    """limit: every answer as long as it may be, so the time is an upper bound."""
+    speed_from: Literal["given", "measured", "unknown"]
+    seconds: float | None
+    """For all answers, those that are there already included."""
+    seconds_left: float | None
+
+
+class StudyPlan(Struct, frozen=True, kw_only=True):
+    """Everything that `whichquant plan` says; `--json` is this, written out."""
+
+    study: str
+    variants: int
+    mode: Mode
+    alpha: float
+    family: int
+    """Comparisons: variants beside the baseline, times benchmarks."""
+    level: float
+    """Holm's strictest, alpha / family: what every number here is computed for."""
+    power: float
+    rates: tuple[float, ...]
+    benchmarks: tuple[BenchmarkPlan, ...]
+    observed: tuple[Observed, ...]
+    expected: tuple[Expected, ...]
+    parallel: bool
+    seconds: float | None
+    """Of the whole study; None where the speed of a variant is unknown."""
+    seconds_left: float | None
+    at_most: bool
+    """Whether the times are upper bounds."""
+    notes: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+    """The same in words."""
+
+
+def plan_study(
+    study: Study,
+    past: Past | None = None,
+    *,
+    tokens_per_second: float | None = None,
+    tokens_per_answer: float | None = None,
+) -> StudyPlan:
+    """Compute what a study can show and how long it takes.
+
+    Args:
+        study: The study.
+        past: What its run measured so far.
+        tokens_per_second: Completion tokens of all requests in flight to one variant; before what was measured.
+        tokens_per_answer: On average; before what was measured. Without either an answer takes all it may.
+    """
+    chosen = study.benchmarks.chosen()
+    family = (len(study.variants) - 1) * len(chosen)
+    level = study.decide.alpha / max(1, family)
+    expected = tuple(_expected(study, past, tokens_per_second, tokens_per_answer))
+    plan = StudyPlan(
+        study=study.study,
+        variants=len(study.variants),
+        mode=study.decide.mode,
+        alpha=study.decide.alpha,
+        family=family,
+        level=level,
+        power=POWER,
+        rates=RATES,
+        benchmarks=tuple(_benchmark(name, settings, level) for name, settings in chosen.items()),
+        observed=tuple(_observed(seen, study, expected, level) for seen in (past.disagreements if past else ())),
+        expected=expected,
+        parallel=study.parallel,
+        seconds=_together(study, {(e.variant, e.benchmark): e.seconds for e in expected}),
+        seconds_left=_together(study, {(e.variant, e.benchmark): e.seconds_left for e in expected}),
+        at_most=any(e.tokens_from == "limit" for e in expected),
+        notes=tuple(_notes(study, past)),
+    )
+    return msgspec.structs.replace(plan, sentences=tuple(words.sentences(plan)))
+
+
+def _benchmark(name: str, settings: MmluPro | HumanEval, level: float) -> BenchmarkPlan:
+    total, margin = int(BENCHMARKS[name].TOTAL), settings.margin / 100
+    n = total if settings.questions == "all" else settings.questions
+    return BenchmarkPlan(
+        benchmark=name,
+        questions=n,
+        total=total,
+        repeats=settings.repeats,
+        margin=margin,
+        at=tuple(
+            AtRate(
+                disagreement=rate,
+                detectable=detectable_difference(n, rate, alpha=level, power=POWER),
+                supported_margin=score_smallest_margin(n, rate, alpha=level, power=POWER),
+                best_margin=score_smallest_margin(total, rate, alpha=level, power=POWER),
+            )
+            for rate in RATES
+        ),
+        targets=(
+            *(
+                Target(
+                    aim="difference",
+                    size=size,
+                    needed=tuple(
+                        questions_to_see(size, r, alpha=level, power=POWER) if size <= r else None for r in RATES
+                    ),
+                )
+                for size in sorted({*DIFFERENCES, margin})
+            ),
+            Target(
+                aim="equivalence",
+                size=margin,
+                needed=tuple(score_questions_for_equivalence(margin, r, alpha=level, power=POWER) for r in RATES),
+            ),
+        ),
+    )
+
+
+def _observed(seen: Disagreement, study: Study, expected: tuple[Expected, ...], level: float) -> Observed:
+    settings = study.benchmarks.chosen()[seen.benchmark]
+    margin = settings.margin / 100
+    # With one answer a question a difference of the margin takes that many flips, even where fewer were seen.
+    assumed = max(seen.rate, margin if settings.repeats == 1 else margin**2)
+    needed = questions_to_see(margin, assumed, alpha=level, power=POWER)
+    equal = score_questions_for_equivalence(margin, seen.rate, alpha=level, power=POWER)
+    both = [e for e in expected if e.benchmark == seen.benchmark and e.variant in (seen.variant, seen.baseline)]
+
+    def still(questions: int) -> float | None:
+        return hours(max(0, questions - seen.n), both, repeats=settings.repeats, parallel=study.parallel)
+
+    return Observed(
+        seen=seen,
+        margin=margin,
+        total=int(BENCHMARKS[seen.benchmark].TOTAL),
+        assumed=assumed,
+        detectable=detectable_difference(seen.n, seen.rate, alpha=level, power=POWER),
+        supported_margin=score_smallest_margin(seen.n, seen.rate, alpha=level, power=POWER),
+        needed=needed,
+        needed_for_equivalence=equal,
+        resolution=resolution(seen.n, needed),
+        hours=still(needed),
+        hours_for_equivalence=still(equal),
+    )
+
+
+def _expected(study: Study, past: Past | None, speed: float | None, tokens: float | None) -> Iterator[Expected]:
+    for benchmark, settings in study.benchmarks.chosen().items():
+        n = BENCHMARKS[benchmark].TOTAL if settings.questions == "all" else settings.questions
+        for variant in study.variants:
+            known = past.measured.get((variant.name, benchmark)) if past else None
+            again = min(n, study.decide.noise_floor) if variant.name == study.baseline else 0
+            answers = n * settings.repeats + again
+            answered = min(answers, known.answered if known else 0)
+            measured = known.mean_tokens if known else None
+            measured_speed = known.tokens_per_second if known else None
+            each, per_second = tokens or measured or study.sampling.max_tokens, speed or measured_speed or None
+            yield Expected(
+                variant=variant.name,
+                benchmark=benchmark,
+                answers=answers,
+                answered=answered,
+                mean_tokens=each,
+                tokens_per_second=per_second,
+                tokens_from="given" if tokens else "measured" if measured else "limit",
+                speed_from="given" if speed else "measured" if per_second else "unknown",
+                seconds=answers * each / per_second if per_second else None,
+                seconds_left=(answers - answered) * each / per_second if per_second else None,
+            )
+
+
+def _together(study: Study, seconds: dict[tuple[str, str], float | None]) -> float | None:
+    """Add up over benchmarks and variants; of variants that run at once the slowest decides."""
+    known = {part: each for part, each in seconds.items() if each is not None}
+    if len(known) < len(seconds):
+        return None
+    by = [sum(each for (name, _), each in known.items() if name == v.name) for v in study.variants]
+    return max(by) if study.parallel else sum(by)
+
+
+def _notes(study: Study, past: Past | None) -> Iterator[str]:
+    if past and past.ignored:
+        yield f"{', '.join(past.ignored)}: answered with other settings before, which says nothing here."
+    if past and past.concurrency != study.concurrency:
+        yield (
+            f"Speeds were measured with {past.concurrency} questions in flight, and the study now has"
+            f" {study.concurrency}."
+        )

@@ -1,0 +1,152 @@
+"""What an output limit does to a score: accuracy and cut-off replies as they would have been with fewer tokens."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.decide.score import NO_GRADE, per_question
+from evaluator.records import Grade, Record, limit_of
+from evaluator.study.study import Study
+
+LIMITS = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+_MATTERS = 0.01
+
+
+class Point(Struct, frozen=True, kw_only=True):
+    """What the replies would have been worth with this limit, as proportions."""
+
+    limit: int
+    """Tokens that a reply may have, thinking included."""
+    accuracy: float
+    """Strict: a reply that is cut off is wrong. Averaged over questions, as scores are."""
+    truncated: float
+    """Of the replies."""
+    answered_only: float | None
+    """Of the replies that hold an answer; None where none does."""
+
+
+class Budget(Struct, frozen=True, kw_only=True):
+    """One variant on one benchmark."""
+
+    variant: str
+    benchmark: str
+    replies: int
+    """Graded, with a count of tokens."""
+    uncounted: int
+    """Graded replies of which the server did not count the tokens: they are left out."""
+    points: tuple[Point, ...]
+    """By growing limit; the last is the largest that was used, and nothing is known beyond."""
+    cut_off: int
+    """Replies that the limits they were given cut off: what they would have become with more is not known."""
+    sentence: str
+    """What the limit that first costs something would have done; empty where no lower limit changes anything."""
+
+
+class _Reply(NamedTuple):
+    tokens: int
+    limit: int
+    grade: Grade
+
+
+def budgets(study: Study, records: Iterable[Record], grades: Iterable[Grade]) -> tuple[Budget, ...]:
+    """Say for each variant and benchmark what fewer tokens would have done, where they would have done anything.
+
+    A table of a benchmark has all its variants as soon as one of them has replies long enough to matter. Answers
+    beyond the planned repeats do not count, nor do completions of raw text: with fewer tokens they may be whole.
+    """
+    settings = study.benchmarks.chosen()
+    asked: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        of = settings.get(record.key.benchmark)
+        if of is not None and record.key.repeat < of.repeats and of.format == "chat":
+            asked[record.variant, record.key.benchmark].append(record)
+    graded: dict[tuple[str, str], list[Grade]] = defaultdict(list)
+    for grade in grades:
+        graded[grade.variant, grade.key.benchmark].append(grade)
+    parts = [(variant.name, benchmark) for benchmark in settings for variant in study.variants]
+    found = [budget for part in parts if (budget := _budget(*part, asked[part], graded[part]))]
+    matters = {budget.benchmark for budget in found if budget.sentence}
+    return tuple(budget for budget in found if budget.benchmark in matters)
+
+
+def curve(records: Iterable[Record], grades: Iterable[Grade], limits: Iterable[int]) -> tuple[Point, ...]:
+    """Give accuracy and truncation of one variant on one benchmark for each limit, by growing limit.
+
+    A model that writes one token after the other writes the same first ones whatever the limit: a reply with more
+    tokens than the limit would have been cut off there, and one with fewer is what it is. Replies whose tokens the
+    server did not count are left out. Of limits beyond those that were used nothing is known: they are left out, too.
+    """
+    replies, _ = _replies(records, grades)
+    return tuple(_point(replies, limit) for limit in sorted(set(limits)) if limit <= _used(replies))
+
+
+def _point(replies: Sequence[_Reply], limit: int) -> Point:
+    # What was asked again with more was cut off by the least limit: it is no longer the text that it was then.
+    least = min(reply.limit for reply in replies)
+    cut = [reply.tokens > limit or reply.limit > least >= limit for reply in replies]
+    grades = [
+        replace(reply.grade, outcome="truncated") if is_cut else reply.grade
+        for reply, is_cut in zip(replies, cut, strict=True)
+    ]
+    correct = sum(grade.outcome == "correct" for grade in grades)
+    answered = correct + sum(grade.outcome == "wrong" for grade in grades)
+    return Point(
+        limit=limit,
+        accuracy=fmean(fmean(right) for right in per_question(grades).values()),
+        truncated=fmean(grade.outcome == "truncated" for grade in grades),
+        answered_only=correct / answered if answered else None,
+    )
+
+
+def _replies(records: Iterable[Record], grades: Iterable[Grade]) -> tuple[list[_Reply], int]:
+    """Pair records with their grades; also count those of which the tokens are not known."""
+    graded = {grade.key: grade for grade in grades if grade.outcome not in NO_GRADE}
+    pairs = [(record, record.answer, graded[record.key]) for record in records if record.key in graded]
+    counted = [
+        _Reply(answer.completion_tokens, limit_of(record.request) or answer.completion_tokens, grade)
+        for record, answer, grade in pairs
+        if answer and answer.completion_tokens is not None
+    ]
+    return counted, len(pairs) - len(counted)
+
+
+def _used(replies: Sequence[_Reply]) -> int:
+    return max((reply.limit for reply in replies), default=0)
+
+
+def _budget(variant: str, benchmark: str, records: Iterable[Record], grades: Iterable[Grade]) -> Budget | None:
+    replies, uncounted = _replies(records, grades)
+    if not replies:
+        return None
+    used = _used(replies)
+    points = tuple(_point(replies, limit) for limit in (*(limit for limit in LIMITS if limit < used), used))
+    return Budget(
+        variant=variant,
+        benchmark=benchmark,
+        replies=len(replies),
+        uncounted=uncounted,
+        points=points,
+        cut_off=sum(reply.grade.outcome == "truncated" for reply in replies),
+        sentence=_sentence(variant, benchmark, points),
+    )
+
+
+def _sentence(variant: str, benchmark: str, points: Sequence[Point]) -> str:
+    """Tell of the largest limit below the used one that would have cost a point, or else have changed anything."""
+    last = points[-1]
+    costly = [p for p in points[:-1] if last.accuracy - p.accuracy >= _MATTERS]
+    changing = [p for p in points[:-1] if (p.accuracy, p.truncated) != (last.accuracy, last.truncated)]
+    if not changing:
+        return ""
+    point = (costly or changing)[-1]
+    scored = f"{100 * point.accuracy:.1f} % instead of {100 * last.accuracy:.1f} %"
+    if point.accuracy == last.accuracy:
+        scored = f"the same {100 * last.accuracy:.1f} %"
+    cut = f"{100 * point.truncated:.0f} %" if point.truncated >= 0.01 else "less than 1 %"
+    name = BENCHMARKS[benchmark].NAME
+    return f"With {point.limit:,} tokens {variant} would have scored {scored} on {name}, with {cut} of the replies cut."

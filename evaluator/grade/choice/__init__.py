@@ -1,0 +1,1 @@
+"""Read the letter that a reply commits to."""

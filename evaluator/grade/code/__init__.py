@@ -1,0 +1,1 @@
+"""Put together the program that a reply amounts to."""

@@ -1,0 +1,197 @@
+"""Answers that were made elsewhere, one JSON object a line: read, and written again with their grades."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from evaluator.benchmarks import humaneval, mmlu_pro
+from evaluator.records import Answer, Failure, Grade, Key, Outcome, Question, Record
+from evaluator.study.study import StudyError
+from servers.spec import Prompt
+
+Benchmark = Literal["mmlu_pro", "humaneval"]
+_NEEDS: dict[Benchmark, str] = {"mmlu_pro": "question_id or n_options", "humaneval": "task_id"}
+_BOM = b"\xef\xbb\xbf"
+_LONGEST_LINE = 64 << 20
+"""In bytes; what is longer is no answer, and would fill the memory."""
+
+
+class Line(Struct, frozen=True):
+    """One answer as it comes in; further keys are left alone."""
+
+    text: str | UnsetType | None = UNSET
+    """Null, or left out beside `reasoning` or `error`: nothing was written."""
+    id: Any = UNSET
+    question_id: Any = None
+    task_id: Any = None
+    n_options: Any = None
+    reasoning: str | None = None
+    finish_reason: Any = None
+    done_reason: Any = None
+    """Ollama's name for it."""
+    stop_reason: Any = None
+    """Anthropic's; vLLM has a token's number here, which says nothing."""
+    error: Any = None
+    """Why there is no text, where the request failed."""
+    format: Any = "chat"
+    """HumanEval: `completion` where the text goes on with the prompt."""
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """What is kept of a line while its answer is graded."""
+
+    id: Any = UNSET
+    question_id: Any = UNSET
+    task_id: Any = UNSET
+    n_options: Any = UNSET
+
+
+class Graded(Identity, frozen=True, kw_only=True):
+    """One answer as it goes out, with the identity that it came in with."""
+
+    outcome: Outcome | None
+    """None where an answer was read and there is nothing to compare it with."""
+    extracted: str | None
+    correct: bool | None
+    """None where nothing was compared, or failed; without a readable answer false, as in strict accuracy."""
+    why: str
+
+
+class BadLineError(Exception):
+    """A line that cannot be used; the message says why."""
+
+
+def lines(file: str) -> Iterator[tuple[int, bytes]]:
+    """Give the lines of a file (`-`: standard input) that are not blank, with their numbers.
+
+    Raises:
+        StudyError: the file cannot be read.
+    """
+    try:
+        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
+            number = 0
+            while line := stream.readline(_LONGEST_LINE + 1):
+                number += 1
+                rest = line
+                while len(rest) > _LONGEST_LINE and not rest.endswith(b"\n"):
+                    rest = stream.readline(_LONGEST_LINE + 1)
+                line = line.removeprefix(_BOM) if number == 1 else line
+                if line.strip():
+                    yield number, line
+    except (OSError, AttributeError, ValueError) as error:  # the last two: standard input, or a path, that is none
+        why = getattr(error, "strerror", None) or ("closed" if file == "-" else error)
+        raise StudyError(f"{named(file)}: cannot be read ({why}): check the path") from None
+
+
+def named(file: str) -> str:
+    """Name a file for people."""
+    return "standard input" if file == "-" else file
+
+
+def read(raw: bytes, benchmark: Benchmark) -> tuple[Line, Question]:
+    """Read a line and find the question that it answers.
+
+    Raises:
+        BadLineError: it is no answer, or not to a question of this benchmark.
+    """
+    if len(raw) > _LONGEST_LINE:
+        raise BadLineError(f"longer than {_LONGEST_LINE >> 20} MB")
+    try:
+        line = msgspec.json.decode(raw, type=Line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        wrong = isinstance(error, msgspec.ValidationError)
+        raise BadLineError(f"{'not an answer' if wrong else 'not JSON'} ({error})") from None
+    if line.text is UNSET and not line.reasoning and not line.error:
+        raise BadLineError("not an answer: it has no text (null, where nothing was written)")
+    return line, _question(line, benchmark)
+
+
+def record(line: Line, question: Question, repeat: int) -> Record:
+    """Make of a line what a run would have recorded."""
+    key = Key(question.benchmark, question.id, repeat)
+    text = line.text or ""
+    if line.error and not text:
+        told = line.error if isinstance(line.error, str) else msgspec.json.encode(line.error).decode()
+        failure = Failure(kind="server_error", message=f"{told:.300}")
+        return Record(key=key, variant="", started="", request={}, failure=failure)
+    ended = next(filter(_is_text, (line.finish_reason, line.done_reason, line.stop_reason)), None)
+    answer = Answer(text=text, reasoning=line.reasoning or "", finish_reason=ended, duration_s=0)
+    return Record(key=key, variant="", started="", request={}, answer=answer)
+
+
+def identity(line: Line) -> Identity:
+    """Give what a line is known by; null is as good as left out, but for `id`."""
+    given = {name: value for name in _NAMES if (value := getattr(line, name)) is not None}
+    return Identity(id=line.id, **given)
+
+
+def graded(known: Identity, question: Question, grade: Grade) -> Graded:
+    """Put a grade beside what its line is known by."""
+    nothing_to_compare = not question.answer and grade.extracted is not None
+    is_graded = question.answer and grade.outcome not in ("failed", "not_scored")
+    return Graded(
+        id=known.id,
+        question_id=known.question_id,
+        task_id=known.task_id,
+        n_options=known.n_options,
+        outcome=None if nothing_to_compare else grade.outcome,
+        extracted=grade.extracted,
+        correct=grade.outcome == "correct" if is_graded else None,
+        why=grade.why,
+    )
+
+
+_NAMES = ("question_id", "task_id", "n_options")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _question(line: Line, benchmark: Benchmark) -> Question:
+    name = "question_id" if benchmark == "mmlu_pro" else "task_id"
+    asked = getattr(line, name)
+    if isinstance(asked, float) and asked.is_integer():  # as tables with gaps in them are written
+        asked = int(asked)
+    if asked is None and benchmark == "mmlu_pro" and line.n_options is not None:
+        if type(line.n_options) is not int or not 3 <= line.n_options <= len(mmlu_pro.LETTERS):
+            raise BadLineError(f"n_options is {_shown(line.n_options)}, and must be a whole number from 3 to 10")
+        return _unknown(line.n_options)
+    if asked is None:
+        given = " and ".join(key for key in _NAMES if getattr(line, key) is not None)
+        raise BadLineError(f"needs {_NEEDS[benchmark]}, has {given or 'none'}")
+    if type(asked) not in (int, str):
+        raise BadLineError(f"{name} is {_shown(asked)}, and must be a number or text")
+    if benchmark == "humaneval" and line.format not in ("chat", "completion"):
+        raise BadLineError(f"format is {_shown(line.format)}, and must be chat or completion")
+    question = _questions(benchmark, line.format if benchmark == "humaneval" else "chat").get(str(asked))
+    if question is None:
+        of_us = {"mmlu_pro": mmlu_pro.NAME, "humaneval": humaneval.NAME}[benchmark]
+        raise BadLineError(f"{of_us} has no question with {name} {_shown(asked)}")
+    if benchmark == "mmlu_pro" and line.n_options not in (None, len(question.letters)):
+        told = f"question {asked} has {len(question.letters)} options, and n_options is {_shown(line.n_options)}"
+        raise BadLineError(f"{told}: leave question_id out if it is another question")
+    return question
+
+
+def _shown(value: object) -> str:
+    return f"{value!r:.80}"
+
+
+@cache
+def _questions(benchmark: Benchmark, form: Literal["chat", "completion"]) -> dict[str, Question]:
+    everything = mmlu_pro.load(shots=0) if benchmark == "mmlu_pro" else humaneval.load(form=form)
+    return {question.id: question for question in everything}
+
+
+@cache
+def _unknown(n_options: int) -> Question:
+    """Stand in for a question that is not one of ours: only its letters are known."""
+    letters = mmlu_pro.LETTERS[:n_options]
+    return Question(benchmark="mmlu_pro", id="", category="", prompt=Prompt(), letters=letters)

@@ -1,0 +1,1 @@
+"""Every server is tried before the first question."""

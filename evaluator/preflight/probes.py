@@ -1,0 +1,271 @@
+"""Canaries: a few small requests by which a server proves, before the first question, what it was asked to be.
+
+Each is put in the server's own dialect, with the key, the format and the switch for thinking that the questions will
+have. What a server says of itself is looked at elsewhere (`facts`); here counts what it does. What is found out is
+judged elsewhere, too (`checks`): this gives numbers.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from evaluator.ask import client
+from evaluator.grade.thinking import PAIRS, split_thinking
+from evaluator.preflight.long_prompts import lengths, tokens_needed
+from evaluator.preflight.prompts import CODEWORDS, COUNTED, OPEN, TEMPLATE_MARKS, TOGETHER
+from evaluator.preflight.trial import GREEDY, ONE, Trial, said
+from evaluator.records import Answer
+from evaluator.store.proofs import IN_A_TRIAL, Proofs, Repeated, Thought, Together
+from evaluator.study.requests import Ask, context_needed
+from evaluator.study.study import Study
+from servers.http import ask, root
+from servers.request import headers
+from servers.runtime.table import request
+from servers.spec import Sampling, Server, ServerError
+from servers.start_errors import cause
+from servers.thinking import token_counts
+
+SECONDS = 300.0
+"""For all canaries of one variant; what is not done by then is left out."""
+_THOUGHT_TOKENS = 768
+_MORE_THOUGHTS = 2
+"""Questions put besides, where the first shows the contrary of what is declared: one may be an odd one."""
+_HOT_TIMES = 4
+_LONGER = 256
+_SHORTEST_COPY = 12
+"""Characters of an answer that is no accident where another prompt gets it."""
+_RECORDED = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens")
+"""Sampling values in llama-server's record, by the names that they have here."""
+
+_ANY_SEED = 2**32 - 1
+"""What llama-server writes where it draws a seed itself."""
+
+Step = Callable[[], Awaitable[dict[str, Any]]]
+"""Tries one thing, and gives fields of `Proofs`."""
+
+
+async def prove(
+    server: Server, study: Study, *, asks: Sequence[Ask], settings: str, seconds: float = SECONDS
+) -> Proofs:
+    """Try a server.
+
+    Args:
+        server: It answers.
+        study: How it will be asked.
+        asks: The study's questions: the first is put, and the longest says how much context is needed.
+        settings: Identifies what the server was asked to be: see `proving.settings_of`.
+        seconds: After so long the rest is left out, and named in `failures`.
+
+    Raises:
+        ServerError: The server is gone, or what is to be its key can be none.
+    """
+    began = time.monotonic()
+    http = client.connect(
+        server.base_url,
+        concurrency=max(study.concurrency, 2),
+        silence=min(study.silence, seconds),
+        headers=headers(server.spec),
+    )
+    async with http:
+        trial = Trial(server, study, http)
+        found: dict[str, Any] = {"needed": context_needed(tuple(asks))}
+        found |= await _tried(trial, _steps(trial, asks), began + seconds)
+    names = list(dict.fromkeys(trial.names))
+    swapped = f"it replied as {names[0]} first, and as {', '.join(names[1:])} later {IN_A_TRIAL}" if names else ""
+    return Proofs(
+        settings=settings,
+        seconds=round(time.monotonic() - began, 2),
+        model=names[0] if names else None,
+        changed=(swapped,) if len(names) > 1 else (),
+        failures=tuple(trial.failures),
+        **found,
+    )
+
+
+def _steps(trial: Trial, asks: Sequence[Ask]) -> Mapping[str, Step]:
+    """List what is tried, the cheap things first; by what it is called where time runs out."""
+    return {
+        "counting the tokens of fixed texts": lambda: _tokens(trial),
+        "the switch for thinking": lambda: _thinking_tokens(trial),
+        "the same prompt twice at temperature 0": lambda: _cold(trial),
+        "the same prompt four times at temperature 1": lambda: _hot(trial),
+        "the same prompt twice with the study's sampling": lambda: _plain(trial),
+        "the server's record of its sampling": lambda: _applied(trial),
+        "prompts one at a time and all at once": lambda: _together(trial),
+        "one question of the study": lambda: _thought(trial, asks),
+        "long prompts": lambda: _lengths(trial, asks),
+    }
+
+
+async def _tried(trial: Trial, steps: Mapping[str, Step], until: float) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    late: list[str] = []
+    for what, step in steps.items():
+        try:
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                found |= await step()
+        except TimeoutError:
+            late.append(what)
+    if late:
+        trial.failures.append(f"Time ran out, so these were left out: {'; '.join(late)}")
+    return found
+
+
+async def _tokens(trial: Trial) -> dict[str, Any]:
+    """Count the tokens of the fixed texts.
+
+    Raises:
+        ServerError: The server answers none of them.
+    """
+    asked = [(text, ONE) for text in COUNTED.values()]
+    answers = await trial.ask_all(asked, "Counting the tokens of a fixed text")
+    if not any(answers):
+        why = trial.failures[0]
+        raise ServerError(". ".join(part for part in (f"The server does not answer. {why}", cause(why)) if part))
+    counts = {name: answer.prompt_tokens for name, answer in zip(COUNTED, answers, strict=True) if answer}
+    told = {name: count for name, count in counts.items() if count}
+    return {"tokens": told if len(set(told.values())) > 1 else {}}  # one number for all of them is no count
+
+
+async def _thinking_tokens(trial: Trial) -> dict[str, Any]:
+    return {"thinking_tokens": await token_counts(trial.server)} if trial.chat else {}
+
+
+async def _cold(trial: Trial) -> dict[str, Any]:
+    """Ask greedily twice; a first time goes before, so that both find the prompt in the server's cache, or neither."""
+    await trial.ask(OPEN, ONE, "The first prompt at temperature 0")
+    answers = [await trial.ask(OPEN, GREEDY, "The same prompt twice at temperature 0") for _ in range(2)]
+    return {"cold": _repeated(0.0, answers)}
+
+
+async def _hot(trial: Trial) -> dict[str, Any]:
+    seed = trial.study.sampling.seed
+    hot = replace(GREEDY, temperature=1.0)
+    seeded = [hot if seed is None else replace(hot, seed=(seed + i) % 2**31) for i in range(_HOT_TIMES)]
+    what = "The same prompt four times at temperature 1"
+    found = _repeated(1.0, await trial.ask_all([(OPEN, one) for one in seeded], what))
+    if found and found.different == 1:  # thoughts often begin with the same formula
+        longer = [replace(one, max_tokens=_LONGER) for one in seeded[:2]]
+        found = _repeated(1.0, await trial.ask_all([(OPEN, one) for one in longer], what)) or found
+    return {"hot": found}
+
+
+async def _plain(trial: Trial) -> dict[str, Any]:
+    few = _at_most(trial.study.sampling, GREEDY.max_tokens)
+    await trial.ask(OPEN, replace(few, max_tokens=1), "The first prompt with the study's sampling")
+    answers = [await trial.ask(OPEN, few, "The same prompt twice with the study's sampling") for _ in range(2)]
+    return {"plain": _repeated(few.temperature, answers)}
+
+
+def _repeated(temperature: float | None, answers: Sequence[Answer | None]) -> Repeated | None:
+    """Count the different answers; None where there are fewer than two to compare, or all of them are empty."""
+    came = [said(answer) for answer in answers if answer]
+    if len(came) < 2 or not any(came):
+        return None
+    return Repeated(temperature=temperature, times=len(came), different=len(set(came)))
+
+
+async def _applied(trial: Trial) -> dict[str, Any]:
+    """Read llama-server's record of a request with the study's sampling, which is broken off as soon as it runs."""
+    server = trial.server
+    if server.spec.runtime != "llama_server":
+        return {}
+    begun = asyncio.Event()
+    asked = trial.worded(OPEN, trial.study.sampling, stream=True)
+    running = asyncio.create_task(trial.put(asked, on_token=begun.set))
+    waiting = asyncio.create_task(begun.wait())
+    try:
+        await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+        slots = await ask(f"{root(server.base_url)}/slots?model={server.model}", headers=headers(server.spec))
+        if running.done():
+            running.result()
+    finally:
+        running.cancel()
+        waiting.cancel()
+        await asyncio.gather(running, waiting, return_exceptions=True)
+    listed = [slot for slot in slots.body or () if isinstance(slot, dict)] if isinstance(slots.body, list) else []
+    return {"applied": _recorded(listed)}
+
+
+def _recorded(slots: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Take the values of the latest task."""
+    used = [slot for slot in slots if isinstance(slot.get("params"), dict) and isinstance(slot.get("id_task"), int)]
+    params = max(used, key=lambda slot: int(slot["id_task"]))["params"] if used else {}
+    named = {"max_tokens": params.get("n_predict"), **params}
+    if named.get("seed") == _ANY_SEED:
+        del named["seed"]
+    # It keeps single precision: 0.7 would come back as 0.699999988.
+    return {
+        name: round(float(value), 6)
+        for name in _RECORDED
+        if isinstance(value := named.get(name), int | float) and not isinstance(value, bool)
+    }
+
+
+async def _together(trial: Trial) -> dict[str, Any]:
+    if trial.study.concurrency == 1:
+        return {}
+    what = "Prompts one at a time and all at once"
+    alone = [await trial.ask(text, GREEDY, what) for text in TOGETHER]
+    at_once = await trial.ask_all([(text, GREEDY) for text in TOGETHER], what)
+    pairs = [(i, said(a), said(b)) for i, (a, b) in enumerate(zip(alone, at_once, strict=True)) if a and b]
+    if not pairs:
+        return {}
+    own = [said(answer) if answer else "" for answer in alone]
+    changed = [(i, after) for i, before, after in pairs if before != after]
+    answered = [bool(answer and split_thinking(answer.text, answer.reasoning).answer.strip()) for answer in at_once]
+    mixed = sum(_is_anothers(i, after, own, copies=answered[i]) for i, after in changed)
+    return {"together": Together(prompts=len(pairs), changed=len(changed), mixed=mixed)}
+
+
+def _is_anothers(i: int, after: str, own: Sequence[str], *, copies: bool) -> bool:
+    """Whether an answer belongs to another prompt: it is that one's alone, or holds a word that only that one has.
+
+    The first tokens of thoughts are often a formula, so equal ones are no copies.
+    """
+    others = [word for j, word in enumerate(CODEWORDS) if j != i]
+    if any(word in after.lower() and word not in own[i].lower() for word in others):
+        return True
+    return copies and len(after) >= _SHORTEST_COPY and own.count(after) == 1
+
+
+async def _thought(trial: Trial, asks: Sequence[Ask]) -> dict[str, Any]:
+    """Put a question as it will be put, but for its limit; two more where it shows the contrary of what is declared."""
+    first = await _one_thought(trial, asks[0])
+    declared = trial.server.spec.thinking
+    if first is None or declared is None or first.reasoned == declared:
+        return {"thought": first}
+    more = [await _one_thought(trial, one) for one in asks[1 : 1 + _MORE_THOUGHTS]]
+    others = [thought for thought in more if thought is not None and thought.reasoned == declared]
+    return {"thought": others[0] if len(others) == _MORE_THOUGHTS else first}
+
+
+async def _one_thought(trial: Trial, asked: Ask) -> Thought | None:
+    sampling = _at_most(asked.sampling, _THOUGHT_TOKENS)
+    outcome = await trial.put(request(trial.server, asked.question.prompt, sampling, stream=False))
+    if not isinstance(outcome, Answer):
+        trial.fail("One question of the study", outcome)
+        return None
+    apart = split_thinking(outcome.text, outcome.reasoning)
+    marks = [*(tag for pair in PAIRS.items() for tag in pair), *TEMPLATE_MARKS]
+    lower = outcome.text.lower()
+    return Thought(
+        reasoned=bool(apart.reasoning.strip()) or apart.unclosed,
+        separated=bool(outcome.reasoning.strip()),
+        tags=tuple(mark for mark in dict.fromkeys(marks) if mark in lower),
+        finish_reason=outcome.finish_reason,
+        completion_tokens=outcome.completion_tokens,
+    )
+
+
+async def _lengths(trial: Trial, asks: Sequence[Ask]) -> dict[str, Any]:
+    needed = await tokens_needed(trial, asks)
+    found, needle = await lengths(trial, needed)
+    return {"needed": needed, "lengths": found, "needle": needle}
+
+
+def _at_most(sampling: Sampling, tokens: int) -> Sampling:
+    return replace(sampling, max_tokens=min(tokens, sampling.max_tokens))

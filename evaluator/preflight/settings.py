@@ -1,0 +1,28 @@
+"""What the servers of a run proved: kept beside the records, and proved anew when what matters has changed."""
+
+import hashlib
+
+import msgspec
+
+from evaluator.study.study import Study, Variant
+
+_CANARIES = 1
+"""Of the canaries: proofs by others are made again."""
+
+
+def settings_of(study: Study, variant: Variant, needed: int) -> str:
+    """Identify what a variant's server was asked to be, and how it is asked: the beginning of a sha256.
+
+    Args:
+        study: It says how is asked.
+        variant: One of the study's.
+        needed: Tokens of context that the study needs.
+    """
+    told = msgspec.to_builtins(variant)
+    server = {key: value for key, value in told.items() if key not in ("name", "api_key_env")}
+    asked = {
+        name: {key: msgspec.to_builtins(settings).get(key) for key in ("format", "shots")}
+        for name, settings in study.benchmarks.chosen().items()
+    }
+    matters = [_CANARIES, server, asked, msgspec.to_builtins(study.sampling), study.concurrency, needed]
+    return hashlib.sha256(msgspec.json.encode(matters, order="sorted")).hexdigest()[:16]

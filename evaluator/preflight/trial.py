@@ -1,0 +1,100 @@
+"""One server, being tried: small requests in its own words, what they cost, and how they fail."""
+
+import asyncio
+from collections.abc import Iterable
+
+import httpx2
+
+from evaluator.ask import client
+from evaluator.records import Answer, Failure
+from evaluator.study.study import Study
+from evaluator.text import plain
+from servers import process
+from servers.launch import alive
+from servers.runtime.table import request
+from servers.spec import Prompt, Request, Sampling, Server, ServerError
+
+GREEDY = Sampling(temperature=0.0, max_tokens=24)
+ONE = Sampling(temperature=0.0, max_tokens=1)
+_PAUSE_S = 0.5
+_SHOWN = 300
+"""Characters of what a server says when it refuses."""
+
+
+class Trial:
+    """A server, the study's way of asking it, and what has gone wrong so far."""
+
+    def __init__(self, server: Server, study: Study, http: httpx2.AsyncClient) -> None:
+        self.server, self.study, self._http = server, study, http
+        settings = study.benchmarks.chosen().values()
+        self.chat = any(benchmark.format == "chat" for benchmark in settings)
+        """Whether the study asks chats; where it asks both, chats are tried."""
+        self.names: list[str] = []
+        """Under which the server replied, in order."""
+        self.failures: list[str] = []
+
+    def worded(self, text: str, sampling: Sampling, *, stream: bool = False) -> Request:
+        """Put a text as the study puts its questions."""
+        prompt = Prompt(messages=({"role": "user", "content": text},)) if self.chat else Prompt(text=text)
+        return request(self.server, prompt, sampling, stream=stream)
+
+    async def put(self, asked: Request, on_token: client.Hear = lambda: None) -> Answer | Failure:
+        """Send one request; once more where the connection broke, as it may between a router and its models.
+
+        Raises:
+            ServerError: The server is gone.
+        """
+        outcome = await client.ask_once(self._http, asked.url, asked.body, on_token)
+        if isinstance(outcome, Failure) and outcome.kind in ("dropped", "overloaded"):
+            await asyncio.sleep(_PAUSE_S)
+            outcome = await client.ask_once(self._http, asked.url, asked.body, on_token)
+        if isinstance(outcome, Answer):
+            if outcome.model:
+                self.names.append(outcome.model)
+        elif not alive(self.server):
+            server = self.server
+            left = process.epitaph(server.pid or 0, server.log, server.log_start) if server.log else ""
+            raise ServerError(f"The server died while it was checked{left}")
+        elif outcome.kind == "unreachable":
+            raise ServerError(f"The server at {self.server.base_url} stopped answering while it was checked.")
+        return outcome
+
+    async def ask(self, text: str, sampling: Sampling, what: str) -> Answer | None:
+        """Ask one thing; None where no answer came, which is noted in words: `what` could not be done."""
+        outcome = await self.put(self.worded(text, sampling))
+        if isinstance(outcome, Answer):
+            return outcome
+        self.fail(what, outcome)
+        return None
+
+    async def ask_all(self, asked: Iterable[tuple[str, Sampling]], what: str) -> list[Answer | None]:
+        """Ask several things, as many at once as the study does; answers come in the order of the questions."""
+        places = asyncio.Semaphore(self.study.concurrency)
+
+        async def one(text: str, sampling: Sampling) -> Answer | None:
+            async with places:
+                return await self.ask(text, sampling, what)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(text, sampling)) for text, sampling in asked]
+        except* ServerError as errors:
+            raise errors.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    def fail(self, what: str, failure: Failure) -> None:
+        """Note what could not be done, once."""
+        told = f"{what} could not be done: {worded(failure)}"
+        if told not in self.failures:
+            self.failures.append(told)
+
+
+def worded(failure: Failure) -> str:
+    """Give what a server said, harmless, in one line and not too long."""
+    line = " ".join(plain(failure.message).split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]} …"
+
+
+def said(answer: Answer) -> str:
+    """Give all that came, thoughts included: of a thinking model the first tokens are thoughts."""
+    return f"{answer.reasoning}\n{answer.text}".strip()

@@ -1,0 +1,1 @@
+"""A report on bare counts in each of its forms."""

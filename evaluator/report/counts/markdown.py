@@ -1,0 +1,88 @@
+"""A report on bare counts as Markdown, ready to be pasted into a post."""
+
+import re
+from collections.abc import Iterator
+
+from evaluator.counts.report import CountsReport
+from evaluator.counts.sentences import name
+from evaluator.decide import wording
+from evaluator.report.counts import rows
+from evaluator.text import plain
+
+
+def markdown(report: CountsReport) -> str:
+    """Write a report as Markdown."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: CountsReport) -> Iterator[str]:
+    yield from (f"# {_safe(report.study)}: what these counts show", "")
+    if report.note:
+        yield from (f"> {_safe(report.note)}", "")
+    yield from (f"- {_safe(remark)}" for remark in report.remarks)
+    if report.implausible:
+        yield from ("", "## Read this before you believe a number", "")
+        yield from (f"- **warn** {_safe(found.sentence)}" for found in report.implausible)
+    yield from ("", "## Comparison by comparison", "")
+    yield from (f"- {_safe(sentence)}" for sentence in report.sentences)
+    for benchmark in rows.benchmarks(report):
+        yield from ("", f"## {_safe(name(benchmark))}", "", f"{rows.about(benchmark, report).capitalize()}.", "")
+        yield from _scores(report, benchmark)
+        yield ""
+        yield from _comparisons(report, benchmark)
+        yield from _pairings(report, benchmark)
+        for found in report.omnibus:
+            if found.benchmark == benchmark:
+                yield from ("", _safe(rows.any_difference(found)))
+    yield from ("", "## How it was done")
+    for part in report.method:
+        yield from ("", _safe(part))
+    yield from ("", f"whichquant {report.whichquant}, report written {report.written}")
+
+
+def _scores(report: CountsReport, benchmark: str) -> Iterator[str]:
+    yield from _head("variant", "correct", "accuracy", f"{100 * (1 - report.alpha):.4g} % interval")
+    for score in rows.scores(report, benchmark):
+        cells = f"{score.correct}/{score.total}", wording.percent(score.accuracy), wording.interval(score.interval)
+        yield _row(_safe(score.variant), *cells)
+
+
+def _comparisons(report: CountsReport, benchmark: str) -> Iterator[str]:
+    """Give two tables: differences with verdicts, and the tests, each p value with the corrected one."""
+    yield from _head("compared", "difference", "Miettinen-Nurminen", "Newcombe", "verdict")
+    for c, _ in rows.comparisons(report, benchmark):
+        spans = rows.span(c.interval), rows.span(c.newcombe)
+        yield _row(_safe(rows.pair(c)), f"{wording.points(c.difference)} points", *spans, f"**{c.verdict}**")
+    yield ""
+    yield from _head("p, and p corrected by Holm", *rows.TESTS.values())
+    for c, _ in rows.comparisons(report, benchmark):
+        cells = []
+        for test in (c.tests[key] for key in rows.TESTS):
+            value = f"{rows.statistic(test)}: " if test.statistic is not None else ""
+            cells.append(_safe(f"{value}{rows.p(test.p)}, {rows.p(test.p_holm)}"))
+        yield _row(_safe(rows.pair(c)), *cells)
+
+
+def _pairings(report: CountsReport, benchmark: str) -> Iterator[str]:
+    known = [(c, c.paired, pairing) for c, pairing in rows.comparisons(report, benchmark) if c.paired]
+    if not known:
+        return
+    yield from ("", "What paired answers could have shown, over every table with these counts:", "")
+    yield from _head("compared", *rows.PAIRED)
+    for c, paired, _ in known:
+        yield _row(_safe(rows.pair(c)), *map(_safe, rows.paired(paired)))
+    yield ""
+    yield from (f"- {_safe(rows.pair(c))}: {_safe(pairing)}" for c, _, pairing in known)
+
+
+def _head(*cells: str) -> tuple[str, str]:
+    return _row(*cells), "|" + "---|" * len(cells)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _safe(text: str) -> str:
+    """Keep text from a file from becoming markup, a new line or a new cell."""
+    return re.sub(r"([\\`*_\[\]<>&|#~])", r"\\\1", " ".join(plain(text).split()))

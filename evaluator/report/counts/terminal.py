@@ -1,0 +1,89 @@
+"""A report on bare counts as the terminal shows it."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console, ConsoleRenderable
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.counts.report import CountsReport
+from evaluator.counts.sentences import name
+from evaluator.decide import wording
+from evaluator.report import phrases
+from evaluator.report.counts import rows
+from evaluator.text import plain
+
+
+def show(report: CountsReport, console: Console) -> None:
+    """Print tables, verdicts and what they rest on."""
+    for renderable in _parts(report):
+        console.print(renderable)
+
+
+def _parts(report: CountsReport) -> Iterator[ConsoleRenderable]:
+    for benchmark in rows.benchmarks(report):
+        yield Text(_line(f"{name(benchmark)}: {rows.about(benchmark, report)}"), style="italic")
+        yield _scores(report, benchmark)
+        yield _tests(report, benchmark)
+    told = "p values: above as they are, below corrected by Holm. Intervals: above Miettinen-Nurminen, below Newcombe."
+    yield Text(f"{told}\n")
+    yield from (Text(_line(rows.any_difference(found))) for found in report.omnibus)
+    if report.implausible:
+        yield Text("\nRead this before you believe a number", style="bold")
+    yield from (Text.assemble(("warn ", "yellow"), _line(found.sentence)) for found in report.implausible)
+    yield Text("\nWhat the counts show", style="bold")
+    if report.note:
+        yield Text(_line(report.note), style="italic")
+    for comparison, sentence, pairing in zip(report.comparisons, report.sentences, report.pairings, strict=True):
+        line = Text(_line(f"{sentence} {pairing}"))
+        line.highlight_words([comparison.verdict], style=f"bold {phrases.colour(comparison.verdict)}")
+        yield Padding(Text.assemble(("• ", phrases.colour(comparison.verdict)), line), (0, 0, 0, 2))
+    yield Text("\nAll together", style="bold")
+    yield from (Padding(Text.assemble("• ", _line(remark)), (0, 0, 0, 2)) for remark in report.remarks)
+    yield from (Text("\n" + _line(part)) for part in report.method)
+
+
+def _scores(report: CountsReport, benchmark: str) -> Table:
+    table = _table()
+    table.add_column("variant", overflow="fold")
+    for heading in ("correct", "%", f"{100 * (1 - report.alpha):.4g} %"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for score in rows.scores(report, benchmark):
+        table.add_row(
+            Text(_line(score.variant)),
+            f"{score.correct}/{score.total}",
+            wording.percent(score.accuracy).removesuffix(" %"),
+            wording.interval(score.interval).removesuffix(" %"),
+        )
+    return table
+
+
+def _tests(report: CountsReport, benchmark: str) -> Table:
+    """Draw the comparisons, narrow enough for 80 columns: below each p value stands the corrected one."""
+    table = _table()
+    table.add_column("compared", overflow="fold")
+    table.add_column("differs", justify="right", no_wrap=True)
+    table.add_column(f"{100 * (1 - report.alpha):.4g} %", justify="right", no_wrap=True)
+    for heading in ("z, χ²", "Yates", "Fisher", "Boschloo"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", min_width=10, overflow="fold")
+    for c, _ in rows.comparisons(report, benchmark):
+        tests = [c.tests[test] for test in ("chi_squared", "yates", "fisher", "boschloo")]
+        table.add_row(
+            Text(f"{_line(c.variant)}\nv {_line(c.baseline)}"),
+            wording.points(c.difference),
+            f"{rows.span(c.interval)}\n{rows.span(c.newcombe)}".replace(" to ", wording.DASH),
+            *(f"{rows.p(test.p)}\n{rows.p(test.p_holm)}" for test in tests),
+            Text(c.verdict, style=phrases.colour(c.verdict)),
+        )
+    return table
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def _line(text: str) -> str:
+    return " ".join(plain(text).split())

@@ -1,0 +1,167 @@
+"""How numbers are written, the same in every report."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.decide.score import UNANSWERED, Score
+from evaluator.decide.sentences import interval_of
+from evaluator.decide.wording import DASH, interval, name, percent
+from evaluator.stats.proportions import Interval
+from evaluator.stats.strata import Estimate
+
+if TYPE_CHECKING:  # they bring the servers with them, of which `whichquant grade` needs nothing
+    from evaluator.analyse.report import Report
+    from evaluator.checks.rule import Check
+    from evaluator.decide.comparison import Comparison
+    from evaluator.study.study import Study, Variant
+
+_COLOURS = {"worse": "red", "better": "green", "equivalent": "cyan", "cannot": "yellow", "not": "magenta"}
+
+
+def unanswered(score: Score) -> str:
+    """Write the replies without an answer by kind, with intervals: `3 truncated (1.0 to 8.5 %), 1 unparsed (...)`."""
+    return ", ".join(_rate(score, kind, kind) for kind in UNANSWERED if score.outcomes.get(kind)) or "0"
+
+
+def no_reply(score: Score) -> str:
+    """Write how many requests failed, with their interval, and how many were never sent."""
+    failed = score.outcomes.get("failed", 0)
+    unsent = score.no_reply - failed
+    parts = [_rate(score, "failed", "failed") if failed else "", f"{unsent} not sent" if unsent else ""]
+    return ", ".join(filter(None, parts)) or "0"
+
+
+def _rate(score: Score, kind: str, what: str) -> str:
+    return f"{score.rates[kind].count} {what} ({interval(score.rates[kind].interval)})"
+
+
+def bounds(score: Score) -> str:
+    """Write the accuracy with every unanswered question wrong, and with all of them right."""
+    return DASH if score.bounds is None else interval(Interval(*score.bounds, 1.0))
+
+
+def size(report: "Report", variant: str) -> str:
+    """Write the size of a variant's model file."""
+    facts = report.facts.get(variant)
+    if facts is None or facts.model_bytes is None:
+        return DASH
+    return f"{facts.model_bytes / 1e9:.2f} GB" if facts.model_bytes >= 1e8 else f"{facts.model_bytes / 1e6:.1f} MB"
+
+
+def setting(variant: "Variant") -> str:
+    """Say in one line how a variant is served."""
+    parts: list[str] = [variant.runtime or "running already"]
+    if variant.base_url:
+        parts.append(f"at {variant.base_url}")
+    if variant.kv_cache:
+        parts.append(f"KV cache {variant.kv_cache}")
+    if variant.thinking is not None:
+        parts.append(f"thinking {'on' if variant.thinking else 'off'}")
+    return ", ".join(parts)
+
+
+def rows(report: "Report", benchmark: str) -> list[Score]:
+    """Give a benchmark's scores, the baseline first."""
+    baseline = report.plan.study.baseline
+    return sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != baseline)
+
+
+def about(check: "Check") -> str:
+    """Say what a check speaks of, as `q4_0, MMLU-Pro: `; empty when it is the whole run."""
+    parts = [part for part in (check.variant, check.benchmark and name(check.benchmark)) if part]
+    return ", ".join(parts) + ": " if parts else ""
+
+
+def advice(check: "Check") -> str:
+    """Say what to do about what a check found, to be put behind its message; empty where there is nothing."""
+    return f". {check.advice}" if check.advice else ""
+
+
+def alone(report: "Report") -> bool:
+    """Say whether there is one variant only, so that nothing is compared."""
+    return len(report.plan.study.variants) == 1
+
+
+def title(report: "Report") -> str:
+    """Head a report."""
+    end = "how well this build answers" if alone(report) else "which of these builds to run"
+    return f"{report.plan.study.study}: {end}"
+
+
+def found_alone(report: "Report") -> tuple[str, ...]:
+    """Say what was found of the only variant, benchmark by benchmark."""
+    return tuple(_found_alone(score) for score in report.scores) if alone(report) else ()
+
+
+def _found_alone(score: Score) -> str:
+    if score.accuracy is None:
+        return f"{score.variant} was not scored on {name(score.benchmark)}."
+    within = f" (95 % interval {interval(score.interval)})" if score.interval else ""
+    questions = f"{score.questions:,} question{'' if score.questions == 1 else 's'}"
+    return f"{score.variant} solved {percent(score.accuracy)} of {questions} of {name(score.benchmark)}{within}."
+
+
+def said(comparison: "Comparison") -> Interval | None:
+    """Give the interval of the difference that the verdict's sentence names: for an equivalence that of its tests."""
+    return interval_of(comparison)
+
+
+def stratified(scores: Sequence[Score]) -> str:
+    """Give the accuracies on one benchmark with its categories weighted; empty where it has none."""
+    found = [(score, score.stratified) for score in scores if score.stratified]
+    if not found:
+        return ""
+    where, total = name(found[0][0].benchmark), BENCHMARKS[found[0][0].benchmark].TOTAL
+    told = [f"{score.variant} {_weighted(score, estimate, total)}" for score, estimate in found]
+    return (
+        f"Accuracy with categories weighted as in all of {where} (95 % interval; for just its {total:,} questions):"
+        f" {', '.join(told)}."
+    )
+
+
+def _weighted(score: Score, found: Estimate, total: int) -> str:
+    # Where every question was asked it has no width: what is left then is how answers vary from run to run.
+    finite = DASH if score.questions == total else interval(found.interval_finite)
+    part = "" if found.covered == 1 else f", of categories that hold {percent(found.covered)} of them"
+    return f"{percent(found.value)} ({interval(found.interval)}; {finite}{part})"
+
+
+def against(report: "Report", benchmark: str) -> "dict[str, Comparison]":
+    """Give the comparisons of one benchmark by variant."""
+    return {c.variant: c for c in report.comparisons if c.benchmark == benchmark}
+
+
+def asked(report: "Report", benchmark: str) -> str:
+    """Say in one line how a benchmark was put: `100 questions, 5-shot, chat`."""
+    settings, total = report.plan.study.benchmarks.chosen()[benchmark], BENCHMARKS[benchmark].TOTAL
+    planned = total if settings.questions == "all" else min(settings.questions, total)
+    early = any(s.benchmark == benchmark and s.planned < planned * settings.repeats for s in report.scores)
+    parts = [f"{'up to ' if early else ''}{planned:,} of {total:,} questions"]
+    if settings.repeats > 1:
+        parts.append(f"{settings.repeats} answers each")
+    shots = getattr(settings, "shots", None)
+    if shots is not None:
+        parts.append(f"{shots}-shot")
+    parts.append(settings.format)
+    if not alone(report):
+        parts.append(f"margin {settings.margin:g} point{'' if settings.margin == 1 else 's'}")
+    return ", ".join(parts)
+
+
+def pass_at_k(score: Score) -> str:
+    """Write `pass@1 52.0 %, pass@5 71.3 %`."""
+    return ", ".join(f"pass@{k} {percent(p)}" for k, p in score.pass_at_k.items())
+
+
+def sampling(study: "Study") -> str:
+    """Write the sampling values that the study sets."""
+    told = msgspec.to_builtins(study.sampling)
+    return ", ".join(f"{key} {value}" for key, value in told.items() if value is not None)
+
+
+def colour(verdict: str) -> str:
+    """Give the terminal's colour of a verdict."""
+    return next((colour for word, colour in _COLOURS.items() if word in verdict.split()), "white")

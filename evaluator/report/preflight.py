@@ -1,0 +1,107 @@
+"""How a check is shown: a table of what was proved, then what was found, with its evidence and advice."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich import box
+from rich.console import Console, ConsoleRenderable
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.checks.rule import Check, Severity
+from evaluator.preflight.long_prompts import CAP, SPARE
+from evaluator.preflight.preflight import Tried
+from evaluator.report.phrases import about
+from evaluator.store.proofs import Proofs
+from evaluator.study.study import Study, Variant
+from evaluator.text import plain
+from servers.spec import ServerFacts
+
+ASPECTS: Mapping[str, tuple[str, ...]] = {
+    "thinking": ("thinking_off", "thinking_on", "thinking_differs", "thinking_switch", "unseparated"),
+    "context": ("context", "cut_prompts", "context_shift"),
+    "sampling": ("sampling_ignored", "sampling_record", "sampling_default", "greedy_differs", "unsent", "seed_serial"),
+    "template": ("template", "template_tokens", "tokenizer", "markup"),
+    "model": ("model_changed", "changed", "same_model", "same_weights", "model_name"),
+    "at once": ("mixed", "batch_noise"),
+    "KV": ("kv_cache", "kv_unproved", "kv_unknown"),
+}
+"""What is proved, and the codes of the findings that speak against it; any other finding is listed only."""
+_STYLES = {"block": "bold red", "warn": "yellow", "proved": "green", "unknown": "dim"}
+_NEARLY = 0.9
+"""Of the tokens that are needed: a long prompt is made of whole parts."""
+
+
+def show(study: Study, tried: Tried, found: Sequence[Check], console: Console) -> None:
+    """Print the table, the findings, and what could not be tried."""
+    console.print(_table(study, tried, found))
+    for renderable in findings(found):
+        console.print(renderable)
+    for name, why in tried.problems.items():
+        told = Text.assemble((f"{name} could not be checked: ", "bold red"), plain(why))
+        console.print(told, soft_wrap=True)
+    if not tried.problems and not any(check.severity != "note" for check in found):
+        console.print(Text("Nothing was found that speaks against this comparison.", style="green"))
+
+
+def findings(found: Iterable[Check]) -> Iterator[ConsoleRenderable]:
+    """Give each finding: its code, what was found, and what to do about it; the gravest first."""
+    order: tuple[Severity, ...] = ("block", "warn", "note")
+    for check in sorted(found, key=lambda check: order.index(check.severity)):
+        style = _STYLES.get(check.severity, "dim")
+        head = (f"{check.severity} {check.code} ", style)
+        yield Text.assemble(head, plain(about(check)), " ".join(plain(check.message).split()))
+        if check.advice and check.severity != "note":
+            yield Padding(Text(check.advice, style="italic"), (0, 0, 0, 2))
+
+
+def aspects(study: Study, variant: Variant, tried: Tried, found: Iterable[Check]) -> dict[str, str]:
+    """Say of each aspect of a variant: proved, said, unknown, or how severe the finding is that speaks against it."""
+    mine = [check for check in found if check.variant in {variant.name, None} and check.severity != "note"]
+    facts, proofs = tried.facts.get(variant.name), tried.proofs.get(variant.name)
+    if facts is None or proofs is None:
+        return dict.fromkeys(ASPECTS, "unknown")
+    states = {
+        "thinking": _thinking(variant, proofs),
+        "context": _context(facts, proofs),
+        "sampling": _state(proved=bool(proofs.applied) or (proofs.cold is not None and proofs.hot is not None)),
+        "template": _state(proved=bool(proofs.tokens), said=facts.chat_template_sha256 is not None),
+        "model": _state(proved=facts.model_sha256 is not None, said=(proofs.model or facts.model_id) is not None),
+        "at once": _state(proved=proofs.together is not None or study.concurrency == 1),
+        "KV": _state(said=facts.kv_cache is not None),
+    }
+    for aspect, codes in ASPECTS.items():
+        against = {check.severity for check in mine if check.code in codes}
+        if against:
+            states[aspect] = "block" if "block" in against else "warn"
+    return states
+
+
+def _thinking(variant: Variant, proofs: Proofs) -> str:
+    if proofs.thought is None:
+        return "unknown"
+    return _state(proved=variant.thinking is proofs.thought.reasoned, said=True)
+
+
+def _context(facts: ServerFacts, proofs: Proofs) -> str:
+    longest = max((length.prompt_tokens or 0 for length in proofs.lengths), default=0)
+    return _state(proved=longest >= _NEARLY * (min(proofs.needed, CAP) - SPARE), said=facts.context is not None)
+
+
+def _state(*, proved: bool = False, said: bool = False) -> str:
+    return "proved" if proved else "said" if said else "unknown"
+
+
+def _table(study: Study, tried: Tried, found: Sequence[Check]) -> Table:
+    """Draw a row for each variant, narrow enough for 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("variant", overflow="fold")
+    for aspect in ASPECTS:
+        table.add_column(aspect, no_wrap=True)
+    table.add_column("s", justify="right", no_wrap=True)
+    for variant in study.variants:
+        states = aspects(study, variant, tried, found).values()
+        proofs = tried.proofs.get(variant.name)
+        cells = [Text(state, style=_STYLES.get(state, "")) for state in states]
+        table.add_row(Text(variant.name), *cells, f"{proofs.seconds:.0f}" if proofs else "")
+    return table

@@ -1,0 +1,132 @@
+"""The live display of a run, fed by records; the run does not know that it exists."""
+
+import datetime as dt
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.decide import wording
+from evaluator.decide.score import NO_GRADE
+from evaluator.records import Grade, Key, Outcome, Record
+from evaluator.stats.proportions import wilson
+from evaluator.text import plain
+
+_LINE_EVERY_S = 15.0
+
+
+class Progress:
+    """Counts what has been graded, and shows it: a table that moves on a terminal, a line now and then elsewhere."""
+
+    def __init__(
+        self,
+        planned: Mapping[str, Sequence[Key]],
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin; `planned` holds what each variant is to be asked, finished questions included."""
+        self._planned = {name: Counter(key.benchmark for key in keys) for name, keys in planned.items()}
+        self._console, self._clock = console, clock
+        self._status = dict.fromkeys(planned, "waiting")
+        self._correct: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._graded: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._scored: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._outcomes: defaultdict[str, dict[Key, Outcome]] = defaultdict(dict)
+        self._failed: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter()
+        self._opened = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+        self._begun: dict[str, float] = {}
+        self._fresh: Counter[str] = Counter()
+        self._line_at = clock()
+        self._live = Live(get_renderable=self.table, console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def says(self, variant: str, text: str) -> None:
+        """Show what happens to a variant's server."""
+        self._status[variant] = plain(text)
+        if not self._console.is_terminal:
+            self._console.print(Text(f"{variant}: {plain(text)}"), soft_wrap=True)
+
+    def graded(self, record: Record, grade: Grade) -> None:
+        """Count one record; of a question that was put again the last one."""
+        name, benchmark = record.variant, record.key.benchmark
+        before = self._outcomes[name].get(record.key)
+        self._outcomes[name][record.key] = grade.outcome
+        self._graded[name][benchmark] += before is None
+        self._scored[name][benchmark] += (grade.outcome not in NO_GRADE) - (
+            before is not None and before not in NO_GRADE
+        )
+        self._correct[name][benchmark] += (grade.outcome == "correct") - (before == "correct")
+        self._failed[name] += (grade.outcome == "failed") - (before == "failed")
+        if record.started >= self._opened:  # records of an earlier run say nothing of today's speed
+            self._begun.setdefault(name, self._clock() - (record.answer.duration_s if record.answer else 0.0))
+            self._fresh[name] += 1
+            self._tokens[name] += (record.answer.completion_tokens or 0) if record.answer else 0
+        self._print_now_and_then(name)
+
+    def table(self) -> Table:
+        """Draw one row for each variant."""
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("variant")
+        table.add_column("asked", justify="right")
+        for benchmark in {b: None for planned in self._planned.values() for b in planned}:
+            table.add_column(wording.name(benchmark), no_wrap=True)
+        for heading in ("tokens/s", "failures", "time left"):
+            table.add_column(heading, justify="right")
+        table.add_column("server", style="dim", no_wrap=True, overflow="ellipsis", max_width=40)
+        for name in self._planned:
+            table.add_row(Text(name), *self._cells(name), Text(self._status[name]))
+        return table
+
+    def _cells(self, name: str) -> list[str]:
+        planned, graded = self._planned[name], self._graded[name]
+        rate, left = self._pace(name)
+        return [
+            f"{graded.total()}/{planned.total()}",
+            *(self._so_far(name, benchmark) for benchmark in planned),
+            wording.number(rate),
+            str(self._failed[name]),
+            left,
+        ]
+
+    def _so_far(self, name: str, benchmark: str) -> str:
+        k, n = self._correct[name][benchmark], self._scored[name][benchmark]
+        if not n:
+            return f"0 of {self._graded[name][benchmark]} scored" if self._graded[name][benchmark] else ""
+        return f"{k}/{n} ({wording.interval(wilson(k, n)).replace(' to ', wording.DASH)})"
+
+    def _pace(self, name: str) -> tuple[float | None, str]:
+        """Give completion tokens a second in this run, and the time left as `m:ss`."""
+        left = self._planned[name].total() - self._graded[name].total()
+        elapsed = self._clock() - self._begun[name] if name in self._begun else 0.0
+        rate = self._tokens[name] / elapsed if elapsed > 0 and self._tokens[name] else None
+        if left <= 0:
+            return rate, "done"
+        if elapsed <= 0:
+            return rate, ""
+        minutes, seconds = divmod(round(elapsed / self._fresh[name] * left), 60)
+        return rate, f"{minutes}:{seconds:02}"
+
+    def _print_now_and_then(self, name: str) -> None:
+        last = self._graded[name].total() == self._planned[name].total()
+        if self._console.is_terminal or (self._clock() < self._line_at + _LINE_EVERY_S and not last):
+            return
+        self._line_at = self._clock()
+        asked, *so_far, rate, failures, left = self._cells(name)
+        heads = [wording.name(benchmark) for benchmark in self._planned[name]]
+        counts = ", ".join(f"{head} {text}" for head, text in zip(heads, so_far, strict=True) if text)
+        line = f"{name}: {asked}; {counts}; {rate} tokens/s; {failures} failed; time left {left}"
+        self._console.print(Text(line), soft_wrap=True)

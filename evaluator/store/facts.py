@@ -1,0 +1,82 @@
+"""What the servers of a run said of themselves: kept beside the records, and compared before more are added."""
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import asdict
+
+from evaluator.store.folder import read_by_variant, write
+from evaluator.study.study import StudyError
+from servers.spec import ServerFacts
+
+
+def read_facts(folder: Path) -> dict[str, ServerFacts]:
+    """Read what the servers of a run said of themselves, by variant."""
+    return read_by_variant(folder / "facts.json", ServerFacts)
+
+
+def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, again: bool = False) -> None:
+    """Write down who answers; refuse when somebody else answered before.
+
+    Args:
+        folder: Of the run.
+        variant: Whose server it is.
+        facts: What was found out.
+        known: Whether answers of this variant are on disk.
+        again: Whether the server was started again because it was lost in the middle.
+
+    Raises:
+        StudyError: The weights, the template or the server's build changed since.
+    """
+    everything, now = read_facts(folder), _portable(facts)
+    before = everything.get(variant) if known else None
+    if before:
+        _refuse_another(folder, variant, before, now)
+        # What a server that is about to fail does not tell any more is known all the same.
+        lost = {name: value for name, value in asdict(before).items() if getattr(now, name) is None}
+        now = msgspec.structs.replace(now, **lost, restarts=before.restarts + again)
+    everything[variant] = now
+    write(folder / "facts.json", msgspec.json.format(msgspec.json.encode(everything), indent=2))
+
+
+def refuse_other(folder: Path, variant: str, facts: ServerFacts) -> None:
+    """Refuse a server that is not the one whose answers are on disk.
+
+    Raises:
+        StudyError: The weights, the template or the server's build changed since.
+    """
+    if before := read_facts(folder).get(variant):
+        _refuse_another(folder, variant, before, _portable(facts))
+
+
+def _refuse_another(folder: Path, variant: str, before: ServerFacts, now: ServerFacts) -> None:
+    fields = ["runtime", "model_sha256", "chat_template_sha256", "version"]
+    if not now.command:  # of a server that we launch the path may change, the weights are hashed
+        fields += ["model_id", "model_path"]
+    for name in fields:
+        old, new = getattr(before, name), getattr(now, name)
+        if old is not None and new is not None and old != new:
+            raise StudyError(
+                f'{folder}: another server answered for variant "{variant}" before: its {name} was {old}, now {new}.'
+                " Answers are not mixed: give the study (eval: --name) another name, or put back what was there"
+            )
+
+
+def _portable(facts: ServerFacts) -> ServerFacts:
+    """Take this machine's folders out of what will be shown to others."""
+    places = {sys.executable: "python", f"{Path.cwd()}{os.sep}": "", f"{Path.home()}{os.sep}": f"~{os.sep}"}
+
+    def tidy(text: str) -> str:
+        for place, shown in places.items():
+            if place != os.sep * 2:  # someone whose home or folder is /
+                text = text.replace(place, shown)
+        return text
+
+    return msgspec.structs.replace(
+        facts,
+        engine=tidy(facts.engine),
+        model_path=tidy(facts.model_path) if facts.model_path else None,
+        command=tuple(tidy(word) for word in facts.command),
+    )

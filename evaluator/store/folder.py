@@ -1,0 +1,200 @@
+"""A run's folder: what lies in it, who may write, and whether a study may go on in it."""
+
+import datetime as dt
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from evaluator import __version__
+from evaluator.study.amendments import changed_rules, is_extended, judged_as_extended, refuse_other_design
+from evaluator.study.requests import data_hashes
+from evaluator.study.study import Study, StudyError
+
+T = TypeVar("T", bound=Struct)
+# What may change between two runs into one folder: it decides how much is asked, how fast, or how answers are judged
+# and shown, not what is sent. Variants and benchmarks may be added and taken away.
+_FREE = frozenset({"study", "baseline", "decide", "note", "questions", "repeats", "margin"}) | frozenset(
+    {"parallel", "router", "silence", "concurrency", "api_key_env"}
+)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Written before the first question: what was going to be asked, of whom, and how it would be decided."""
+
+    whichquant: str
+    created: str
+    """UTC, ISO 8601."""
+    data_sha256: dict[str, str]
+    study: Study
+    asked: dict[str, dict[str, str]]
+    """Every setting that records in this folder were made with, of variants taken away too: by variant, "" for all."""
+    forced: bool = False
+    """Whether it was asked although a check before the first question blocks the claim."""
+    unchecked: bool = False
+    """Whether it was asked without that check."""
+    changes: tuple[str, ...] = ()
+    """What was changed of how answers are judged, after there were some, one sentence each."""
+    extended: bool = False
+    """Whether a run of a fixed number of questions was given more after its report: it is judged as sequential."""
+    more_tokens: int | None = None
+    """The largest limit with which cut-off questions were asked again; None where none was."""
+
+
+@contextmanager
+def admit(study: Study, text: str, folder: Path, *, more_tokens: int | None = None) -> Iterator[Plan]:
+    """Open a run's folder for writing: new, or one that the same study began.
+
+    Args:
+        study: What is asked, or goes on.
+        text: Its file.
+        folder: The run's.
+        more_tokens: Limit of the replies that are asked for again; the study itself keeps its own.
+
+    Raises:
+        StudyError: the folder holds answers to another study, or another whichquant is writing in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        hashes = data_hashes(study)
+        asked = _settings(study, hashes)
+        created, forced, unchecked = dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), False, False
+        changes: tuple[str, ...] = ()
+        extended = False
+        if (folder / "plan.json").exists():
+            before = read_plan(folder)
+            _refuse_mixture(before.asked, asked, folder)
+            if _answered(folder):
+                refuse_other_design(before.study, study, folder, extended=before.extended)
+                changes = (*before.changes, *changed_rules(before.study, study))
+                extended = before.extended or is_extended(before.study, study, folder)
+            asked = {part: {**before.asked.get(part, {}), **asked.get(part, {})} for part in {**before.asked, **asked}}
+            created, forced, unchecked = before.created, before.forced, before.unchecked
+            more_tokens = max(before.more_tokens or 0, more_tokens or 0) or None
+        plan = Plan(
+            whichquant=__version__,
+            created=created,
+            data_sha256=hashes,
+            study=judged_as_extended(study) if extended else study,
+            asked=asked,
+            forced=forced,
+            unchecked=unchecked,
+            changes=changes,
+            extended=extended,
+            more_tokens=more_tokens,
+        )
+        write(folder / "study.yaml", text.encode())
+        write(folder / "plan.json", msgspec.json.format(msgspec.json.encode(plan), indent=2))
+        yield plan
+
+
+def record(folder: Path, *, forced: bool = False, unchecked: bool = False) -> None:
+    """Write into a run's plan, for ever, that it was asked in spite of a check, or without one."""
+    plan = read_plan(folder)
+    plan = replace(plan, forced=plan.forced or forced, unchecked=plan.unchecked or unchecked)
+    write(folder / "plan.json", msgspec.json.format(msgspec.json.encode(plan), indent=2))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other whichquants from writing into a run's folder.
+
+    Raises:
+        StudyError: one is writing there now.
+    """
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StudyError(f"{folder}: another whichquant is writing here: wait for it, or end it") from None
+        yield
+
+
+def read_plan(folder: Path) -> Plan:
+    """Read what a run was going to ask.
+
+    Raises:
+        StudyError: there is none, or it is damaged.
+    """
+    path = folder / "plan.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    except OSError:
+        raise StudyError(
+            f"{folder}: no run lies here (no plan.json): give the folder of a run, as runs/<study>"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StudyError(
+            f"{path}: not what whichquant wrote ({error}): put the file back, or remove the folder"
+        ) from None
+
+
+def read_by_variant(path: Path, kind: type[T]) -> dict[str, T]:
+    """Read one of a run's files that hold something for each variant; nothing where there is none.
+
+    Raises:
+        StudyError: it is damaged.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return msgspec.json.Decoder(dict[str, kind]).decode(path.read_bytes())  # type: ignore[valid-type]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: not what whichquant wrote ({error}): remove the file and run again") from None
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _answered(folder: Path) -> set[str]:
+    """Name the variants that have answered something."""
+    return {path.stem for path in (folder / "records").glob("*.jsonl") if path.stat().st_size}
+
+
+def _refuse_mixture(before: dict[str, dict[str, str]], now: dict[str, dict[str, str]], folder: Path) -> None:
+    """Compare with what the records at hand were made with; a variant that never answered may change."""
+    answered = _answered(folder)
+    changed = [
+        f"{f'variants[{part}].' if part else ''}{key} was {old}, now {now[part][key]}"
+        for part, settings in before.items()
+        for key, old in settings.items()
+        if key in now.get(part, {}) and now[part][key] != old and (part in answered if part else answered)
+    ]
+    if changed:
+        raise StudyError(
+            f"{folder}: holds answers to another study: {'; '.join(changed)}. Answers are not mixed:"
+            " give this study (eval: --name) another name, or remove the folder to start anew"
+        )
+
+
+def _settings(study: Study, hashes: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Flatten what a study sends to the models: by variant, and "" for what all share; values as JSON."""
+    shared = {f"data of {name}": digest[:12] for name, digest in hashes.items()}
+    parts = {"": shared}
+
+    def walk(value: Any, path: str) -> None:  # noqa: ANN401 - plain data of any shape
+        if isinstance(value, dict):
+            for key, below in value.items():
+                if key not in _FREE:
+                    walk(below, f"{path}.{key}" if path else key)
+        elif path != "variants":
+            shared[path] = msgspec.json.encode(value).decode()
+
+    walk(msgspec.to_builtins(study), "")
+    for variant in study.variants:
+        fields = msgspec.to_builtins(variant).items()
+        told = {key: msgspec.json.encode(value).decode() for key, value in fields if key != "name" and key not in _FREE}
+        parts[variant.name] = told
+    return parts

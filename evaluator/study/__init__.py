@@ -1,0 +1,1 @@
+"""A study file, as nouns and as ordered requests."""

@@ -1,0 +1,67 @@
+"""How answers are judged, and what may change of it once there are some: less than meets the eye."""
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.study.study import Study, StudyError
+
+_INSTEAD = "Put it back, set decide.mode: sequential, which holds whenever one looks, or give the study another name"
+
+
+def refuse_other_design(before: Study, now: Study, folder: Path, *, extended: bool) -> None:
+    """Keep a run that was looked at on the way from being judged as if it had not been.
+
+    Looking at any time stays valid whatever came before. A fixed test does not after somebody stopped, and planned
+    looks do not once the plan is another.
+
+    Raises:
+        StudyError: The answers were looked at in another way.
+    """
+    old, new = before.decide.mode, now.decide.mode
+    if new == "sequential" or old == new == "fixed" or (extended and new == "fixed"):
+        return
+    told = f"decide.mode was {old}, now {new}" if old != new else _other_plan(before, now)
+    if told:
+        raise StudyError(f"{folder}: {told}: what was looked at in one way cannot be judged in another. {_INSTEAD}")
+
+
+def changed_rules(before: Study, now: Study) -> tuple[str, ...]:
+    """Say what of the way in which answers are judged is another than it was."""
+    old, new = _rules(before), _rules(now)
+    return tuple(f"{what} was {old[what]}, then {new[what]}" for what in old if what in new and old[what] != new[what])
+
+
+def is_extended(before: Study, now: Study, folder: Path) -> bool:
+    """Whether more is asked than a report already told of: a test at the end, once more, is no test at the end."""
+    if before.decide.mode != "fixed" or not (folder / "report.json").exists() or len(before.variants) == 1:
+        return False
+    old, new = _asked(before), _asked(now)
+    return any(new[name] > old[name] for name in old if name in new)
+
+
+def judged_as_extended(study: Study) -> Study:
+    """Have it judged by statistics that hold whenever one looks."""
+    return replace(study, decide=replace(study.decide, mode="sequential"))
+
+
+def _other_plan(before: Study, now: Study) -> str:
+    if before.decide.looks != now.decide.looks or _asked(before) != _asked(now):
+        return "the planned looks are at other questions now, or more or fewer of them"
+    changed = [told for told in changed_rules(before, now) if not told.startswith("the margin")]
+    return f"its looks were planned otherwise: {'; '.join(changed)}" if changed else ""
+
+
+def _asked(study: Study) -> dict[str, tuple[int, int]]:
+    """Give by benchmark how many questions there are, and answers to each."""
+    return {
+        name: (BENCHMARKS[name].TOTAL if s.questions == "all" else s.questions, s.repeats)
+        for name, s in study.benchmarks.chosen().items()
+    }
+
+
+def _rules(study: Study) -> dict[str, str]:
+    margins = {f"the margin of {name}": f"{s.margin:g}" for name, s in study.benchmarks.chosen().items()}
+    variants = ", ".join(sorted(variant.name for variant in study.variants))
+    return {"alpha": f"{study.decide.alpha:g}", "the baseline": study.baseline, "the variants": variants, **margins}

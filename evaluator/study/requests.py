@@ -1,0 +1,110 @@
+"""From a study to the requests it needs, in the order in which they are put."""
+
+import math
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from evaluator.benchmarks import BENCHMARKS, humaneval, mmlu_pro
+from evaluator.benchmarks.order import nested_order
+from evaluator.records import Key, Question
+from evaluator.study.study import MmluPro, Study
+from servers.spec import Prompt, Sampling
+
+# English runs to four characters a token and code to three; two leaves room for other scripts and chat markup
+_CHARACTERS_A_TOKEN = 2
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """One question to put once."""
+
+    key: Key
+    question: Question
+    sampling: Sampling
+
+
+def questions(study: Study) -> dict[str, tuple[Question, ...]]:
+    """Choose each benchmark's questions, in order: the beginning of one seeded, stratified, nested order."""
+    chosen: dict[str, tuple[Question, ...]] = {}
+    for name, settings in study.benchmarks.chosen().items():
+        if isinstance(settings, MmluPro):
+            everything = mmlu_pro.load(shots=settings.shots, form=settings.format)
+        else:
+            everything = humaneval.load(form=settings.format)
+        count = len(everything) if settings.questions == "all" else settings.questions
+        chosen[name] = nested_order(everything, study.seed)[:count]
+    return chosen
+
+
+def plan(study: Study) -> tuple[Ask, ...]:
+    """List every request that all variants get: all questions once before any is put again.
+
+    Where it is looked before the end, a question counts when it has all its answers, so these follow each other.
+    """
+    asked = questions(study)
+    settings = study.benchmarks.chosen()
+    asks = [
+        Ask(key=Key(name, question.id, repeat), question=question, sampling=_for_repeat(study.sampling, repeat))
+        for repeat in range(max(s.repeats for s in settings.values()))
+        for name, chosen in asked.items()
+        if repeat < settings[name].repeats
+        for question in chosen
+    ]
+    if study.decide.mode != "fixed":
+        place = {(name, question.id): i for name, chosen in asked.items() for i, question in enumerate(chosen)}
+        names = list(asked)
+        asks.sort(key=lambda a: (names.index(a.key.benchmark), place[a.key.benchmark, a.key.question_id], a.key.repeat))
+    return tuple(asks)
+
+
+def plan_again(study: Study) -> tuple[Ask, ...]:
+    """List what the baseline alone is asked once more than the others, to see how much it differs from itself."""
+    if not study.decide.noise_floor:
+        return ()
+    settings = study.benchmarks.chosen()
+    return tuple(
+        Ask(
+            key=Key(name, question.id, settings[name].repeats),
+            question=question,
+            sampling=_for_repeat(study.sampling, settings[name].repeats),
+        )
+        for name, chosen in questions(study).items()
+        for question in chosen[: study.decide.noise_floor]
+    )
+
+
+def context_needed(asks: tuple[Ask, ...], more_tokens: int = 0) -> int:
+    """Estimate the context, in tokens, that the longest prompt and its reply need; a multiple of 256.
+
+    Args:
+        asks: What is put.
+        more_tokens: Limit of a reply where it is larger than the study's.
+    """
+    longest = max(
+        characters(ask.question.prompt) / _CHARACTERS_A_TOKEN + max(ask.sampling.max_tokens, more_tokens)
+        for ask in asks
+    )
+    return math.ceil((longest + 64) / 256) * 256
+
+
+def data_hashes(study: Study) -> dict[str, str]:
+    """Identify the data of each benchmark by sha256."""
+    return {name: BENCHMARKS[name].data_sha256() for name in study.benchmarks.chosen()}
+
+
+def _for_repeat(sampling: Sampling, repeat: int) -> Sampling:
+    """Give each repeat a seed of its own: the same seed again would draw the same answer again."""
+    if sampling.seed is None or repeat == 0:
+        return sampling
+    return msgspec.structs.replace(sampling, seed=(sampling.seed + repeat) % 2**31)
+
+
+def characters(prompt: Prompt) -> int:
+    """Count the characters that a prompt shows."""
+    return len(prompt.text or "") + sum(len(message["content"]) for message in prompt.messages)
+
+
+def with_room(ask: Ask, tokens: int) -> Ask:
+    """Ask the same with a larger limit."""
+    return replace(ask, sampling=replace(ask.sampling, max_tokens=tokens))

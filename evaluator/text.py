@@ -1,0 +1,34 @@
+"""Text from servers, models and files is made harmless for a terminal before it is shown."""
+
+from math import isfinite
+
+
+def plain(text: str) -> str:
+    """Strip control characters; line ends stay."""
+    return "".join(c for c in text if c.isprintable() or c == "\n")
+
+
+def duration(seconds: float) -> str:
+    """Write a time in words: `12 minutes`, `6.5 hours`, `3 days`.
+
+    Raises:
+        ValueError: it is negative, or no number.
+    """
+    if not isfinite(seconds) or seconds < 0:
+        raise ValueError(f"a time is a number of seconds from 0 on, and {seconds} is not")
+    if seconds < 60:
+        return "less than a minute"
+    if seconds < 90 * 60:
+        return _count(round(seconds / 60), "minute")
+    if seconds < 48 * 3600:
+        return _count(_short(seconds / 3600), "hour")
+    return _count(_short(seconds / 86400), "day")
+
+
+def _short(value: float) -> float:
+    """Keep one decimal, and none from 10 on: an estimate is no better than that."""
+    return round(value) if value >= 9.95 else round(value, 1)
+
+
+def _count(value: float, unit: str) -> str:
+    return f"{value:,g} {unit}{'' if value == 1 else 's'}"

@@ -1,0 +1,57 @@
+"""What llama.cpp's server says of itself on /props, and of its model on /v1/models."""
+
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from servers.http import NOTHING, Heard, ask, root
+from servers.request import headers
+from servers.spec import Server, ServerFacts
+from servers.weights.hashing import template_sha256
+
+
+async def from_props(server: Server) -> ServerFacts:
+    """Read /props; of a server that has no such page only its runtime and engine are known."""
+    # A router wants to know of which model; a server with one model does not look.
+    which = f"?{urlencode({'model': server.model})}" if server.spec.runtime == "llama_server" else ""
+    props = await ask(f"{root(server.base_url)}/props{which}", headers=headers(server.spec))
+    return ServerFacts(
+        runtime=server.spec.runtime,
+        engine=server.engine,
+        version=props.text("build_info"),
+        model_path=props.text("model_path"),
+        context=props.number("default_generation_settings", "n_ctx"),
+        slots=props.number("total_slots"),
+        chat_template_sha256=template_sha256(props.text("chat_template")),
+    )
+
+
+class Listed(NamedTuple):
+    """What /v1/models says of the model that is asked."""
+
+    id: str | None
+    parameters: int | None
+    bytes: int | None
+    """Of the tensors alone, a little less than their files."""
+
+    @property
+    def bits_per_weight(self) -> float | None:
+        """Computed, where both numbers are known."""
+        return 8 * self.bytes / self.parameters if self.bytes and self.parameters else None
+
+
+async def from_models(server: Server) -> Listed:
+    """Read /v1/models; of several models the one that is asked, of one only that one, whatever it is called."""
+    mine = await entry(server, whatever_it_is_called=True)
+    return Listed(mine.text("id"), mine.number("meta", "n_params"), mine.number("meta", "size"))
+
+
+async def entry(server: Server, *, whatever_it_is_called: bool = False) -> Heard:
+    """Return what /v1/models says of the model that is asked; `NOTHING` where it is not listed.
+
+    Args:
+        server: Whom to ask.
+        whatever_it_is_called: Whether the only model of a server is meant by any name.
+    """
+    models = (await ask(f"{server.base_url}/models", headers=headers(server.spec))).each("data")
+    only = models[0] if whatever_it_is_called and len(models) == 1 else NOTHING
+    return next((model for model in models if model.get("id") == server.model), only)

@@ -1,0 +1,49 @@
+"""vLLM, started by the user with `vllm serve`.
+
+Names and meanings of fields: vLLM's chat_completion/protocol.py, models/serving.py and sampling_params.py.
+"""
+
+from servers.http import ask, root
+from servers.request import drawn, headers, openai_request, template_switch
+from servers.runtime.llama_props import entry
+from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
+
+_LEAST_TEMPERATURE = 0.01
+
+
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+    """Put a prompt into vLLM's words.
+
+    All that shapes the draw is said: what is not comes from the model's own generation_config.json.
+    """
+    # For all tokens to be drawn from, older versions refuse 0, and newer ones take 0 and -1.
+    top_k = {"top_k": sampling.top_k or -1}
+    plain = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+    more = {**drawn(sampling), **top_k, **plain, **template_switch(server.spec, prompt)}
+    return openai_request(server, prompt, stream=stream, more=more)
+
+
+def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
+    """Name a temperature that vLLM raises."""
+    del spec
+    if sampling.temperature is None or not 0 < sampling.temperature < _LEAST_TEMPERATURE:
+        return ()
+    return (f"temperature {sampling.temperature:g} is sent, but vLLM raises what is above 0 to {_LEAST_TEMPERATURE}",)
+
+
+async def facts(server: Server) -> ServerFacts:
+    """Read /version and /v1/models; of its KV cache, slots and weights vLLM says nothing."""
+    spec, mine = server.spec, await entry(server)
+    context = mine.number("max_model_len")
+    short = spec.context is not None and context is not None and context < spec.context
+    return ServerFacts(
+        runtime=spec.runtime,
+        engine=server.engine,
+        version=(await ask(f"{root(server.base_url)}/version", headers=headers(spec))).text("version"),
+        model_id=mine.text("id"),
+        model_path=mine.text("root"),  # or the hub's name, as it was given to `vllm serve`
+        context=context,
+        unmet=(f"vLLM gives this model {context} tokens of context, not {spec.context} (--max-model-len)",)
+        if short
+        else (),
+    )

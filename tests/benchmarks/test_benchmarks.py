@@ -1,0 +1,158 @@
+"""What is asked: the official prompts, the whole data, one nested order."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluator.benchmarks import BENCHMARKS, humaneval, mmlu_pro
+from evaluator.benchmarks.order import nested_order
+from evaluator.records import Question
+from evaluator.study.file import parse
+from evaluator.study.requests import context_needed, plan
+from servers.spec import Prompt
+
+MMLU = mmlu_pro.load(shots=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        pytest.param("mmlu_pro", "50722f02c62fd209c205bd41c0d4ad3806288971ce6e78a1e1807828f48d998c", id="mmlu_pro"),
+        pytest.param("humaneval", "1d49078ba3e2b196b9344535bef34a43021f038fad9561d6ee7c53450609a6a2", id="humaneval"),
+    ],
+)
+def test_the_data_is_complete_and_the_pinned_one(name: str, digest: str) -> None:
+    benchmark = BENCHMARKS[name]
+
+    questions = benchmark.load()
+
+    assert len({question.id for question in questions}) == benchmark.TOTAL
+    assert benchmark.data_sha256() == digest
+
+
+def test_mmlu_pro_options_carry_no_hint_and_answers_are_among_the_letters() -> None:
+    assert all(option == option.strip() for question in MMLU for option in question.options)
+    assert all(question.answer in question.letters for question in MMLU)
+    assert Counter(len(question.letters) for question in MMLU)[10] == 9981
+
+
+def test_mmlu_pro_chat_prompt_is_the_official_one() -> None:
+    text = mmlu_pro.load(shots=1)[0].prompt.messages[0]["content"]
+
+    assert text.startswith(
+        "The following are multiple choice questions (with answers) about business. Think step by step and then output"
+        ' the answer in the format of "The answer is (X)" at the end.\n\nQuestion: '
+    )
+    assert "\nAnswer: Let's think step by step. We refer to Wikipedia articles " in text
+    assert text.endswith("I. Unsafe practices, Distress, Fear, Serious\nAnswer: Let's think step by step.\n\n")
+    assert "\nOptions: A. " in text
+
+
+@pytest.mark.parametrize("shots", range(6))
+def test_mmlu_pro_shots_are_of_the_questions_own_category(shots: int) -> None:
+    question = next(q for q in mmlu_pro.load(shots=shots) if q.category == "law")
+
+    text = question.prompt.messages[0]["content"]
+
+    assert text.count("Question: ") == shots + 1
+    assert text.count("Answer: Let's think step by step.") == shots + 1
+    assert "about law." in text
+
+
+def test_mmlu_pro_completion_prompt_ends_where_the_model_goes_on() -> None:
+    prompt = mmlu_pro.load(shots=5, form="completion")[0].prompt
+
+    assert prompt.text is not None
+    assert prompt.text.endswith("\nAnswer: Let's think step by step.")
+    assert prompt.stop == ("Question:",)
+
+
+def test_humaneval_chat_asks_for_one_block_and_shows_the_function() -> None:
+    question = humaneval.load()[0]
+
+    text = question.prompt.messages[0]["content"]
+
+    assert "complete function" in text
+    assert "one Python code block" in text
+    assert "def has_close_elements(" in text
+
+
+def test_humaneval_completion_is_the_raw_prompt() -> None:
+    question = humaneval.load(form="completion")[0]
+
+    assert question.prompt.text == question.code_prompt
+    assert "\ndef " in question.prompt.stop
+    assert len(question.prompt.stop) <= 4, "OpenAI-compatible servers take no more"
+
+
+@pytest.mark.parametrize("n", [14, 50, 200, 1000, 5000])
+def test_every_beginning_of_the_order_holds_each_categorys_share(n: int) -> None:
+    order = nested_order(MMLU, seed=42)
+
+    shares = Counter(question.category for question in order[:n])
+
+    for category, total in Counter(question.category for question in MMLU).items():
+        assert abs(shares[category] - n * total / len(MMLU)) <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40), st.integers(0, 9), st.randoms())
+def test_the_order_depends_on_the_seed_only(categories: list[str], seed: int, random: Random) -> None:
+    questions = [
+        Question(benchmark="x", id=str(i), category=c, prompt=Prompt(text="")) for i, c in enumerate(categories)
+    ]
+    shuffled = list(questions)
+    random.shuffle(shuffled)
+
+    order = nested_order(questions, seed)
+
+    assert order == nested_order(shuffled, seed)
+    assert sorted(order, key=lambda q: int(q.id)) == questions
+
+
+def test_another_seed_gives_another_order() -> None:
+    assert nested_order(MMLU, 1)[:20] != nested_order(MMLU, 2)[:20]
+
+
+STUDY = """
+study: s
+baseline: a
+variants: [{name: a, model: m, base_url: "http://localhost:1/v1"}]
+benchmarks: {mmlu_pro: {questions: 3, repeats: 2}, humaneval: {questions: 2, repeats: 3}}
+sampling: {temperature: 1, seed: 7, max_tokens: 1000}
+"""
+
+
+def test_all_questions_are_put_once_before_any_is_put_again() -> None:
+    asks = plan(parse(STUDY, "s"))
+
+    assert [(ask.key.benchmark, ask.key.repeat) for ask in asks] == (
+        [("mmlu_pro", 0)] * 3
+        + [("humaneval", 0)] * 2
+        + [("mmlu_pro", 1)] * 3
+        + [("humaneval", 1)] * 2
+        + [("humaneval", 2)] * 2
+    )
+
+
+def test_a_repeat_draws_with_its_own_seed() -> None:
+    seeds = {ask.key.repeat: ask.sampling.seed for ask in plan(parse(STUDY, "s"))}
+
+    assert seeds == {0: 7, 1: 8, 2: 9}
+
+
+def test_a_longer_study_begins_with_the_shorter_one() -> None:
+    short = [ask.key.question_id for ask in plan(parse(STUDY, "s"))][:3]
+    long = [ask.key.question_id for ask in plan(parse(STUDY.replace("questions: 3", "questions: 30"), "s"))][:3]
+
+    assert short == long
+
+
+def test_the_context_holds_the_longest_prompt_and_its_reply() -> None:
+    asks = plan(parse(STUDY, "s"))
+
+    longest = max(sum(len(m["content"]) for m in ask.question.prompt.messages) for ask in asks)
+    assert longest / 2 + 1000 <= context_needed(asks) < longest / 2 + 1000 + 512

@@ -1,0 +1,98 @@
+"""The command line: instant help, one sentence for every mistake, the right exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from evaluator import __version__
+from evaluator.cli import main
+
+HEAVY = {"scipy", "numpy", "datasets", "matplotlib", "httpx2", "rich", "msgspec", "huggingface_hub", "jinja2", "yaml"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["demo", "--help"], ["--version"]], ids=" ".join)
+def test_help_loads_no_heavy_package(arguments: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "evaluator", *arguments]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "click" in loaded
+    assert not loaded & HEAVY
+
+
+def test_help_names_every_command_of_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+
+    said = CliRunner().invoke(main, ["--help"]).output
+
+    for name in main.commands:
+        assert f"`whichquant {name}" in readme
+        assert f"\n  {name} " in said
+
+
+def test_version() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output.strip() == f"whichquant, version {__version__}"
+
+
+def test_schema_is_json_that_knows_the_keys() -> None:
+    schema = json.loads(CliRunner().invoke(main, ["schema"]).output)
+
+    assert "kv_cache" in schema["$defs"]["Variant"]["properties"]
+
+
+STUDY = """\
+study: s
+baseline: a
+variants:
+  - name: a
+    runtime: llama_server
+    model: {model}
+benchmarks: {{mmlu_pro: {{questions: 5, shots: 0}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(STUDY.format(model="nowhere.gguf"), "study.yaml:6: variants[0].model: ", id="missing-model"),
+        pytest.param(STUDY.format(model="x.gguf") + "oops: 1\n", "study.yaml:8: oops: unknown key", id="unknown-key"),
+        pytest.param("study: [", "study.yaml:1: not valid YAML", id="yaml"),
+        pytest.param(None, "study.yaml: cannot be read", id="no-file"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_nothing_is_started_or_written(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    study = tmp_path / "study.yaml"
+    if text is not None:
+        study.write_text(text)
+
+    result = CliRunner().invoke(main, ["run", str(study), "--runs", str(tmp_path / "runs")])
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"this is no model")
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY.format(model="x.gguf"))
+
+    result = CliRunner().invoke(main, ["run", str(study), "--runs", str(tmp_path / "runs")])
+
+    assert result.exit_code == 2
+    assert "x.gguf" in result.stderr
+
+
+def test_report_of_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["report", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "no run lies here" in result.stderr

@@ -1,0 +1,221 @@
+"""What is said where one looks before the end, of the baseline's wobble, and of what the correction takes away."""
+
+import random
+
+import msgspec
+import pytest
+
+from evaluator.decide.evidence import Design
+from evaluator.decide.verdict import compare
+from evaluator.study.study import Mode
+from tests.support.paired_answers import MARGINS, Answers, answers
+
+
+def test_what_only_the_correction_takes_away_is_said() -> None:
+    """Two comparisons, each equivalent when taken alone (p .03), not after Holm."""
+    ours, theirs = answers(154, 3, 3, 4)
+    both = {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}, "q5_0": {"humaneval": ours}}
+
+    first, _ = compare(both, baseline="q8_0", margins={"humaneval": 0.0335}, alpha=0.05)
+
+    assert first.verdict == "cannot tell"
+    assert first.equivalence_p is not None
+    assert first.equivalence_p < 0.05
+    assert "Taken alone they would count as equivalent within 3.35 points (p = 0." in first.sentence
+    assert "after allowing for the 2 comparisons made, they do not (corrected p = 0.0" in first.sentence
+
+
+class Pace:
+    mean_tokens, tokens_per_second = 1000.0, 50.0
+
+
+def test_how_long_the_questions_that_would_tell_take() -> None:
+    ours, theirs = answers(60, 1, 3, 36)
+    paces = {("q8_0", "mmlu_pro"): Pace(), ("q4_0", "mmlu_pro"): Pace()}
+
+    (comparison,) = compare(
+        {"q8_0": {"mmlu_pro": theirs}, "q4_0": {"mmlu_pro": ours}},
+        baseline="q8_0",
+        margins=MARGINS,
+        alpha=0.05,
+        paces=paces,
+    )
+
+    # 20 s an answer, 782 questions, less the 100 there are, both variants
+    assert comparison.questions_needed == 783
+    assert comparison.hours_needed == pytest.approx(683 * 40 / 3600)
+    assert comparison.sentence.endswith(
+        "about 780 questions would tell a difference of 2 points with 80 % power; this comparison has 100; the others "
+        "take 7.6 hours on this server."
+    )
+
+
+def shuffled(table: tuple[int, int, int, int], seed: int = 1) -> tuple[Answers, Answers, Design]:
+    """The answers of a table in a random order, which is the order in which they are put."""
+    ours, theirs = answers(*table)
+    order = random.Random(seed).sample(list(ours), len(ours))
+    return ours, theirs, Design(mode="sequential", order={"humaneval": order})
+
+
+@pytest.mark.parametrize(
+    ("mode", "table", "verdict", "parts"),
+    [
+        pytest.param(
+            "sequential",
+            (100, 2, 40, 22),
+            "clearly worse",
+            ("23.2 points lower (95 % interval ", "only q4_0 2; anytime p < 0.001)."),
+            id="sequential, worse",
+        ),
+        pytest.param(
+            "sequential",
+            (160, 0, 0, 4),
+            "equivalent",
+            ("both scored the same (90 % interval 2.7 lower to 2.7 higher", "anytime p = 0.002 against a larger"),
+            id="sequential, equivalent",
+        ),
+        pytest.param(
+            "sequential",
+            (140, 6, 9, 9),
+            "cannot tell",
+            ("Cannot tell whether q4_0 and q8_0 differ on HumanEval", "anytime p = "),
+            id="sequential, cannot tell",
+        ),
+        pytest.param(
+            "group_sequential",
+            (100, 2, 40, 22),
+            "clearly worse",
+            ("23.2 points lower (95 % interval 16.4 to 30.8;", "only q4_0 2; repeated p < 0.001)."),
+            id="group-sequential, worse",
+        ),
+        pytest.param(
+            "group_sequential",
+            (160, 0, 0, 4),
+            "equivalent",
+            ("both scored the same (90 % interval 1.8 lower to 1.8 higher", "repeated p = 0.002 against a larger"),
+            id="group-sequential, equivalent",
+        ),
+    ],
+)
+def test_looking_early_has_its_own_numbers_and_names_them(
+    mode: Mode, table: tuple[int, int, int, int], verdict: str, parts: tuple[str, ...]
+) -> None:
+    ours, theirs, design = shuffled(table)
+
+    (comparison,) = compare(
+        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}},
+        baseline="q8_0",
+        margins=MARGINS,
+        alpha=0.05,
+        design=msgspec.structs.replace(design, mode=mode),
+    )
+
+    assert (comparison.verdict, comparison.mode, comparison.stopped) == (verdict, mode, False)
+    for part in parts:
+        assert part in comparison.sentence
+
+
+def test_what_was_decided_early_says_what_was_not_needed() -> None:
+    ours, theirs, design = shuffled((100, 2, 40, 22))
+    seen = design.order["humaneval"][:60]
+
+    (comparison,) = compare(
+        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": {q: ours[q] for q in seen}}},
+        baseline="q8_0",
+        margins=MARGINS,
+        alpha=0.05,
+        design=design,
+    )
+
+    assert (comparison.n, comparison.planned, comparison.stopped) == (60, 164, True)
+    assert "This was decided early: 104 of the 164 planned questions were not needed." in comparison.sentence
+
+
+def test_a_comparison_still_to_come_counts_in_the_family_of_a_sequential_study() -> None:
+    ours, theirs, design = shuffled((100, 2, 40, 22))
+
+    worse, none = compare(
+        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}, "q2_k": {"humaneval": {}}},
+        baseline="q8_0",
+        margins=MARGINS,
+        alpha=0.05,
+        design=design,
+    )
+
+    assert worse.p is not None
+    assert worse.family == 2
+    assert worse.p_holm == pytest.approx(2 * worse.p)
+    assert none.sentence == "q2_k and q8_0 cannot be compared on HumanEval: no question was answered by both."
+
+
+@pytest.mark.parametrize(
+    ("table", "again", "end"),
+    [
+        pytest.param(
+            (96, 0, 4, 0),
+            [True] * 98 + [False] * 2,
+            "q8_0 disagrees with itself on 2.0 % of the 100 questions that it was asked more than once, and q4_0 with "
+            "it on 3.0 %: which these questions do not show to be more than its own wobble (p = 0.407).",
+            id="perhaps more",
+        ),
+        pytest.param(
+            (98, 0, 2, 0),
+            [True] * 94 + [False] * 6,
+            "and q4_0 with it on 3.0 %: no more than its own wobble (p = ",
+            id="no more",
+        ),
+        pytest.param(
+            (80, 10, 10, 0),
+            [True] * 80 + [False] * 10 + [True] * 10,
+            "more than its own wobble (p < 0.001).",
+            id="more",
+        ),
+    ],
+)
+def test_a_difference_is_set_beside_the_baselines_own_wobble(
+    table: tuple[int, int, int, int], again: list[bool], end: str
+) -> None:
+    ours, theirs = answers(*table)
+    further = {q: (same,) for q, same in zip(theirs, again, strict=True)}
+
+    (comparison,) = compare(
+        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}},
+        baseline="q8_0",
+        margins=MARGINS,
+        alpha=0.05,
+        again={"humaneval": further},
+    )
+
+    assert end in comparison.sentence
+    assert comparison.noise_questions == 100
+
+
+def test_a_size_is_told_with_the_interval_it_is_judged_by() -> None:
+    """2.5 to 13.0 would read as beyond the margin of 2.4; what it is judged by is wider."""
+    ours, theirs = answers(140, 3, 15, 6)
+    same = {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}, "q5_0": {"humaneval": ours}}
+
+    first, _ = compare(same, baseline="q8_0", margins={"humaneval": 0.024}, alpha=0.05)
+
+    assert first.interval is not None
+    assert first.family_interval is not None
+    assert first.family_interval.high > -0.024 > first.interval.high
+    assert (
+        "whether by more than 2.4 points is uncertain: 7.3 points lower (95 % interval 1.8 to 14.0, " in first.sentence
+    )
+    assert "allowing for 2 comparisons; of 164 questions" in first.sentence
+
+
+def test_a_large_difference_needs_few_more_questions() -> None:
+    """4 against 0 of 30: what is looked for is what was seen, not a margin of 1 point."""
+    ours, theirs = answers(20, 0, 4, 6)
+
+    (comparison,) = compare(
+        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}},
+        baseline="q8_0",
+        margins={"humaneval": 0.01},
+        alpha=0.05,
+    )
+
+    assert comparison.questions_needed is not None
+    assert 30 < comparison.questions_needed < 100

@@ -1,0 +1,120 @@
+"""The live display says what has happened and how long it will take."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from evaluator.records import Answer, Failure, Grade, Key, Outcome, Record
+from evaluator.report.progress import Progress
+
+KEYS = tuple(Key("mmlu_pro", str(i)) for i in range(20))
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def one(number: int, outcome: Outcome = "correct", started: str = "9999") -> tuple[Record, Grade]:
+    key = KEYS[number]
+    answer = None if outcome == "failed" else Answer(text="", duration_s=2.0, completion_tokens=30)
+    failure = Failure(kind="timeout", message="") if outcome == "failed" else None
+    record = Record(key=key, variant="q4", started=started, request={}, answer=answer, failure=failure)
+    return record, Grade(key=key, variant="q4", outcome=outcome, extracted=None, why="")
+
+
+@pytest.fixture
+def seen() -> tuple[Progress, Clock, Console]:
+    clock = Clock()
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system=None)
+    return Progress({"q8": KEYS, "q4": KEYS}, console, clock), clock, console
+
+
+def drawn(progress: Progress, console: Console) -> str:
+    with console.capture() as capture:
+        console.print(progress.table())
+    return capture.get()
+
+
+def test_every_variant_has_a_row_with_counts_interval_speed_failures_and_time_left(
+    seen: tuple[Progress, Clock, Console],
+) -> None:
+    progress, clock, console = seen
+    for i in range(9):
+        progress.graded(*one(i))
+    progress.graded(*one(9, "failed"))
+    clock.now += 8  # ten seconds since the first question was put
+
+    row = next(line for line in drawn(progress, console).splitlines() if line.startswith("q4"))
+
+    assert "10/20" in row
+    assert "9/9 (70.1\u2013100.0 %)" in row  # a failure is no wrong answer
+    assert " 27 " in row, "270 tokens in 10 s"
+    assert " 1 " in row, "one failure"
+    assert "0:10" in row, "ten more at one a second"
+    assert next(line for line in drawn(progress, console).splitlines() if line.startswith("q8")).split()[1] == "0/20"
+
+
+def test_records_of_an_earlier_run_say_nothing_of_todays_speed(seen: tuple[Progress, Clock, Console]) -> None:
+    progress, clock, console = seen
+    for i in range(10):
+        progress.graded(*one(i, started="2020"))
+    clock.now += 1
+
+    row = next(line for line in drawn(progress, console).splitlines() if line.startswith("q4"))
+
+    assert "10/20" in row
+    assert ":" not in row
+
+
+def test_a_question_counts_once_however_often_it_is_put(seen: tuple[Progress, Clock, Console]) -> None:
+    progress, _, console = seen
+    for i in range(20):
+        progress.graded(*one(i, "failed" if i == 3 else "correct"))
+    before = drawn(progress, console)
+    progress.graded(*one(3, "wrong"))
+    progress.graded(*one(3, "correct"))
+
+    row = next(line for line in drawn(progress, console).splitlines() if line.startswith("q4"))
+
+    assert "20/20" in before
+    assert "20/20 " in row
+    assert "20/20 (83.9\u2013100.0 %)" in row
+    assert "21" not in row
+    assert " 0 " in row, "no failure is left"
+
+
+def test_a_servers_words_cannot_steer_the_terminal(seen: tuple[Progress, Clock, Console]) -> None:
+    progress, _, console = seen
+    progress.says("q4", "[bold]x\x1b[2J\x07")
+
+    out = drawn(progress, console)
+
+    assert "\x1b" not in out
+    assert "[bold]x" in out
+
+
+def test_without_a_terminal_lines_are_printed_now_and_then() -> None:
+    clock, file = Clock(), io.StringIO()
+    with Progress({"q4": KEYS}, Console(file=file, width=80), clock) as progress:
+        for i in range(20):
+            progress.graded(*one(i))
+            clock.now += 4
+
+    lines = file.getvalue().splitlines()
+    assert 4 <= len(lines) <= 7
+    assert "q4: 20/20; MMLU-Pro 20/20 (83.9\u2013100.0 %)" in lines[-1]
+
+
+def test_what_cannot_be_scored_is_no_zero(seen: tuple[Progress, Clock, Console]) -> None:
+    progress, _, console = seen
+    for i in range(3):
+        progress.graded(*one(i, "not_scored"))
+
+    assert "0 of 3 scored" in drawn(progress, console)
