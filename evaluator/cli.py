@@ -291,7 +291,7 @@ def _exit(work: "Callable[..., int]") -> None:
 
 
 def _say(sentence: str, code: int) -> int:
-    from evaluator.text import plain  # noqa: PLC0415
+    from evaluator.text import strip_control  # noqa: PLC0415
 
-    click.echo(f"whichquant: {plain(sentence)}", err=True)
+    click.echo(f"whichquant: {strip_control(sentence)}", err=True)
     return code

@@ -22,9 +22,9 @@ from evaluator.report.progress import Progress
 from evaluator.store import journal
 from evaluator.store.folder import admit, locked, read_plan, record
 from evaluator.store.last_report import earlier_problems, was_scored
-from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_room
+from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_limit
 from evaluator.study.study import Study, StudyError, Variant
-from evaluator.text import plain
+from evaluator.text import strip_control
 from servers.signals import until_terminated
 
 
@@ -94,7 +94,7 @@ def carry_out(
             if not checked:
                 record(folder, unchecked=True)
             else:
-                tried = tuple(with_room(ask, more_tokens) for ask in asks) if more_tokens else asks
+                tried = tuple(with_limit(ask, more_tokens) for ask in asks) if more_tokens else asks
                 found = check_first(study, specs, tried, folder, needed=needed, force=force, say=_saying(console))
                 if not _goes_on(found, folder, console, force=force):
                     return 1
@@ -113,7 +113,7 @@ def carry_out(
     for name, why in problems.items():
         _, _, details = why.partition("\n")
         if details:
-            console.print(Text(plain(f"\n{name}: {details}")), soft_wrap=True)
+            console.print(Text(strip_control(f"\n{name}: {details}")), soft_wrap=True)
     return code
 
 
@@ -157,4 +157,4 @@ def _goes_on(found: Sequence[Check], folder: Path, console: Console, *, force: b
 
 
 def _saying(console: Console) -> Callable[[str], None]:
-    return lambda line: console.print(Text(plain(line), style="dim"), soft_wrap=True)
+    return lambda line: console.print(Text(strip_control(line), style="dim"), soft_wrap=True)

@@ -3,7 +3,7 @@
 from math import isfinite
 
 
-def plain(text: str) -> str:
+def strip_control(text: str) -> str:
     """Strip control characters; line ends stay."""
     return "".join(c for c in text if c.isprintable() or c == "\n")
 

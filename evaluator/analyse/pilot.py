@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from evaluator.analyse.load import read_grades
-from evaluator.decide.pilot import Disagreement, Measured, Part, Past
+from evaluator.decide.pilot import Disagreement, Measured, Part, PilotData
 from evaluator.decide.score import per_question, score
 from evaluator.stats.proportions import wilson
 from evaluator.store import journal
@@ -44,7 +44,7 @@ class _Report(Struct, frozen=True):
 _OPEN = ("cannot tell", "not comparable")
 
 
-def read_past(study: Study, folder: Path) -> Past | None:
+def read_pilot(study: Study, folder: Path) -> PilotData | None:
     """Read what a run's folder holds of a study; None where there is none, or one of other questions.
 
     Raises:
@@ -61,7 +61,7 @@ def read_past(study: Study, folder: Path) -> Past | None:
     measured = {part: found for part, found in _measured(study, folder, report).items() if part[0] in same}
     if not measured:
         return None
-    return Past(
+    return PilotData(
         measured=measured,
         disagreements=tuple(
             found

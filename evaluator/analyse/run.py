@@ -11,7 +11,7 @@ from msgspec import Struct
 from evaluator import __version__
 from evaluator.analyse.report import Report, Saved
 from evaluator.benchmarks import BENCHMARKS, mmlu_pro
-from evaluator.checks.rule import Check, Scene
+from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import after
 from evaluator.decide.answers import Graded, arrange, parts
 from evaluator.decide.comparison import Comparison
@@ -64,7 +64,7 @@ def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] 
     of_grades = parts(grades, repeats)
     scores = _scores(records, of_grades, _requests(design, planned, repeats, of_grades), strata)
     found = after(
-        Scene(
+        CheckInput(
             study=study,
             facts=facts,
             proofs={name: proofs for name, proofs in read_proofs(folder).items() if name in records},

@@ -47,7 +47,7 @@ async def doors(study: Study, specs: Mapping[str, ServerSpec], logs: Path) -> As
             server = await shared[0].server(name)
             try:
                 yield server
-            except Gone:  # the router may hold a model that hangs, and would hand it out again
+            except ServerLost:  # the router may hold a model that hangs, and would hand it out again
                 await shared[0].stop()
                 raise
 
@@ -74,12 +74,12 @@ def check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:
         check_router(routed)
 
 
-class Gone(Exception):  # noqa: N818 - it says what happened to the server
+class ServerLost(Exception):  # noqa: N818 - it says what happened to the server
     """A server stopped answering in the middle; what was answered is on disk."""
 
-    def __init__(self, why: str, *, curable: bool) -> None:
+    def __init__(self, why: str, *, restartable: bool) -> None:
         super().__init__(why)
-        self.curable = curable
+        self.restartable = restartable
         """Whether starting the server again may help."""
 
 

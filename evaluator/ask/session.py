@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from evaluator.ask.servers import Gone, Opened, check_ahead, doors, look, note_changes
+from evaluator.ask.servers import Opened, ServerLost, check_ahead, doors, look, note_changes
 from evaluator.ask.worker import Desk, Watch
 from evaluator.decide.evidence import Design
-from evaluator.decide.stopping import Referee, design_of, rounds
+from evaluator.decide.stopping import StoppingRule, design_of, rounds
 from evaluator.grade.grader import Grader
 from evaluator.grade.truncated import cut_off
 from evaluator.records import Key, Record
 from evaluator.store import journal
 from evaluator.store.facts import keep_facts
-from evaluator.study.requests import Ask, plan_again, with_room
+from evaluator.study.requests import Ask, plan_again, with_limit
 from evaluator.study.study import Study, StudyError
 from servers.spec import ServerError, ServerSpec
 
@@ -42,7 +42,7 @@ async def run(
         OSError: records cannot be written.
     """
     design = design_of(study, asks)
-    referee = Referee(study, design)
+    referee = StoppingRule(study, design)
     desks = {
         variant.name: Desk(
             study=study,
@@ -66,7 +66,7 @@ async def run(
     async def one(name: str, opened: Opened, upto: Mapping[str, int]) -> None:
         try:
             await _variant(desks[name], specs[name], opened, folder, upto)
-        except (ServerError, Gone) as error:
+        except (ServerError, ServerLost) as error:
             problems[name] = str(error)
             watch.says(name, str(error).partition("\n")[0])
 
@@ -105,11 +105,11 @@ async def _variant(desk: Desk, spec: ServerSpec, opened: Opened, folder: Path, u
                     await desk.serve(server, book, pending, earlier)
                 with suppress(ServerError):  # all is answered: that it is gone now takes nothing away
                     await note_changes(folder, name, server, facts)
-        except Gone as gone:
-            if spec.base_url is not None or not gone.curable:
+        except ServerLost as gone:
+            if spec.base_url is not None or not gone.restartable:
                 raise
             if start == _STARTS:
-                raise Gone(f"{gone} (it was started {_STARTS} times)", curable=False) from None
+                raise ServerLost(f"{gone} (it was started {_STARTS} times)", restartable=False) from None
             watch.says(name, f"{gone}; starting it again")
         else:
             return
@@ -137,7 +137,7 @@ def _pending(desk: Desk, kept: Mapping[Key, Record], upto: Mapping[str, int]) ->
     earlier = [record for key, record in kept.items() if record.answer and key in desk.questions]
     if desk.more_tokens is not None:
         again = cut_off(earlier, desk.questions, desk.more_tokens)
-        put_again = [with_room(ask, desk.more_tokens) for ask in desk.asks if ask.key in again - desk.given_up]
+        put_again = [with_limit(ask, desk.more_tokens) for ask in desk.asks if ask.key in again - desk.given_up]
         return [record for record in earlier if record.key not in again], put_again
     finished = {record.key for record in earlier} | desk.given_up
     desk.failed_before = set(kept) - finished if earlier else set()

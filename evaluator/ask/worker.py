@@ -8,8 +8,8 @@ from typing import Protocol
 import httpx2
 
 from evaluator.ask import client
-from evaluator.ask.servers import Gone
-from evaluator.decide.stopping import Referee
+from evaluator.ask.servers import ServerLost
+from evaluator.decide.stopping import StoppingRule
 from evaluator.grade.grader import Grader
 from evaluator.records import Answer, Failure, Grade, Key, Record
 from evaluator.store import journal
@@ -48,7 +48,7 @@ class Desk:
         asks: tuple[Ask, ...],
         grader: Grader,
         watch: Watch,
-        referee: Referee,
+        referee: StoppingRule,
         more_tokens: int | None = None,
     ) -> None:
         self.study, self.variant, self.asks, self.grader, self.watch = study, variant, asks, grader, watch
@@ -87,10 +87,10 @@ class Desk:
         """Ask, write and grade until all is done, or the server is gone.
 
         Raises:
-            Gone: the server does not answer any more.
+            ServerLost: the server does not answer any more.
             OSError: a record cannot be written.
         """
-        gone: list[Gone] = []
+        gone: list[ServerLost] = []
         calm = [ask for ask in asks if ask.key not in self.suspects]
         try:
             async with asyncio.TaskGroup() as clerks:
@@ -100,8 +100,8 @@ class Desk:
                     await self._ask_all(server, calm, self.study.concurrency)
                     # One at a time, so that the one that takes the server along again stands out.
                     await self._ask_all(server, [ask for ask in asks if ask.key in self.suspects], 1)
-                except* Gone as group:
-                    gone.extend(error for error in group.exceptions if isinstance(error, Gone))
+                except* ServerLost as group:
+                    gone.extend(error for error in group.exceptions if isinstance(error, ServerLost))
                     self._suspect(server)
                 self.answered.put_nowait(None)
         except* OSError as group:
@@ -150,15 +150,15 @@ class Desk:
     def _check_on(self, server: Server) -> None:
         if not alive(server):
             left = process.epitaph(server.pid or 0, server.log, server.log_start) if server.log else ""
-            raise Gone(f"the server died in the middle of the run{left}", curable=True)
+            raise ServerLost(f"the server died in the middle of the run{left}", restartable=True)
         # Without a stream nothing is heard before a reply is whole.
         silent = asyncio.get_running_loop().time() - self.heard_at
         if self.study.stream and silent >= self.study.silence:
             where = f"its log is {server.log}" if server.log else "restart it and run the same command"
-            raise Gone(
+            raise ServerLost(
                 f"the server hangs: no token on any of its requests for {silent:.0f} s ({where};"
                 " a server that is merely slow needs a larger silence in the study)",
-                curable=True,
+                restartable=True,
             )
 
     async def _work(self, http: httpx2.AsyncClient, server: Server, todo: Iterator[Ask]) -> None:
@@ -172,7 +172,7 @@ class Desk:
             lost = record.failure is not None and record.failure.kind in {"unreachable", "dropped", "timeout"}
             self.unreached = self.unreached + 1 if lost else 0
             if self.unreached > self.study.concurrency:
-                raise Gone(_epitaph(server, record), curable=True)
+                raise ServerLost(_epitaph(server, record), restartable=True)
             if record.answer:
                 self.hopeless = -1
             elif self.hopeless >= 0 and ask.key not in self.failed_before:
@@ -182,7 +182,7 @@ class Desk:
             if self.hopeless >= _HOPELESS:
                 why = record.failure.message if record.failure else ""
                 told = f"the first {_HOPELESS} questions all failed, the last with: {why}"
-                raise Gone(". ".join(part for part in (told, cause(why)) if part), curable=False)
+                raise ServerLost(". ".join(part for part in (told, cause(why)) if part), restartable=False)
 
     async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask) -> Record:
         url, body = self._request(server, ask)

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable
 
-from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.checks.rule import CheckInput, Found, Rule
 
 
-def changed(scene: Scene) -> Iterable[Found]:
+def changed(given: CheckInput) -> Iterable[Found]:
     """Tell every change of the rules after the first answers."""
-    for sentence in scene.changes:
+    for sentence in given.changes:
         yield Found(severity="warn", message=f"after there were answers, {sentence}")
 
 
-def extended(scene: Scene) -> Iterable[Found]:
+def extended(given: CheckInput) -> Iterable[Found]:
     """Tell that a fixed number of questions was no fixed number."""
-    if scene.extended:
+    if given.extended:
         message = "more was asked after a report: differences are judged by statistics that hold whenever one looks"
         yield Found(severity="note", message=message)
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from evaluator.checks.observed import answers
-from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.checks.rule import CheckInput, Found, Rule
 from evaluator.records import Record
 from evaluator.store.proofs import Length
 from evaluator.study.study import Variant
@@ -24,28 +24,28 @@ _LEAST_CONTEXT = 512
 """Tokens; no server gives less unless told to."""
 
 
-def context(scene: Scene) -> Iterable[Found]:
+def context(given: CheckInput) -> Iterable[Found]:
     """Compare the context with what the questions take; with replies at hand, by what these took."""
-    for variant in scene.study.variants:
-        records = scene.records.get(variant.name, ())
+    for variant in given.study.variants:
+        records = given.records.get(variant.name, ())
         if any(record.answer for record in records) or _refused(records):
-            yield from _as_heard(scene, variant, records)
+            yield from _as_heard(given, variant, records)
         else:
-            yield from _as_tried(scene, variant)
+            yield from _as_tried(given, variant)
 
 
-def _as_tried(scene: Scene, variant: Variant) -> Iterable[Found]:
-    facts, proofs = scene.facts.get(variant.name), scene.proofs.get(variant.name)
+def _as_tried(given: CheckInput, variant: Variant) -> Iterable[Found]:
+    facts, proofs = given.facts.get(variant.name), given.proofs.get(variant.name)
     if proofs is None:
         return
-    given = facts.context if facts else None
-    evidence = {"context": given, "needed": proofs.needed}
+    tokens = facts.context if facts else None
+    evidence = {"context": tokens, "needed": proofs.needed}
     refused = next((length for length in proofs.lengths if length.refused is not None), None)
-    if given is not None and given < proofs.needed:
+    if tokens is not None and tokens < proofs.needed:
         # Without a count of tokens what is needed is an estimate on the safe side.
         counted = refused is not None or any(length.prompt_tokens for length in proofs.lengths)
         message = (
-            f"the server gives {given} tokens of context; the longest question and its reply"
+            f"the server gives {tokens} tokens of context; the longest question and its reply"
             f" {'need' if counted else 'may need'} {proofs.needed}"
         )
         yield Found(severity="block" if counted else "warn", variant=variant.name, message=message, evidence=evidence)
@@ -58,20 +58,20 @@ def _as_tried(scene: Scene, variant: Variant) -> Iterable[Found]:
         yield Found(severity="block" if counted else "warn", variant=variant.name, message=message, evidence=evidence)
 
 
-def _as_heard(scene: Scene, variant: Variant, records: Sequence[Record]) -> Iterable[Found]:
-    facts, limit = scene.facts.get(variant.name), scene.study.sampling.max_tokens
-    given = facts.context if facts else None
-    longest = max((reply.prompt_tokens or 0 for reply in answers(scene, variant.name)), default=0)
-    evidence = {"context": given, "longest_prompt": longest, "max_tokens": limit}
+def _as_heard(given: CheckInput, variant: Variant, records: Sequence[Record]) -> Iterable[Found]:
+    facts, limit = given.facts.get(variant.name), given.study.sampling.max_tokens
+    tokens = facts.context if facts else None
+    longest = max((reply.prompt_tokens or 0 for reply in answers(given, variant.name)), default=0)
+    evidence = {"context": tokens, "longest_prompt": longest, "max_tokens": limit}
     if refused := _refused(records):
         message = (
-            f"{refused} questions were refused because they do not fit into the context ({given or 'unknown'} tokens)"
+            f"{refused} questions were refused because they do not fit into the context ({tokens or 'unknown'} tokens)"
         )
         yield Found(severity="block", variant=variant.name, message=message, evidence={**evidence, "refused": refused})
-    elif given is not None and longest and given < longest + limit and not _pinned_at(scene, variant.name):
-        cut = given <= longest
+    elif tokens is not None and longest and tokens < longest + limit and not _pinned_at(given, variant.name):
+        cut = tokens <= longest
         message = (
-            f"the server gives {given} tokens of context; the longest prompt has {longest}, and max_tokens is"
+            f"the server gives {tokens} tokens of context; the longest prompt has {longest}, and max_tokens is"
             f" {limit}: {'prompts were' if cut else 'long replies are'} cut"
         )
         yield Found(severity="block" if cut else "warn", variant=variant.name, message=message, evidence=evidence)
@@ -81,9 +81,9 @@ def _refused(records: Sequence[Record]) -> int:
     return sum(bool(record.failure and _TOO_LONG.search(record.failure.message)) for record in records)
 
 
-def cut_prompts(scene: Scene) -> Iterable[Found]:
+def cut_prompts(given: CheckInput) -> Iterable[Found]:
     """Find servers that cut long prompts and do not say so."""
-    for name, proofs in scene.proofs.items():
+    for name, proofs in given.proofs.items():
         told = _out_of_proportion(proofs.lengths)
         if told is not None:
             parts, counted, expected = told
@@ -114,10 +114,10 @@ def _out_of_proportion(lengths: Sequence[Length]) -> tuple[int, int, int] | None
     return None
 
 
-def context_shift(scene: Scene) -> Iterable[Found]:
+def context_shift(given: CheckInput) -> Iterable[Found]:
     """Find servers that drop the beginning of the prompt when the context is full."""
-    for variant in scene.study.variants:
-        facts = scene.facts.get(variant.name)
+    for variant in given.study.variants:
+        facts = given.facts.get(variant.name)
         words = (facts.command if facts else ()) or variant.args
         said = [word for word in words if word in {"--context-shift", "--no-context-shift"}]
         if said and said[-1] == "--context-shift":
@@ -125,12 +125,12 @@ def context_shift(scene: Scene) -> Iterable[Found]:
             yield Found(severity="warn", variant=variant.name, message=message)
 
 
-def context_full(scene: Scene) -> Iterable[Found]:
+def context_full(given: CheckInput) -> Iterable[Found]:
     """Find replies that ended where the context did."""
-    for variant in scene.study.variants:
-        if pinned := _pinned_at(scene, variant.name):
+    for variant in given.study.variants:
+        if pinned := _pinned_at(given, variant.name):
             total, count = pinned
-            facts = scene.facts.get(variant.name)
+            facts = given.facts.get(variant.name)
             said = f", though it says {facts.context}" if facts and facts.context not in (None, total) else ""
             message = (
                 f"{count} replies end where prompt and reply together have {total} tokens, and none is longer:"
@@ -140,13 +140,13 @@ def context_full(scene: Scene) -> Iterable[Found]:
             yield Found(severity="block", variant=variant.name, message=message, evidence=evidence)
 
 
-def _pinned_at(scene: Scene, variant: str) -> tuple[int, int] | None:
+def _pinned_at(given: CheckInput, variant: str) -> tuple[int, int] | None:
     """Give the largest sum of tokens and how many replies have it, if it is what a context would be."""
-    facts = scene.facts.get(variant)
+    facts = given.facts.get(variant)
     sums = Counter(
         reply.prompt_tokens + reply.completion_tokens
-        for reply in answers(scene, variant)
-        if reply.prompt_tokens and reply.completion_tokens and reply.completion_tokens < scene.study.sampling.max_tokens
+        for reply in answers(given, variant)
+        if reply.prompt_tokens and reply.completion_tokens and reply.completion_tokens < given.study.sampling.max_tokens
     )
     if not sums:
         return None

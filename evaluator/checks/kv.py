@@ -3,31 +3,31 @@
 from collections.abc import Iterable
 
 from evaluator.checks.observed import listed
-from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.checks.rule import CheckInput, Found, Rule
 from evaluator.study.study import Variant
 
 
-def kv_cache(scene: Scene) -> Iterable[Found]:
+def kv_cache(given: CheckInput) -> Iterable[Found]:
     """Find KV caches of another type than the study asks for."""
-    for variant in scene.study.variants:
-        found = scene.facts[variant.name].kv_cache if variant.name in scene.facts else None
+    for variant in given.study.variants:
+        found = given.facts[variant.name].kv_cache if variant.name in given.facts else None
         if None not in {variant.kv_cache, found} and variant.kv_cache != found:
             message = f"the KV cache is {found}, not {variant.kv_cache} as the study asks"
             evidence = {"asked": variant.kv_cache, "found": found}
             yield Found(severity="block", variant=variant.name, message=message, evidence=evidence)
 
 
-def kv_unproved(scene: Scene) -> Iterable[Found]:
+def kv_unproved(given: CheckInput) -> Iterable[Found]:
     """Find KV caches that were asked for and that nothing proves."""
-    for variant in scene.study.variants:
-        if variant.kv_cache is not None and variant.name in scene.facts and not scene.facts[variant.name].kv_cache:
+    for variant in given.study.variants:
+        if variant.kv_cache is not None and variant.name in given.facts and not given.facts[variant.name].kv_cache:
             message = f"the KV cache was asked to be {variant.kv_cache}; nothing this server says proves that it is"
             yield Found(severity="warn", variant=variant.name, message=message)
 
 
-def kv_unknown(scene: Scene) -> Iterable[Found]:
+def kv_unknown(given: CheckInput) -> Iterable[Found]:
     """Find that the type of a KV cache is neither declared nor known."""
-    silent = {v.name: scene.facts[v.name].kv_cache for v in scene.study.variants if _is_silent(scene, v)}
+    silent = {v.name: given.facts[v.name].kv_cache for v in given.study.variants if _is_silent(given, v)}
     unknown = [name for name, found in silent.items() if found is None]
     known = {found for found in silent.values() if found is not None}
     if len(known) > 1 or (known and unknown):
@@ -39,8 +39,8 @@ def kv_unknown(scene: Scene) -> Iterable[Found]:
         yield Found(severity="note", message=message, evidence={"found": silent})
 
 
-def _is_silent(scene: Scene, variant: Variant) -> bool:
-    return variant.kv_cache is None and variant.name in scene.facts
+def _is_silent(given: CheckInput, variant: Variant) -> bool:
+    return variant.kv_cache is None and variant.name in given.facts
 
 
 RULES = (

@@ -3,36 +3,36 @@
 from collections.abc import Iterable
 
 from evaluator.checks.observed import listed
-from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.checks.rule import CheckInput, Found, Rule
 from evaluator.study.study import Variant
 
 _MLX_ASKED = "default_model"
 """What mlx_lm.server is asked for when it runs already: see `servers.attach`."""
 
 
-def model_changed(scene: Scene) -> Iterable[Found]:
+def model_changed(given: CheckInput) -> Iterable[Found]:
     """Find variants whose replies came from several models."""
-    for variant in scene.study.variants:
-        names = _answered_by(scene, variant)
+    for variant in given.study.variants:
+        names = _answered_by(given, variant)
         if len(names) > 1:
             message = f"the replies came from several models: {', '.join(names)}"
             yield Found(severity="block", variant=variant.name, message=message, evidence={"models": names})
 
 
-def same_model(scene: Scene) -> Iterable[Found]:
+def same_model(given: CheckInput) -> Iterable[Found]:
     """Find servers that answer as one and the same model for two."""
-    for variant, name, other in _attached(scene):
+    for variant, name, other in _attached(given):
         if other.model != variant.model:
             message = f'the server answered as {name} both for "{variant.model}" and for "{other.model}"'
             evidence = {"model": name, "variants": [other.name, variant.name]}
             yield Found(severity="block", variant=variant.name, message=message, evidence=evidence)
 
 
-def model_name(scene: Scene) -> Iterable[Found]:
+def model_name(given: CheckInput) -> Iterable[Found]:
     """Find servers that answer under another name than was asked for."""
-    for variant, name, other in _attached(scene):
-        asked_for = {record.request.get("model") for record in scene.records.get(variant.name, ())}
-        facts = scene.facts.get(variant.name)
+    for variant, name, other in _attached(given):
+        asked_for = {record.request.get("model") for record in given.records.get(variant.name, ())}
+        facts = given.facts.get(variant.name)
         if facts is not None and facts.runtime == "mlx_lm":
             asked_for.add(_MLX_ASKED)
         if other.model == variant.model and name not in {variant.model, *asked_for}:
@@ -40,18 +40,18 @@ def model_name(scene: Scene) -> Iterable[Found]:
             yield Found(severity="warn", variant=variant.name, message=message, evidence={"model": name})
 
 
-def changed(scene: Scene) -> Iterable[Found]:
+def changed(given: CheckInput) -> Iterable[Found]:
     """Repeat what was another after the questions than before them, or already while the server was tried."""
-    for name, proofs in scene.proofs.items():
+    for name, proofs in given.proofs.items():
         for sentence in proofs.changed:
             yield Found(severity="block", variant=name, message=sentence)
 
 
-def same_weights(scene: Scene) -> Iterable[Found]:
+def same_weights(given: CheckInput) -> Iterable[Found]:
     """Find two models that are the same file, served in the same way."""
     seen: dict[tuple[object, ...], Variant] = {}
-    for variant in scene.study.variants:
-        facts = scene.facts.get(variant.name)
+    for variant in given.study.variants:
+        facts = given.facts.get(variant.name)
         if facts is None or facts.model_sha256 is None:
             continue
         served = (facts.model_sha256, variant.runtime, variant.thinking, variant.kv_cache, variant.args)
@@ -62,10 +62,10 @@ def same_weights(scene: Scene) -> Iterable[Found]:
             yield Found(severity="warn", variant=variant.name, message=message, evidence=evidence)
 
 
-def qat(scene: Scene) -> Iterable[Found]:
+def qat(given: CheckInput) -> Iterable[Found]:
     """Find weights of quantization-aware training beside others."""
-    trained = [variant.name for variant in scene.study.variants if _is_qat(scene, variant)]
-    others = [variant.name for variant in scene.study.variants if variant.name not in trained]
+    trained = [variant.name for variant in given.study.variants if _is_qat(given, variant)]
+    others = [variant.name for variant in given.study.variants if variant.name not in trained]
     if trained and others:
         are = "is" if len(trained) == 1 else "are"
         message = (
@@ -75,28 +75,28 @@ def qat(scene: Scene) -> Iterable[Found]:
         yield Found(severity="note", message=message, evidence={"qat": trained, "others": others})
 
 
-def _answered_by(scene: Scene, variant: Variant) -> list[str]:
+def _answered_by(given: CheckInput, variant: Variant) -> list[str]:
     """Give the names under which replies came; of a server of ours, which we named anew at each start, one is one."""
-    records = scene.records.get(variant.name, ())
+    records = given.records.get(variant.name, ())
     named = {(record.answer.model, record.request.get("model")) for record in records if record.answer}
-    if not named and variant.name in scene.proofs:
-        named = {(scene.proofs[variant.name].model, None)}
+    if not named and variant.name in given.proofs:
+        named = {(given.proofs[variant.name].model, None)}
     return sorted(
         {variant.model if not variant.base_url and model == ours else model for model, ours in named if model}
     )
 
 
-def _attached(scene: Scene) -> Iterable[tuple[Variant, str, Variant]]:
+def _attached(given: CheckInput) -> Iterable[tuple[Variant, str, Variant]]:
     """Give what runs already: each variant, the name of its replies, and the first variant of its server so named."""
     seen: dict[tuple[str, str], Variant] = {}
-    for variant in scene.study.variants:
-        names = _answered_by(scene, variant)
+    for variant in given.study.variants:
+        names = _answered_by(given, variant)
         if len(names) == 1 and variant.base_url:
             yield variant, names[0], seen.setdefault((variant.base_url, names[0]), variant)
 
 
-def _is_qat(scene: Scene, variant: Variant) -> bool:
-    facts = scene.facts.get(variant.name)
+def _is_qat(given: CheckInput, variant: Variant) -> bool:
+    facts = given.facts.get(variant.name)
     said = (variant.name, variant.model, facts and facts.model_id, facts and facts.model_path)
     return bool(facts and facts.qat) or any("qat" in name.lower() for name in said if name)
 

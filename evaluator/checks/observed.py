@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from evaluator.checks.rule import Scene
+from evaluator.checks.rule import CheckInput
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Answer, Record
 
@@ -12,16 +12,16 @@ ALMOST_ALL = 0.95
 """What is called all of the replies: a model may leave out its thoughts now and then, or think unbidden."""
 
 
-def answers(scene: Scene, variant: str) -> list[Answer]:
+def answers(given: CheckInput, variant: str) -> list[Answer]:
     """Give the replies of a variant, in the order of its records; none before the run."""
-    return [record.answer for record in scene.records.get(variant, ()) if record.answer]
+    return [record.answer for record in given.records.get(variant, ()) if record.answer]
 
 
-def parts(scene: Scene) -> dict[tuple[str, str], list[Record]]:
+def parts(given: CheckInput) -> dict[tuple[str, str], list[Record]]:
     """Group the records by variant and benchmark."""
     found: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for variant in scene.study.variants:
-        for record in scene.records.get(variant.name, ()):
+    for variant in given.study.variants:
+        for record in given.records.get(variant.name, ()):
             found[variant.name, record.key.benchmark].append(record)
     return found
 
@@ -31,12 +31,12 @@ def share_that_thinks(replies: Sequence[Answer]) -> float | None:
     return sum(map(_thinks, replies)) / len(replies) if replies else None
 
 
-def thinks(scene: Scene, variant: str) -> float | None:
+def thinks(given: CheckInput, variant: str) -> float | None:
     """Give the share of a variant's replies that hold thoughts; before the run of the one that was tried."""
-    share = share_that_thinks(answers(scene, variant))
+    share = share_that_thinks(answers(given, variant))
     if share is not None:
         return share
-    proofs = scene.proofs.get(variant)
+    proofs = given.proofs.get(variant)
     thought = proofs.thought if proofs else None
     if thought is None or (not thought.reasoned and thought.finish_reason == "length"):
         return None  # what was cut off may have been a thought that nobody marked

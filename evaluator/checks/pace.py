@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from evaluator.checks.observed import parts
-from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.checks.rule import CheckInput, Found, Rule, Severity
 from evaluator.records import Answer, Record
 
 _DRIFT = 0.25
@@ -21,9 +21,9 @@ _CACHED = 0.25
 """Difference of the shares of prompt tokens that came from a cache."""
 
 
-def drift(scene: Scene) -> Iterable[Found]:
+def drift(given: CheckInput) -> Iterable[Found]:
     """Compare the speed of each variant's last third of replies with that of its first."""
-    for (variant, benchmark), records in parts(scene).items():
+    for (variant, benchmark), records in parts(given).items():
         timed = sorted((r.started, speed) for r in records if r.answer and (speed := _speed(r.answer)))
         speeds, third = [speed for _, speed in timed], len(timed) // 3
         if third < _ENOUGH or _seconds(timed[0][0], timed[-1][0]) < _LONG_ENOUGH:
@@ -40,12 +40,12 @@ def drift(scene: Scene) -> Iterable[Found]:
             yield Found(severity=severity, variant=variant, benchmark=benchmark, message=message, evidence=evidence)
 
 
-def prompt_cache(scene: Scene) -> Iterable[Found]:
+def prompt_cache(given: CheckInput) -> Iterable[Found]:
     """Find that one variant took more of its prompts from a cache than another."""
     shares = {
         variant.name: part
-        for variant in scene.study.variants
-        if (part := _cached(scene.records.get(variant.name, ()))) is not None
+        for variant in given.study.variants
+        if (part := _cached(given.records.get(variant.name, ()))) is not None
     }
     if shares and max(shares.values()) - min(shares.values()) > _CACHED:
         told = ", ".join(f"{name} {part:.0%}" for name, part in shares.items())

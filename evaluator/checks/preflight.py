@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 
 from evaluator.checks.observed import listed, share
-from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.checks.rule import CheckInput, Found, Rule, Severity
 
 _CHANGED = 0.25
 """Of greedy answers, when asked together: the arithmetic of batches always changes some."""
 
 
-def mixed(scene: Scene) -> Iterable[Found]:
+def mixed(given: CheckInput) -> Iterable[Found]:
     """Find servers that give one question the answer to another."""
-    for name, proofs in scene.proofs.items():
+    for name, proofs in given.proofs.items():
         if proofs.together and proofs.together.mixed:
             together = proofs.together
             message = f"of {together.prompts} prompts at once, {together.mixed} got the answer to another one"
@@ -19,11 +19,11 @@ def mixed(scene: Scene) -> Iterable[Found]:
             yield Found(severity="block", variant=name, message=message, evidence=evidence)
 
 
-def batch_noise(scene: Scene) -> Iterable[Found]:
+def batch_noise(given: CheckInput) -> Iterable[Found]:
     """Find greedy answers that change when several questions are asked at once."""
-    for name, proofs in scene.proofs.items():
+    for name, proofs in given.proofs.items():
         together = proofs.together
-        if together is None or together.changed <= together.mixed or scene.study.concurrency == 1:
+        if together is None or together.changed <= together.mixed or given.study.concurrency == 1:
             continue
         rate = together.changed / together.prompts
         message = (
@@ -31,30 +31,30 @@ def batch_noise(scene: Scene) -> Iterable[Found]:
             " when the prompts are put all at once"
         )
         evidence = {"prompts": together.prompts, "changed": together.changed}
-        greedy = scene.study.sampling.temperature == 0
+        greedy = given.study.sampling.temperature == 0
         severity: Severity = "warn" if rate > _CHANGED and greedy else "note"
         yield Found(severity=severity, variant=name, message=message, evidence=evidence)
 
 
-def untried(scene: Scene) -> Iterable[Found]:
+def untried(given: CheckInput) -> Iterable[Found]:
     """Repeat what could not be tried; that not even one question was answered is more than a note."""
-    for name, proofs in scene.proofs.items():
+    for name, proofs in given.proofs.items():
         for sentence in proofs.failures:
             yield Found(severity="note" if proofs.thought else "warn", variant=name, message=sentence)
 
 
-def unchecked(scene: Scene) -> Iterable[Found]:
+def unchecked(given: CheckInput) -> Iterable[Found]:
     """Name the variants that were asked without having been tried before."""
-    asked = [variant.name for variant in scene.study.variants if scene.records.get(variant.name)]
-    names = [name for name in asked if scene.unchecked or name not in scene.proofs]
+    asked = [variant.name for variant in given.study.variants if given.records.get(variant.name)]
+    names = [name for name in asked if given.unchecked or name not in given.proofs]
     if names:
         message = f"the questions were put without a check before them: {listed(names)}"
         yield Found(severity="note", message=message, evidence={"variants": names})
 
 
-def forced(scene: Scene) -> Iterable[Found]:
+def forced(given: CheckInput) -> Iterable[Found]:
     """Find runs that went on though a check before them blocks the claim."""
-    if scene.forced:
+    if given.forced:
         yield Found(
             severity="note", message="the questions were put though a check before them blocks the claim (--force)"
         )

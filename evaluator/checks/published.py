@@ -11,7 +11,7 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct
 
-from evaluator.checks.rule import Found, Scene
+from evaluator.checks.rule import CheckInput, Found
 from evaluator.decide import wording
 from evaluator.decide.score import Score
 from evaluator.grade.thinking import split_thinking
@@ -87,13 +87,13 @@ class Implausible(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-def implausible(scene: Scene) -> Iterable[Found]:
+def implausible(given: CheckInput) -> Iterable[Found]:
     """Find scores that lie too far from what is published of the model to be a matter of its quantization."""
-    for variant in scene.study.variants:
-        facts, names = scene.facts.get(variant.name), _names(variant, scene.facts.get(variant.name))
-        thinks, few = _thinks(scene, variant, facts), _few_bits(facts, names)
-        for score in scene.scores:
-            settings = scene.study.benchmarks.chosen().get(score.benchmark)
+    for variant in given.study.variants:
+        facts, names = given.facts.get(variant.name), _names(variant, given.facts.get(variant.name))
+        thinks, few = _thinks(given, variant, facts), _few_bits(facts, names)
+        for score in given.scores:
+            settings = given.study.benchmarks.chosen().get(score.benchmark)
             if score.variant != variant.name or score.accuracy is None or settings is None or settings.format != "chat":
                 continue
             found = _judge(names, score.benchmark, score.accuracy, score.questions, thinks=thinks, few_bits=few)
@@ -261,10 +261,10 @@ def _few_bits(facts: ServerFacts | None, names: Iterable[str]) -> bool:
     return any(_FEW_BITS_NAMED.search(name.lower()) for name in (*names, quantization or ""))
 
 
-def _thinks(scene: Scene, variant: Variant, facts: ServerFacts | None) -> bool | None:
+def _thinks(given: CheckInput, variant: Variant, facts: ServerFacts | None) -> bool | None:
     """Say whether a variant thinks: as it was told to, else as most of its replies show."""
     told = variant.thinking if variant.thinking is not None else facts.thinking if facts else None
-    answers = [record.answer for record in scene.records.get(variant.name, ()) if record.answer]
+    answers = [record.answer for record in given.records.get(variant.name, ()) if record.answer]
     if told is not None or not answers:
         return told
     thoughts = [split_thinking(answer.text, answer.reasoning) for answer in answers]

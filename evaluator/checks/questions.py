@@ -3,26 +3,26 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.checks.rule import CheckInput, Found, Rule
 from evaluator.records import Key, Record
 
 
-def prompts(scene: Scene) -> Iterable[Found]:
+def prompts(given: CheckInput) -> Iterable[Found]:
     """Compare what was sent for each question with what the baseline was sent."""
-    first = {record.key: _prompt(record) for record in scene.records.get(scene.study.baseline, ())}
-    for variant in scene.study.variants:
-        if variant.name == scene.study.baseline:
+    first = {record.key: _prompt(record) for record in given.records.get(given.study.baseline, ())}
+    for variant in given.study.variants:
+        if variant.name == given.study.baseline:
             continue
         asked: Counter[str] = Counter()
         apart: Counter[str] = Counter()
-        for record in scene.records.get(variant.name, ()):
+        for record in given.records.get(variant.name, ()):
             if record.key in first:
                 asked[record.key.benchmark] += 1
                 apart[record.key.benchmark] += first[record.key] != _prompt(record)
         for benchmark, count in apart.items():
             if count:
                 message = (
-                    f"{count} of {asked[benchmark]} questions were put in other words than to {scene.study.baseline}"
+                    f"{count} of {asked[benchmark]} questions were put in other words than to {given.study.baseline}"
                 )
                 evidence = {"count": count, "of": asked[benchmark]}
                 yield Found(
@@ -30,14 +30,14 @@ def prompts(scene: Scene) -> Iterable[Found]:
                 )
 
 
-def failure_graded(scene: Scene) -> Iterable[Found]:
+def failure_graded(given: CheckInput) -> Iterable[Found]:
     """Find questions without a reply that were graded as if there were one."""
     silent: dict[tuple[str, Key], None] = {}
-    for variant, records in scene.records.items():
+    for variant, records in given.records.items():
         silent |= {(variant, record.key): None for record in records if record.answer is None}
     wrongly = Counter(
         (grade.variant, grade.key.benchmark)
-        for grade in scene.grades
+        for grade in given.grades
         if grade.outcome != "failed" and (grade.variant, grade.key) in silent
     )
     for (variant, benchmark), count in wrongly.items():

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from evaluator.checks.observed import ALMOST_ALL, parts, share_that_thinks
-from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.checks.rule import CheckInput, Found, Rule, Severity
 from evaluator.decide.score import Score
 from evaluator.records import Outcome, Record
 from evaluator.stats.unpaired import fisher
@@ -21,20 +21,20 @@ _CUT: tuple[Outcome, ...] = ("truncated", "empty")
 _UNREAD: tuple[Outcome, ...] = ("unparsed", "refused")
 
 
-def not_scored(scene: Scene) -> Iterable[Found]:
+def not_scored(given: CheckInput) -> Iterable[Found]:
     """Find replies that could not be scored, as code without a sandbox."""
-    reasons = {(g.variant, g.key.benchmark): g.why for g in scene.grades if g.outcome == "not_scored"}
-    for score in scene.scores:
+    reasons = {(g.variant, g.key.benchmark): g.why for g in given.grades if g.outcome == "not_scored"}
+    for score in given.scores:
         if why := reasons.get((score.variant, score.benchmark)):
             count, asked = score.outcomes.get("not_scored", 0), sum(score.outcomes.values())
             message = f"{count} of {asked} replies were not scored: {why}"
             yield _found("block", score, message, {"count": count, "of": asked})
 
 
-def no_reply(scene: Scene) -> Iterable[Found]:
+def no_reply(given: CheckInput) -> Iterable[Found]:
     """Find questions without a reply."""
-    records = parts(scene)
-    for score in scene.scores:
+    records = parts(given)
+    for score in given.scores:
         lost, failed = score.no_reply, score.outcomes.get("failed", 0)
         if not lost:
             continue
@@ -47,28 +47,28 @@ def no_reply(scene: Scene) -> Iterable[Found]:
             " they are left out"
         )
         # What is looked at whenever one likes may be looked at before all is put.
-        gone = failed if scene.study.decide.mode == "sequential" else lost
+        gone = failed if given.study.decide.mode == "sequential" else lost
         severity: Severity = "block" if gone > _LOST * score.planned else "warn"
         yield _found(severity, score, message, {"failed": failed, "missing": missing, "of": score.planned})
 
 
-def cut_off(scene: Scene) -> Iterable[Found]:
+def cut_off(given: CheckInput) -> Iterable[Found]:
     """Find variants that are cut off or empty too often, or otherwise than the baseline."""
-    records, told = parts(scene), _unlike(scene, _CUT)
-    for score in scene.scores:
+    records, told = parts(given), _unlike(given, _CUT)
+    for score in given.scores:
         cut, apart = _count(score, _CUT), told.get((score.variant, score.benchmark), "")
         if cut <= _CUT_OFF * _heard(score) and not apart:
             continue
-        thinking = [_thinks(records.get((name, score.benchmark), ())) for name in (score.variant, scene.study.baseline)]
+        thinking = [_thinks(records.get((name, score.benchmark), ())) for name in (score.variant, given.study.baseline)]
         severity: Severity = "block" if thinking[0] or (apart and thinking[1]) else "warn"
         message = f"{cut} of {_heard(score)} replies were cut off or empty and count as wrong{apart}"
         yield _found(severity, score, message, {"count": cut, "of": _heard(score)})
 
 
-def unparsed(scene: Scene) -> Iterable[Found]:
+def unparsed(given: CheckInput) -> Iterable[Found]:
     """Find variants whose replies hold no readable answer too often, or otherwise than the baseline's."""
-    told = _unlike(scene, _UNREAD)
-    for score in scene.scores:
+    told = _unlike(given, _UNREAD)
+    for score in given.scores:
         count, apart = _count(score, _UNREAD), told.get((score.variant, score.benchmark), "")
         if count > _UNPARSED * _heard(score) or apart:
             message = (
@@ -78,35 +78,35 @@ def unparsed(scene: Scene) -> Iterable[Found]:
             yield _found("warn", score, message, {"count": count, "of": _heard(score)})
 
 
-def unreadable(scene: Scene) -> Iterable[Found]:
+def unreadable(given: CheckInput) -> Iterable[Found]:
     """Find variants most of whose replies hold no readable answer."""
-    for score in scene.scores:
+    for score in given.scores:
         if score.unanswered > (1 - _READABLE) * _heard(score):
             count, of = score.unanswered, _heard(score)
             message = f"most replies ({count} of {of}) hold no readable answer, so the score says little"
             yield _found("block", score, message, {"count": count, "of": of})
 
 
-def _unlike(scene: Scene, kinds: Collection[Outcome]) -> Mapping[tuple[str, str], str]:
+def _unlike(given: CheckInput, kinds: Collection[Outcome]) -> Mapping[tuple[str, str], str]:
     """Say of which variants and benchmarks such outcomes differ from the baseline's, and how, in words.
 
     Of each question the first reply counts: further ones hang together with it.
     """
     asked: Counter[tuple[str, str]] = Counter()
     hits: Counter[tuple[str, str]] = Counter()
-    for grade in scene.grades:
+    for grade in given.grades:
         if grade.key.repeat == 0 and grade.outcome != "failed":
             asked[grade.variant, grade.key.benchmark] += 1
             hits[grade.variant, grade.key.benchmark] += grade.outcome in kinds
     found: dict[tuple[str, str], str] = {}
     for (variant, benchmark), n in asked.items():
-        theirs = (scene.study.baseline, benchmark)
-        if variant == scene.study.baseline or not asked[theirs] or not hits[variant, benchmark] + hits[theirs]:
+        theirs = (given.study.baseline, benchmark)
+        if variant == given.study.baseline or not asked[theirs] or not hits[variant, benchmark] + hits[theirs]:
             continue
         p = fisher(hits[variant, benchmark], n, hits[theirs], asked[theirs])
         if p < _ALPHA:
             chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-            found[variant, benchmark] = f" ({scene.study.baseline}: {hits[theirs]} of {asked[theirs]}; {chance})"
+            found[variant, benchmark] = f" ({given.study.baseline}: {hits[theirs]} of {asked[theirs]}; {chance})"
     return found
 
 

@@ -42,7 +42,7 @@ class Found(Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any] = {}
 
 
-class Scene(Struct, frozen=True, kw_only=True):
+class CheckInput(Struct, frozen=True, kw_only=True):
     """All there is to look at. Before the run there are no records, grades or scores."""
 
     study: Study
@@ -77,4 +77,4 @@ class Rule(Struct, frozen=True, kw_only=True):
     threat: str
     signal: str
     advice: str
-    find: Callable[[Scene], Iterable[Found]]
+    find: Callable[[CheckInput], Iterable[Found]]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from evaluator.checks.observed import answers, listed
-from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.checks.rule import CheckInput, Found, Rule, Severity
 
 _SAME = 1e-4
 """Relative: servers keep such values as 32-bit floats."""
@@ -13,20 +13,20 @@ _NEUTRAL: Mapping[str, float] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
 """What is sent where the study is silent: see `servers.request`."""
 
 
-def greedy_differs(scene: Scene) -> Iterable[Found]:
+def greedy_differs(given: CheckInput) -> Iterable[Found]:
     """Find servers that answer otherwise at temperature 0 when they are asked the same again."""
-    for name, proofs in scene.proofs.items():
+    for name, proofs in given.proofs.items():
         cold = proofs.cold
         if cold is not None and cold.different > 1:
             message = f"at temperature 0 one prompt, put {cold.times} times, got {cold.different} different answers"
             evidence = {"times": cold.times, "different": cold.different}
-            severity: Severity = "warn" if scene.study.sampling.temperature == 0 else "note"
+            severity: Severity = "warn" if given.study.sampling.temperature == 0 else "note"
             yield Found(severity=severity, variant=name, message=message, evidence=evidence)
 
 
-def sampling_ignored(scene: Scene) -> Iterable[Found]:
+def sampling_ignored(given: CheckInput) -> Iterable[Found]:
     """Find servers that draw greedily whatever temperature is sent."""
-    for name, proofs in scene.proofs.items():
+    for name, proofs in given.proofs.items():
         hot, cold, plain = proofs.hot, proofs.cold, proofs.plain
         if hot is None or hot.times < 2 or hot.different > 1:
             continue
@@ -35,16 +35,16 @@ def sampling_ignored(scene: Scene) -> Iterable[Found]:
         message = (
             f"at temperature 1 one prompt with many good answers, put {hot.times} times, got the same answer each time"
         )
-        severity: Severity = "block" if scene.study.sampling.temperature else "warn"
+        severity: Severity = "block" if given.study.sampling.temperature else "warn"
         yield Found(severity=severity, variant=name, message=message, evidence={"times": hot.times})
 
 
-def sampling_record(scene: Scene) -> Iterable[Found]:
+def sampling_record(given: CheckInput) -> Iterable[Found]:
     """Compare the server's own record of a request with what was sent."""
-    sampling = scene.study.sampling
+    sampling = given.study.sampling
     said = {name: getattr(sampling, name) for name in ("temperature", "top_p", "top_k", "min_p")}
-    for name, proofs in scene.proofs.items():
-        facts = scene.facts.get(name)
+    for name, proofs in given.proofs.items():
+        facts = given.facts.get(name)
         neutral = _NEUTRAL if facts is not None and facts.runtime == "llama_server" else {}
         sent = {key: neutral.get(key) if value is None else value for key, value in said.items()}
         apart = {
@@ -59,50 +59,50 @@ def sampling_record(scene: Scene) -> Iterable[Found]:
             yield Found(severity="warn", variant=name, message=message, evidence=evidence)
 
 
-def sampling_default(scene: Scene) -> Iterable[Found]:
+def sampling_default(given: CheckInput) -> Iterable[Found]:
     """Find that the temperature is left to each server."""
-    if scene.study.sampling.temperature is not None:
+    if given.study.sampling.temperature is not None:
         return
-    known = {n: p.applied["temperature"] for n, p in scene.proofs.items() if "temperature" in p.applied}
+    known = {n: p.applied["temperature"] for n, p in given.proofs.items() if "temperature" in p.applied}
     told = ", ".join(f"{name} {value:g}" for name, value in known.items())
     rules = f": {told}" if told else ", which nothing here shows"
     message = f"no temperature is sent, so that each server's own default rules{rules}"
     yield Found(severity="warn", message=message, evidence={"temperature": known})
 
 
-def unsent(scene: Scene) -> Iterable[Found]:
+def unsent(given: CheckInput) -> Iterable[Found]:
     """Repeat what a server cannot be told."""
-    for variant in scene.study.variants:
-        for sentence in scene.facts[variant.name].unsent if variant.name in scene.facts else ():
+    for variant in given.study.variants:
+        for sentence in given.facts[variant.name].unsent if variant.name in given.facts else ():
             yield Found(severity="warn", variant=variant.name, message=sentence)
 
 
-def greedy_repeats(scene: Scene) -> Iterable[Found]:
+def greedy_repeats(given: CheckInput) -> Iterable[Found]:
     """Find repeats that repeat the same answer."""
-    for name, settings in scene.study.benchmarks.chosen().items():
-        if settings.repeats > 1 and scene.study.sampling.temperature == 0:
+    for name, settings in given.study.benchmarks.chosen().items():
+        if settings.repeats > 1 and given.study.sampling.temperature == 0:
             message = f"{settings.repeats} answers to each question at temperature 0 are nearly the same answer"
             yield Found(severity="note", benchmark=name, message=message, evidence={"repeats": settings.repeats})
 
 
-def seed_serial(scene: Scene) -> Iterable[Found]:
+def seed_serial(given: CheckInput) -> Iterable[Found]:
     """Find seeds that take requests out of mlx_lm.server's batch."""
-    for variant in scene.study.variants:
-        facts, records = scene.facts.get(variant.name), scene.records.get(variant.name, ())
-        if facts is None or facts.runtime != "mlx_lm" or scene.study.concurrency == 1:
+    for variant in given.study.variants:
+        facts, records = given.facts.get(variant.name), given.records.get(variant.name, ())
+        if facts is None or facts.runtime != "mlx_lm" or given.study.concurrency == 1:
             continue
         if seeded := sum("seed" in record.request for record in records):
             message = f"a seed was sent with {seeded} requests: mlx_lm.server answers these one at a time"
             yield Found(severity="note", variant=variant.name, message=message, evidence={"seeded": seeded})
 
 
-def more_tokens(scene: Scene) -> Iterable[Found]:
+def more_tokens(given: CheckInput) -> Iterable[Found]:
     """Count the questions that were asked with a larger limit than the others."""
-    limit = scene.study.sampling.max_tokens
-    for variant in scene.study.variants:
-        limits = [_limit(record.request) for record in scene.records.get(variant.name, ())]
+    limit = given.study.sampling.max_tokens
+    for variant in given.study.variants:
+        limits = [_limit(record.request) for record in given.records.get(variant.name, ())]
         larger = [given for given in limits if given > limit]
-        if larger and answers(scene, variant.name):
+        if larger and answers(given, variant.name):
             message = (
                 f"{len(larger)} of {len(limits)} questions were asked with up to {max(larger)} tokens, not {limit}"
             )
@@ -110,15 +110,15 @@ def more_tokens(scene: Scene) -> Iterable[Found]:
             yield Found(severity="note", variant=variant.name, message=message, evidence=evidence)
 
 
-def more_tokens_unequal(scene: Scene) -> Iterable[Found]:
+def more_tokens_unequal(given: CheckInput) -> Iterable[Found]:
     """Find variants whose cut-off replies were left so, while those of others were asked for again with more."""
-    limits = {(name, r.key): _limit(r.request) for name, records in scene.records.items() for r in records}
+    limits = {(name, r.key): _limit(r.request) for name, records in given.records.items() for r in records}
     largest = max(limits.values(), default=0)
-    if largest <= scene.study.sampling.max_tokens:
+    if largest <= given.study.sampling.max_tokens:
         return
     cut = Counter(
         grade.variant
-        for grade in scene.grades
+        for grade in given.grades
         if grade.outcome == "truncated" and limits.get((grade.variant, grade.key), largest) < largest
     )
     for name, left in cut.items():

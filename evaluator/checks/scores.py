@@ -5,7 +5,7 @@ from statistics import fmean
 
 from evaluator.checks.observed import listed
 from evaluator.checks.published import implausible
-from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.checks.rule import CheckInput, Found, Rule
 from evaluator.decide.score import Score
 from evaluator.stats.paired import mcnemar_midp, paired_table
 from evaluator.stats.proportions import wilson_share
@@ -18,16 +18,16 @@ _NO_CHANCE = 0.001
 """A p value that no sound run of many has by chance: a study has one or two of these tests, and block means the end."""
 
 
-def unsteady(scene: Scene) -> Iterable[Found]:
+def unsteady(given: CheckInput) -> Iterable[Found]:
     """Compare the baseline with itself: what scores otherwise when it is asked again measures nothing."""
-    if scene.graded is None:
+    if given.graded is None:
         return
-    for benchmark, again in scene.graded.again.items():
-        first = scene.graded.answers[scene.study.baseline][benchmark]
+    for benchmark, again in given.graded.again.items():
+        first = given.graded.answers[given.study.baseline][benchmark]
         twice = [q for q in again if len(first.get(q, ())) > 0]
         table = paired_table([again[q][0] for q in twice], [first[q][0] for q in twice])
-        p = mcnemar_midp(table) * len(scene.graded.again)
-        if p <= scene.study.decide.alpha:
+        p = mcnemar_midp(table) * len(given.graded.again)
+        if p <= given.study.decide.alpha:
             message = (
                 f"asked {table.n} questions again, the baseline scored {100 * abs(table.difference):.1f} points"
                 f" {'lower' if table.difference < 0 else 'higher'} (p = {p:.3f}): it does not seem to measure the same"
@@ -36,17 +36,17 @@ def unsteady(scene: Scene) -> Iterable[Found]:
             evidence = {"questions": table.n, "difference": table.difference, "p": p}
             yield Found(
                 severity="block" if p <= _NO_CHANCE else "warn",
-                variant=scene.study.baseline,
+                variant=given.study.baseline,
                 benchmark=benchmark,
                 message=message,
                 evidence=evidence,
             )
 
 
-def ceiling(scene: Scene) -> Iterable[Found]:
+def ceiling(given: CheckInput) -> Iterable[Found]:
     """Find benchmarks that are too easy for a difference to show."""
-    for benchmark in scene.study.benchmarks.chosen():
-        of = [score for score in scene.scores if score.benchmark == benchmark]
+    for benchmark in given.study.benchmarks.chosen():
+        of = [score for score in given.scores if score.benchmark == benchmark]
         high = [score for score in of if _lowest(score) > _CEILING]
         if high:
             told = listed(f"{score.variant} {100 * (score.accuracy or 0):.1f} %" for score in high)
@@ -55,11 +55,11 @@ def ceiling(scene: Scene) -> Iterable[Found]:
             yield Found(severity="warn", benchmark=benchmark, message=message, evidence=evidence)
 
 
-def floor(scene: Scene) -> Iterable[Found]:
+def floor(given: CheckInput) -> Iterable[Found]:
     """Find scores that guessing would bring."""
-    for benchmark in scene.study.benchmarks.chosen():
-        chance = _chance(scene, benchmark)
-        of = [score for score in scene.scores if score.benchmark == benchmark and score.questions >= _FEW]
+    for benchmark in given.study.benchmarks.chosen():
+        chance = _chance(given, benchmark)
+        of = [score for score in given.scores if score.benchmark == benchmark and score.questions >= _FEW]
         of = [score for score in of if not score.outcomes.get("not_scored")]
         low = [score for score in of if _is_chance(score, chance)]
         if low:
@@ -78,9 +78,9 @@ def _lowest(score: Score) -> float:
     return wilson_share(score.interval.low, score.questions).low
 
 
-def _chance(scene: Scene, benchmark: str) -> float:
+def _chance(given: CheckInput, benchmark: str) -> float:
     """Give the score of guessing: one of the options of each question; no program is written by guessing."""
-    options = [len(q.letters) for key, q in scene.asked.items() if key.benchmark == benchmark and q.letters]
+    options = [len(q.letters) for key, q in given.asked.items() if key.benchmark == benchmark and q.letters]
     return fmean(1 / count for count in options) if options else 0.0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from evaluator.checks.observed import listed, thinks
-from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.checks.rule import CheckInput, Found, Rule, Severity
 from evaluator.study.study import Variant
 from servers.spec import Machine
 
@@ -16,19 +16,19 @@ _HARMLESS = "harmless if the model does not think"
 _NOT_DRAFTED = {"none", "0", "off", "false"}
 
 
-def unmet(scene: Scene) -> Iterable[Found]:
+def unmet(given: CheckInput) -> Iterable[Found]:
     """Repeat what a server was found not to do."""
-    for variant in scene.study.variants:
-        for sentence in scene.facts[variant.name].unmet if variant.name in scene.facts else ():
+    for variant in given.study.variants:
+        for sentence in given.facts[variant.name].unmet if variant.name in given.facts else ():
             # A model that cannot think is rightly declared off: with no thought in any reply there is no threat.
-            harmless = _HARMLESS in sentence and thinks(scene, variant.name) == 0
+            harmless = _HARMLESS in sentence and thinks(given, variant.name) == 0
             yield Found(severity="note" if harmless else "warn", variant=variant.name, message=sentence)
 
 
-def speculative(scene: Scene) -> Iterable[Found]:
+def speculative(given: CheckInput) -> Iterable[Found]:
     """Find servers that draft tokens with another model or from what was said before."""
-    served = [variant for variant in scene.study.variants if variant.name in scene.facts]
-    drafts = {v.name: flags for v in served if (flags := _drafts((*scene.facts[v.name].command, *v.args)))}
+    served = [variant for variant in given.study.variants if variant.name in given.facts]
+    drafts = {v.name: flags for v in served if (flags := _drafts((*given.facts[v.name].command, *v.args)))}
     if drafts:
         told = ", ".join(f"{name} ({' '.join(flags)})" for name, flags in drafts.items())
         same = len(drafts) == len(served) and len(set(drafts.values())) == 1
@@ -36,38 +36,38 @@ def speculative(scene: Scene) -> Iterable[Found]:
         yield Found(severity="note" if same else "warn", message=message, evidence={"flags": drafts})
 
 
-def engines(scene: Scene) -> Iterable[Found]:
+def engines(given: CheckInput) -> Iterable[Found]:
     """Find builds of the server that differ though the study sets none."""
-    pairs = {v.name: scene.facts[v.name] for v in scene.study.variants if v.name in scene.facts}
-    baseline = pairs.get(scene.study.baseline)
+    pairs = {v.name: given.facts[v.name] for v in given.study.variants if v.name in given.facts}
+    baseline = pairs.get(given.study.baseline)
     if baseline is None:
         return
-    for variant in scene.study.variants:
+    for variant in given.study.variants:
         facts = pairs.get(variant.name)
         if facts is None or (_version(facts.runtime, facts.version) == _version(baseline.runtime, baseline.version)):
             continue
         if facts.runtime == baseline.runtime and None in {facts.version, baseline.version}:
             continue
-        if facts.runtime != baseline.runtime and variant.model == _by_name(scene, scene.study.baseline).model:
+        if facts.runtime != baseline.runtime and variant.model == _by_name(given, given.study.baseline).model:
             continue  # the same weights under another runtime: that is what is compared
         ours, theirs = _version(facts.runtime, facts.version), _version(baseline.runtime, baseline.version)
-        message = f"it is served by {ours}, and {scene.study.baseline} by {theirs}: the scores differ by this, too"
+        message = f"it is served by {ours}, and {given.study.baseline} by {theirs}: the scores differ by this, too"
         yield Found(severity="warn", variant=variant.name, message=message, evidence={"ours": ours, "baseline": theirs})
 
 
-def machines(scene: Scene) -> Iterable[Found]:
+def machines(given: CheckInput) -> Iterable[Found]:
     """Find variants that are served by different machines."""
-    known = {name: _machine(facts.machine) for name, facts in scene.facts.items() if facts.machine}
+    known = {name: _machine(facts.machine) for name, facts in given.facts.items() if facts.machine}
     if len(set(known.values())) > 1:
         message = "the variants are served by different machines: " + ", ".join(f"{n} {m}" for n, m in known.items())
         yield Found(severity="warn", message=message, evidence={"machines": known})
 
 
-def confounded(scene: Scene) -> Iterable[Found]:
+def confounded(given: CheckInput) -> Iterable[Found]:
     """Name the settings that differ from the baseline's beside the model."""
-    baseline = _by_name(scene, scene.study.baseline)
-    for variant in scene.study.variants:
-        settings = _differing(scene, variant, baseline)
+    baseline = _by_name(given, given.study.baseline)
+    for variant in given.study.variants:
+        settings = _differing(given, variant, baseline)
         beside = [setting for setting in settings if setting != "args"]
         if settings and (variant.model != baseline.model or len(beside) > 1 or (beside and "args" in settings)):
             told = listed(_told(setting, variant, baseline) for setting in settings)
@@ -79,10 +79,10 @@ def confounded(scene: Scene) -> Iterable[Found]:
             yield Found(severity=severity, variant=variant.name, message=message, evidence={"settings": settings})
 
 
-def restarted(scene: Scene) -> Iterable[Found]:
+def restarted(given: CheckInput) -> Iterable[Found]:
     """Find servers that died or hung."""
-    for variant in scene.study.variants:
-        restarts = scene.facts[variant.name].restarts if variant.name in scene.facts else 0
+    for variant in given.study.variants:
+        restarts = given.facts[variant.name].restarts if variant.name in given.facts else 0
         if restarts:
             times = "once" if restarts == 1 else f"{restarts} times"
             message = f"the server died or hung {times} while it was asked, and was started again"
@@ -111,22 +111,22 @@ def _machine(machine: Machine) -> str:
     return ", ".join(part for part in (steady.chip, memory, steady.gpu, steady.os) if part)
 
 
-def _by_name(scene: Scene, name: str) -> Variant:
-    return next(variant for variant in scene.study.variants if variant.name == name)
+def _by_name(given: CheckInput, name: str) -> Variant:
+    return next(variant for variant in given.study.variants if variant.name == name)
 
 
-def _differing(scene: Scene, variant: Variant, baseline: Variant) -> list[str]:
+def _differing(given: CheckInput, variant: Variant, baseline: Variant) -> list[str]:
     thinks = {variant.thinking, baseline.thinking}
     found = ["thinking"] if None not in thinks and len(thinks) == 2 else []
     # Where neither sets the cache, what is found of it is another check's.
-    if {variant.kv_cache, baseline.kv_cache} != {None} and _kv(scene, variant) != _kv(scene, baseline):
+    if {variant.kv_cache, baseline.kv_cache} != {None} and _kv(given, variant) != _kv(given, baseline):
         found.append("kv_cache")
     return [*found, "args"] if variant.args != baseline.args else found
 
 
-def _kv(scene: Scene, variant: Variant) -> str:
+def _kv(given: CheckInput, variant: Variant) -> str:
     """Give the type of the KV cache as far as it is set or known, else what every server has if it is not told."""
-    found = scene.facts[variant.name].kv_cache if variant.name in scene.facts else None
+    found = given.facts[variant.name].kv_cache if variant.name in given.facts else None
     return variant.kv_cache or found or "f16"
 
 

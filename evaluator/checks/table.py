@@ -19,7 +19,7 @@ from evaluator.checks import (
     thought_lengths,
 )
 from evaluator.checks import preflight as trial
-from evaluator.checks.rule import Check, Rule, Scene
+from evaluator.checks.rule import Check, CheckInput, Rule
 
 RULES: tuple[Rule, ...] = (
     *thinking.RULES,
@@ -40,17 +40,17 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def before(scene: Scene) -> tuple[Check, ...]:
+def before(given: CheckInput) -> tuple[Check, ...]:
     """Check what is known before the first question: what servers say of themselves, and what they proved."""
-    return _apply((rule for rule in RULES if rule.stage == "before"), scene)
+    return _apply((rule for rule in RULES if rule.stage == "before"), given)
 
 
-def after(scene: Scene) -> tuple[Check, ...]:
+def after(given: CheckInput) -> tuple[Check, ...]:
     """Check a run from its records; what was found before it is told again, as far as records do not know better."""
-    return _apply(RULES, scene)
+    return _apply(RULES, given)
 
 
-def _apply(rules: Iterable[Rule], scene: Scene) -> tuple[Check, ...]:
+def _apply(rules: Iterable[Rule], given: CheckInput) -> tuple[Check, ...]:
     return tuple(
         Check(
             code=rule.code,
@@ -62,5 +62,5 @@ def _apply(rules: Iterable[Rule], scene: Scene) -> tuple[Check, ...]:
             evidence=found.evidence,
         )
         for rule in rules
-        for found in rule.find(scene)
+        for found in rule.find(given)
     )

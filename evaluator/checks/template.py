@@ -3,36 +3,36 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.checks.rule import CheckInput, Found, Rule, Severity
 
 _MARKUP = "markup"
 """Of the counted texts the one that looks like chat markup: servers differ in what they take it for."""
 
 
-def template(scene: Scene) -> Iterable[Found]:
+def template(given: CheckInput) -> Iterable[Found]:
     """Compare the hashes of the chat templates."""
-    known = {name: fact.chat_template_sha256 for name, fact in scene.facts.items() if fact.chat_template_sha256}
-    if len(set(known.values())) > 1 and not any(template_tokens(scene)):
+    known = {name: fact.chat_template_sha256 for name, fact in given.facts.items() if fact.chat_template_sha256}
+    if len(set(known.values())) > 1 and not any(template_tokens(given)):
         message = "the variants use different chat templates: " + ", ".join(f"{n} {h[:8]}" for n, h in known.items())
         yield Found(severity="warn", message=message, evidence={"sha256": known})
 
 
-def template_tokens(scene: Scene) -> Iterable[Found]:
+def template_tokens(given: CheckInput) -> Iterable[Found]:
     """Find variants whose prompts are all longer or shorter by the same number of tokens: another template."""
-    for name, reference, shifts in _shifts(scene):
+    for name, reference, shifts in _shifts(given):
         plain = set(_plain(shifts).values())
         if len(plain) == 1 and 0 not in plain:
             shift = plain.pop()
             more = "more" if shift > 0 else "fewer"
             message = f"each prompt has {_tokens(abs(shift))} {more} than with {reference}: another chat template"
-            severity: Severity = "warn" if abs(shift) == 1 and _other_runtime(scene, name, reference) else "block"
+            severity: Severity = "warn" if abs(shift) == 1 and _other_runtime(given, name, reference) else "block"
             evidence = {"reference": reference, "shift": shift}
             yield Found(severity=severity, variant=name, message=message, evidence=evidence)
 
 
-def tokenizer(scene: Scene) -> Iterable[Found]:
+def tokenizer(given: CheckInput) -> Iterable[Found]:
     """Find variants whose prompts differ in length by another number of tokens for each text: another tokenizer."""
-    for name, reference, shifts in _shifts(scene):
+    for name, reference, shifts in _shifts(given):
         if len(set(_plain(shifts).values())) > 1:
             told = ", ".join(f"{text} {shift:+d}" for text, shift in shifts.items())
             message = f"the same texts have other numbers of tokens than with {reference} ({told}): another tokenizer"
@@ -40,9 +40,9 @@ def tokenizer(scene: Scene) -> Iterable[Found]:
             yield Found(severity="block", variant=name, message=message, evidence=evidence)
 
 
-def markup(scene: Scene) -> Iterable[Found]:
+def markup(given: CheckInput) -> Iterable[Found]:
     """Find servers that read chat marks inside of a question as marks where others read text."""
-    for name, reference, shifts in _shifts(scene):
+    for name, reference, shifts in _shifts(given):
         plain = set(_plain(shifts).values())
         if _MARKUP in shifts and len(plain) == 1 and shifts[_MARKUP] not in plain:
             apart = shifts[_MARKUP] - plain.pop()
@@ -50,16 +50,16 @@ def markup(scene: Scene) -> Iterable[Found]:
             yield Found(severity="note", variant=name, message=message, evidence={"shifts": shifts})
 
 
-def _shifts(scene: Scene) -> Iterable[tuple[str, str, dict[str, int]]]:
+def _shifts(given: CheckInput) -> Iterable[tuple[str, str, dict[str, int]]]:
     """Give for each variant by how many tokens each text differs from that of the first that thinks alike."""
     groups: dict[bool | None, list[str]] = defaultdict(list)
-    for variant in sorted(scene.study.variants, key=lambda variant: variant.name != scene.study.baseline):
-        if variant.name in scene.proofs and scene.proofs[variant.name].tokens:
+    for variant in sorted(given.study.variants, key=lambda variant: variant.name != given.study.baseline):
+        if variant.name in given.proofs and given.proofs[variant.name].tokens:
             groups[variant.thinking].append(variant.name)
     for reference, *others in groups.values():
-        counted = scene.proofs[reference].tokens
+        counted = given.proofs[reference].tokens
         for name in others:
-            theirs = scene.proofs[name].tokens
+            theirs = given.proofs[name].tokens
             yield name, reference, {text: theirs[text] - counted[text] for text in counted if text in theirs}
 
 
@@ -67,9 +67,9 @@ def _plain(shifts: Mapping[str, int]) -> dict[str, int]:
     return {text: shift for text, shift in shifts.items() if text != _MARKUP}
 
 
-def _other_runtime(scene: Scene, name: str, reference: str) -> bool:
+def _other_runtime(given: CheckInput, name: str, reference: str) -> bool:
     """Whether one token may be the mark of a text's beginning, which not every runtime counts."""
-    facts = scene.facts.get(name), scene.facts.get(reference)
+    facts = given.facts.get(name), given.facts.get(reference)
     return None not in facts and len({fact.runtime for fact in facts if fact}) > 1
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from evaluator.checks.observed import parts, share
-from evaluator.checks.rule import Found, Rule, Scene, Severity
+from evaluator.checks.rule import CheckInput, Found, Rule, Severity
 from evaluator.grade.thinking import PAIRS, split_thinking
 from evaluator.records import Answer
 
@@ -38,9 +38,9 @@ _LOOPING = 0.02
 """Of the replies: as for replies that are cut off, which loops end as."""
 
 
-def tags(scene: Scene) -> Iterable[Found]:
+def tags(given: CheckInput) -> Iterable[Found]:
     """Find marks of thinking or of the chat template in what is graded."""
-    for (variant, benchmark), replies in _replies(scene).items():
+    for (variant, benchmark), replies in _replies(given).items():
         marked = [mark[0] for reply in replies if (mark := _mark(reply))]
         rate = len(marked) / len(replies)
         if rate > _MARKED:
@@ -54,9 +54,9 @@ def tags(scene: Scene) -> Iterable[Found]:
             yield Found(severity=severity, variant=variant, benchmark=benchmark, message=message, evidence=evidence)
 
 
-def loops(scene: Scene) -> Iterable[Found]:
+def loops(given: CheckInput) -> Iterable[Found]:
     """Find variants that repeat themselves without an end."""
-    for (variant, benchmark), replies in _replies(scene).items():
+    for (variant, benchmark), replies in _replies(given).items():
         count = sum(map(_loops, replies))
         if count > _LOOPING * len(replies):
             rate = share(count / len(replies))
@@ -65,8 +65,8 @@ def loops(scene: Scene) -> Iterable[Found]:
             yield Found(severity="warn", variant=variant, benchmark=benchmark, message=message, evidence=evidence)
 
 
-def _replies(scene: Scene) -> dict[tuple[str, str], Sequence[Answer]]:
-    by_part = {part: [r.answer for r in records if r.answer] for part, records in parts(scene).items()}
+def _replies(given: CheckInput) -> dict[tuple[str, str], Sequence[Answer]]:
+    by_part = {part: [r.answer for r in records if r.answer] for part, records in parts(given).items()}
     return {part: replies for part, replies in by_part.items() if replies}
 
 

@@ -3,19 +3,19 @@
 from collections.abc import Iterable
 
 from evaluator.checks.observed import ALMOST_ALL, answers, share_that_thinks, thinks
-from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.checks.rule import CheckInput, Found, Rule
 
 _APART = ALMOST_ALL / 2
 """Between one variant and another: more than models of one family differ in what they think about."""
 
 
-def thinking_off(scene: Scene) -> Iterable[Found]:
+def thinking_off(given: CheckInput) -> Iterable[Found]:
     """Find variants that are to think and do not."""
-    for name, part in _declared(scene, thinking=True):
+    for name, part in _declared(given, thinking=True):
         if part < ALMOST_ALL:
-            tried = not answers(scene, name)
+            tried = not answers(given, name)
             what = (
-                f"a first question brought none{_why(scene, name)}"
+                f"a first question brought none{_why(given, name)}"
                 if tried
                 else f"only {part:.0%} of the replies hold any"
             )
@@ -23,49 +23,49 @@ def thinking_off(scene: Scene) -> Iterable[Found]:
             yield Found(severity="block", variant=name, message=message, evidence={"share": part})
 
 
-def thinking_on(scene: Scene) -> Iterable[Found]:
+def thinking_on(given: CheckInput) -> Iterable[Found]:
     """Find variants that are not to think and do."""
-    for name, part in _declared(scene, thinking=False):
+    for name, part in _declared(given, thinking=False):
         if part > 1 - ALMOST_ALL:
-            tried = not answers(scene, name)
+            tried = not answers(given, name)
             what = (
-                f"a first question brought some{_why(scene, name)}" if tried else f"{part:.0%} of the replies hold some"
+                f"a first question brought some{_why(given, name)}" if tried else f"{part:.0%} of the replies hold some"
             )
             message = f"thinking is declared off, but {what}"
             yield Found(severity="block", variant=name, message=message, evidence={"share": part})
 
 
-def thinking_differs(scene: Scene) -> Iterable[Found]:
+def thinking_differs(given: CheckInput) -> Iterable[Found]:
     """Find that some variants think and others do not, where the study is silent."""
-    shares = {v.name: part for v in scene.study.variants if (part := thinks(scene, v.name)) is not None}
-    silent = any(variant.thinking is None for variant in scene.study.variants)
+    shares = {v.name: part for v in given.study.variants if (part := thinks(given, v.name)) is not None}
+    silent = any(variant.thinking is None for variant in given.study.variants)
     if silent and shares and max(shares.values()) - min(shares.values()) > _APART:
         told = ", ".join(f"{name} {part:.0%}" for name, part in shares.items())
         message = f"some variants think and others do not (replies with thoughts: {told})"
         yield Found(severity="warn", message=message, evidence={"shares": shares})
 
 
-def thinking_switch(scene: Scene) -> Iterable[Found]:
+def thinking_switch(given: CheckInput) -> Iterable[Found]:
     """Find a switch that does nothing, where no reply shows whether the model thinks."""
-    for variant in scene.study.variants:
-        if variant.thinking is not None and thinks(scene, variant.name) is None and _is_deaf(scene, variant.name):
+    for variant in given.study.variants:
+        if variant.thinking is not None and thinks(given, variant.name) is None and _is_deaf(given, variant.name):
             set_to = "on" if variant.thinking else "off"
             message = f"thinking is declared {set_to}, but the switch for it does not change the prompt"
             yield Found(severity="warn", variant=variant.name, message=message)
 
 
-def thinking_share(scene: Scene) -> Iterable[Found]:
+def thinking_share(given: CheckInput) -> Iterable[Found]:
     """Find variants that think about some questions and not about others, where the study is silent."""
-    for variant in scene.study.variants:
-        part = share_that_thinks(answers(scene, variant.name)) if variant.thinking is None else None
+    for variant in given.study.variants:
+        part = share_that_thinks(answers(given, variant.name)) if variant.thinking is None else None
         if part is not None and 1 - ALMOST_ALL < part < ALMOST_ALL:
             message = f"{part:.0%} of the replies hold thoughts, and the others none"
             yield Found(severity="note", variant=variant.name, message=message, evidence={"share": part})
 
 
-def unseparated(scene: Scene) -> Iterable[Found]:
+def unseparated(given: CheckInput) -> Iterable[Found]:
     """Find servers that leave thoughts, or marks of the template, in the text."""
-    for name, proofs in scene.proofs.items():
+    for name, proofs in given.proofs.items():
         thought = proofs.thought
         if thought is None or not (thought.tags or (thought.reasoned and not thought.separated)):
             continue
@@ -79,23 +79,23 @@ def unseparated(scene: Scene) -> Iterable[Found]:
         yield Found(severity="warn", variant=name, message=message, evidence={"tags": list(thought.tags)})
 
 
-def _declared(scene: Scene, *, thinking: bool) -> Iterable[tuple[str, float]]:
+def _declared(given: CheckInput, *, thinking: bool) -> Iterable[tuple[str, float]]:
     """Give the variants that declare this, with the share of replies that hold thoughts."""
-    for variant in scene.study.variants:
-        if variant.thinking is thinking and (part := thinks(scene, variant.name)) is not None:
+    for variant in given.study.variants:
+        if variant.thinking is thinking and (part := thinks(given, variant.name)) is not None:
             yield variant.name, part
 
 
-def _is_deaf(scene: Scene, variant: str) -> bool:
-    facts, proofs = scene.facts.get(variant), scene.proofs.get(variant)
+def _is_deaf(given: CheckInput, variant: str) -> bool:
+    facts, proofs = given.facts.get(variant), given.proofs.get(variant)
     counted = proofs.thinking_tokens if proofs else {}
     if "on" in counted and "off" in counted:
         return counted["on"] == counted["off"]
     return facts is not None and facts.thinking_heard is False
 
 
-def _why(scene: Scene, variant: str) -> str:
-    return ", and the switch for it does not change the prompt" if _is_deaf(scene, variant) else ""
+def _why(given: CheckInput, variant: str) -> str:
+    return ", and the switch for it does not change the prompt" if _is_deaf(given, variant) else ""
 
 
 RULES = (

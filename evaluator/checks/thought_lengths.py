@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
-from evaluator.checks.rule import Found, Rule, Scene
+from evaluator.checks.rule import CheckInput, Found, Rule
 from evaluator.records import Answer
 
 _PILE = 5
@@ -23,14 +23,14 @@ _UNFINISHED = 0.8
 _FINISHED = re.compile(r"[.!?:;\u2026\u3002\uff01\uff1f)\]}>\"'`*$]\s*\Z")
 
 
-def hidden_budget(scene: Scene) -> Iterable[Found]:
+def hidden_budget(given: CheckInput) -> Iterable[Found]:
     """Find lengths at which thinking seems to be cut, in replies that look as if they had ended by themselves."""
-    for variant in scene.study.variants:
-        limit = scene.study.sampling.max_tokens
+    for variant in given.study.variants:
+        limit = given.study.sampling.max_tokens
         # Of each question one reply: drawn greedily, another one is as long.
         ended = {
             record.key.question_id: record.answer
-            for record in scene.records.get(variant.name, ())
+            for record in given.records.get(variant.name, ())
             if record.answer and record.answer.finish_reason != "length" and record.answer.completion_tokens != limit
         }.values()
         pile = _at_one_length(ended) or _at_the_longest(ended)

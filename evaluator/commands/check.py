@@ -17,7 +17,7 @@ from evaluator.store.folder import locked
 from evaluator.study.file import read
 from evaluator.study.requests import context_needed, plan
 from evaluator.study.study import Study
-from evaluator.text import plain
+from evaluator.text import strip_control
 from servers.cache import user_cache
 
 
@@ -50,7 +50,7 @@ def check_study(path: Path, runs: Path, console: Console, *, force: bool, as_jso
 
     def say(line: str) -> None:
         if not as_json:
-            console.print(Text(plain(line), style="dim"), soft_wrap=True)
+            console.print(Text(strip_control(line), style="dim"), soft_wrap=True)
 
     with locked(folder) if kept else nullcontext():
         tried = try_servers(study, specs, asks, logs, needed=needed, say=say)

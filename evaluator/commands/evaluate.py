@@ -20,7 +20,7 @@ from evaluator.store.facts import refuse_other
 from evaluator.study.file import parse
 from evaluator.study.requests import context_needed, plan
 from evaluator.study.study import Study, StudyError
-from evaluator.text import plain
+from evaluator.text import strip_control
 from servers.launch import launch
 from servers.request import headers
 from servers.runtime.table import request
@@ -86,9 +86,9 @@ def evaluate(
     study, text = _study(found, settings, name or _name(server.spec))
     refuse_other(runs / study.study, "running", facts)
     for what, how in who(facts):
-        console.print(Text(f"{what}: {plain(how)}"), soft_wrap=True)
+        console.print(Text(f"{what}: {strip_control(how)}"), soft_wrap=True)
     for sentence in (*facts.unmet, *facts.unsent, *_too_short(facts, spec.context or 0)):
-        console.print(Text.assemble(("warn ", "yellow"), plain(sentence)), soft_wrap=True)
+        console.print(Text.assemble(("warn ", "yellow"), strip_control(sentence)), soft_wrap=True)
     return carry_out(study, text, Path(), runs, console, checked=checked, force=force)
 
 

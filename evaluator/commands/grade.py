@@ -21,7 +21,7 @@ from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
 from evaluator.records import OUTCOMES, Grade, Outcome, Question, Record
 from evaluator.report import phrases
 from evaluator.study.study import StudyError
-from evaluator.text import plain
+from evaluator.text import strip_control
 from servers.signals import interruptible
 
 _PIPE_CLOSED = 128 + 13
@@ -77,7 +77,7 @@ def _grade_lines(file: str, benchmark: Benchmark, grader: Grader, put: Callable[
                 line, question = read(raw, benchmark)
             except BadLineError as error:
                 tally.bad += 1
-                sys.stderr.write(plain(f"{named(file)}:{number}: {error}: left out") + "\n")
+                sys.stderr.write(strip_control(f"{named(file)}:{number}: {error}: left out") + "\n")
                 continue
             known.append((identity(line), question))
             yield record(line, question, repeats[question.id]), question

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from evaluator.analyse.pilot import read_past
+from evaluator.analyse.pilot import read_pilot
 from evaluator.decide.power import plan_study
 from evaluator.report import power as words
 from evaluator.study.file import read
@@ -35,7 +35,7 @@ def show_plan(
     if tokens_per_answer is not None and tokens_per_answer > limit:
         told = f"{tokens_per_answer:g} is more than the study lets an answer have (sampling.max_tokens: {limit})"
         raise StudyError(f"--tokens-per-answer: {told}: give what an answer takes on average")
-    past = read_past(study, runs / study.study)
+    past = read_pilot(study, runs / study.study)
     plan = plan_study(study, past, tokens_per_second=tokens_per_second, tokens_per_answer=tokens_per_answer)
     if as_json:
         console.file.write(msgspec.json.format(msgspec.json.encode(plan), indent=2).decode() + "\n")

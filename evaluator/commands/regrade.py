@@ -13,7 +13,7 @@ from evaluator.grade import grader as grade
 from evaluator.pipeline import again
 from evaluator.records import Grade
 from evaluator.store.last_report import earlier_grader
-from evaluator.text import plain
+from evaluator.text import strip_control
 from servers.signals import interruptible
 
 _EXAMPLES = 5
@@ -35,7 +35,7 @@ def _regrade(folder: Path, console: Console) -> int:
     now = read_grades(folder)
     console.print(Text(f"\nGraded by {_versions(version)}", style="bold"))
     for line in _changes(before, now):
-        console.print(Text(plain(line)), soft_wrap=True)
+        console.print(Text(strip_control(line)), soft_wrap=True)
     return code
 
 

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from evaluator.grade.sandbox.probes import ProbeResult
 from evaluator.grade.sandbox.tiers import Trial, tiers, trials
-from evaluator.text import plain
+from evaluator.text import strip_control
 
 _ABOUT = {
     "bubblewrap": "namespaces of its own for each answer, Landlock, a filter of system calls",
@@ -115,4 +115,4 @@ def _objects(names: Sequence[str], tried: Sequence[Trial]) -> list[dict[str, Any
 
 def _line(text: str) -> str:
     """Make what a program says harmless, and one line."""
-    return plain(text).replace("\n", " ")
+    return strip_control(text).replace("\n", " ")

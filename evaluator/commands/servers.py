@@ -28,7 +28,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator.study.study import StudyError
-from evaluator.text import plain
+from evaluator.text import strip_control
 from servers.discover import PORTS, ListedModel, Running, discover
 from servers.request import headers, normal
 from servers.spec import ServerError, ServerSpec
@@ -147,7 +147,7 @@ def _name(running: Running) -> str:
 
 def _line(text: str) -> str:
     """Make what a server says harmless, and one line."""
-    return plain(text).replace("\n", " ")
+    return strip_control(text).replace("\n", " ")
 
 
 def _places(host: str | None, ports: Sequence[int]) -> list[str] | None:

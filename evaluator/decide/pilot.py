@@ -34,7 +34,7 @@ class Disagreement(Struct, frozen=True, kw_only=True):
     """Variant minus baseline, a proportion."""
 
 
-class Past(Struct, frozen=True, kw_only=True):
+class PilotData(Struct, frozen=True, kw_only=True):
     """What is known of a study from its run so far."""
 
     measured: dict[Part, Measured]

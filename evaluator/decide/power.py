@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.pace import hours
-from evaluator.decide.pilot import Disagreement, Past
+from evaluator.decide.pilot import Disagreement, PilotData
 from evaluator.report import power as words
 from evaluator.stats.power import detectable_difference, questions_to_see, resolution
 from evaluator.stats.power_equivalence import score_questions_for_equivalence, score_smallest_margin
@@ -120,7 +120,7 @@ class StudyPlan(Struct, frozen=True, kw_only=True):
 
 def plan_study(
     study: Study,
-    past: Past | None = None,
+    past: PilotData | None = None,
     *,
     tokens_per_second: float | None = None,
     tokens_per_answer: float | None = None,
@@ -223,7 +223,7 @@ def _observed(seen: Disagreement, study: Study, expected: tuple[Expected, ...], 
     )
 
 
-def _expected(study: Study, past: Past | None, speed: float | None, tokens: float | None) -> Iterator[Expected]:
+def _expected(study: Study, past: PilotData | None, speed: float | None, tokens: float | None) -> Iterator[Expected]:
     for benchmark, settings in study.benchmarks.chosen().items():
         n = BENCHMARKS[benchmark].TOTAL if settings.questions == "all" else settings.questions
         for variant in study.variants:
@@ -257,7 +257,7 @@ def _together(study: Study, seconds: dict[tuple[str, str], float | None]) -> flo
     return max(by) if study.parallel else sum(by)
 
 
-def _notes(study: Study, past: Past | None) -> Iterator[str]:
+def _notes(study: Study, past: PilotData | None) -> Iterator[str]:
     if past and past.ignored:
         yield f"{', '.join(past.ignored)}: answered with other settings before, which says nothing here."
     if past and past.concurrency != study.concurrency:

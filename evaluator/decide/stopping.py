@@ -41,7 +41,7 @@ def rounds(study: Study, design: Design) -> list[dict[str, int]]:
     return [{name: min(n, end) for name, n in planned.items()} for end in ends]
 
 
-class Referee:
+class StoppingRule:
     """Hears every grade, looks when there is something new to see, and says what still matters."""
 
     def __init__(self, study: Study, design: Design) -> None:

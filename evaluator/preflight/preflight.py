@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from evaluator.ask.servers import Opened, check_ahead, doors, look
-from evaluator.checks.rule import Check, Scene
+from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import before
 from evaluator.preflight.probes import prove
 from evaluator.preflight.settings import settings_of
@@ -133,7 +133,7 @@ async def _try_all(
 def judged(study: Study, asks: Iterable[Ask], tried: Tried) -> tuple[Check, ...]:
     """Apply the rules that need no records."""
     asked = {ask.key: ask.question for ask in asks}
-    return before(Scene(study=study, facts=tried.facts, proofs=tried.proofs, asked=asked))
+    return before(CheckInput(study=study, facts=tried.facts, proofs=tried.proofs, asked=asked))
 
 
 def keep(folder: Path, study: Study, tried: Tried, found: Iterable[Check], *, force: bool) -> None:

@@ -18,7 +18,7 @@ from evaluator.preflight.long_prompts import lengths, tokens_needed
 from evaluator.preflight.prompts import CODEWORDS, COUNTED, OPEN, TEMPLATE_MARKS, TOGETHER
 from evaluator.preflight.trial import GREEDY, ONE, Trial, said
 from evaluator.records import Answer
-from evaluator.store.proofs import IN_A_TRIAL, Proofs, Repeated, Thought, Together
+from evaluator.store.proofs import WITHIN_PREFLIGHT, Proofs, Repeated, Thought, Together
 from evaluator.study.requests import Ask, context_needed
 from evaluator.study.study import Study
 from servers.http import ask, root
@@ -74,7 +74,7 @@ async def prove(
         found: dict[str, Any] = {"needed": context_needed(tuple(asks))}
         found |= await _tried(trial, _steps(trial, asks), began + seconds)
     names = list(dict.fromkeys(trial.names))
-    swapped = f"it replied as {names[0]} first, and as {', '.join(names[1:])} later {IN_A_TRIAL}" if names else ""
+    swapped = f"it replied as {names[0]} first, and as {', '.join(names[1:])} later {WITHIN_PREFLIGHT}" if names else ""
     return Proofs(
         settings=settings,
         seconds=round(time.monotonic() - began, 2),

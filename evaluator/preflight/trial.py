@@ -8,7 +8,7 @@ import httpx2
 from evaluator.ask import client
 from evaluator.records import Answer, Failure
 from evaluator.study.study import Study
-from evaluator.text import plain
+from evaluator.text import strip_control
 from servers import process
 from servers.launch import alive
 from servers.runtime.table import request
@@ -91,7 +91,7 @@ class Trial:
 
 def worded(failure: Failure) -> str:
     """Give what a server said, harmless, in one line and not too long."""
-    line = " ".join(plain(failure.message).split())
+    line = " ".join(strip_control(failure.message).split())
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]} …"
 
 

@@ -12,7 +12,7 @@ from evaluator.report.method import INTERVALS, method, saved
 from evaluator.report.server import who
 from evaluator.report.tables import behind, explored, limits
 from evaluator.stats.proportions import Interval
-from evaluator.text import plain
+from evaluator.text import strip_control
 
 
 class Span(Struct, frozen=True):
@@ -56,7 +56,7 @@ def html(report: Report) -> str:
 
 def harmless(value: object) -> object:
     """Strip control characters from what is shown: text from servers and studies is hostile; markup is our own."""
-    return plain(value) if type(value) is str else value
+    return strip_control(value) if type(value) is str else value
 
 
 def _spans(comparisons: tuple[Comparison, ...]) -> dict[tuple[str, str], Span]:

@@ -10,7 +10,7 @@ from evaluator.report import phrases
 from evaluator.report.method import INTERVALS, method, saved
 from evaluator.report.server import who
 from evaluator.report.tables import Table, behind, explored, limits
-from evaluator.text import plain
+from evaluator.text import strip_control
 
 _FOUND = ("variant", "size", "correct", "accuracy", "its 95 % interval")
 _TOOK = ("variant", "no answer", "no reply", "of the answered", "bounds", "tokens/s", "tokens a reply", "first token")
@@ -152,4 +152,4 @@ def _code(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(plain(text).split())
+    return " ".join(strip_control(text).split())

@@ -14,7 +14,7 @@ from evaluator.preflight.preflight import Tried
 from evaluator.report.phrases import about
 from evaluator.store.proofs import Proofs
 from evaluator.study.study import Study, Variant
-from evaluator.text import plain
+from evaluator.text import strip_control
 from servers.spec import ServerFacts
 
 ASPECTS: Mapping[str, tuple[str, ...]] = {
@@ -38,7 +38,7 @@ def show(study: Study, tried: Tried, found: Sequence[Check], console: Console) -
     for renderable in findings(found):
         console.print(renderable)
     for name, why in tried.problems.items():
-        told = Text.assemble((f"{name} could not be checked: ", "bold red"), plain(why))
+        told = Text.assemble((f"{name} could not be checked: ", "bold red"), strip_control(why))
         console.print(told, soft_wrap=True)
     if not tried.problems and not any(check.severity != "note" for check in found):
         console.print(Text("Nothing was found that speaks against this comparison.", style="green"))
@@ -50,7 +50,7 @@ def findings(found: Iterable[Check]) -> Iterator[ConsoleRenderable]:
     for check in sorted(found, key=lambda check: order.index(check.severity)):
         style = _STYLES.get(check.severity, "dim")
         head = (f"{check.severity} {check.code} ", style)
-        yield Text.assemble(head, plain(about(check)), " ".join(plain(check.message).split()))
+        yield Text.assemble(head, strip_control(about(check)), " ".join(strip_control(check.message).split()))
         if check.advice and check.severity != "note":
             yield Padding(Text(check.advice, style="italic"), (0, 0, 0, 2))
 

@@ -15,7 +15,7 @@ from evaluator.decide import wording
 from evaluator.decide.score import NO_GRADE
 from evaluator.records import Grade, Key, Outcome, Record
 from evaluator.stats.proportions import wilson
-from evaluator.text import plain
+from evaluator.text import strip_control
 
 _LINE_EVERY_S = 15.0
 
@@ -56,9 +56,9 @@ class Progress:
 
     def says(self, variant: str, text: str) -> None:
         """Show what happens to a variant's server."""
-        self._status[variant] = plain(text)
+        self._status[variant] = strip_control(text)
         if not self._console.is_terminal:
-            self._console.print(Text(f"{variant}: {plain(text)}"), soft_wrap=True)
+            self._console.print(Text(f"{variant}: {strip_control(text)}"), soft_wrap=True)
 
     def graded(self, record: Record, grade: Grade) -> None:
         """Count one record; of a question that was put again the last one."""

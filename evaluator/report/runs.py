@@ -11,7 +11,7 @@ from rich.text import Text
 
 from evaluator.decide import wording
 from evaluator.report import phrases
-from evaluator.text import plain
+from evaluator.text import strip_control
 
 if TYPE_CHECKING:  # it shows itself by this
     from evaluator.analyse.report import RunsReport
@@ -28,20 +28,24 @@ def _parts(report: "RunsReport") -> Iterator[ConsoleRenderable]:
         yield _table(report, benchmark)
     yield Text("\nWhat the data show", style="bold")
     for comparison in report.comparisons:
-        line = Text(plain(comparison.sentence))
+        line = Text(strip_control(comparison.sentence))
         line.highlight_words([comparison.verdict], style=f"bold {phrases.colour(comparison.verdict)}")
         yield Padding(Text.assemble(("• ", phrases.colour(comparison.verdict)), line), (0, 0, 0, 2))
     if report.warnings:
         yield Text("")
     for warning in report.warnings:
-        yield Text.assemble(("warn ", "yellow"), plain(warning))
+        yield Text.assemble(("warn ", "yellow"), strip_control(warning))
 
 
 def _table(report: "RunsReport", benchmark: str) -> Table:
     """Draw a benchmark's scores, the baseline first, narrow enough for 80 columns."""
     title = f"\n{wording.name(benchmark)}: margin {report.margins[benchmark]:g} points, baseline {report.baseline}"
     table = Table(
-        title=Text(plain(title)), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+        title=Text(strip_control(title)),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     table.add_column("variant", overflow="fold")
     table.add_column("run", overflow="fold")
@@ -57,8 +61,8 @@ def _table(report: "RunsReport", benchmark: str) -> Table:
         known = comparison.difference if comparison else None
         variant, run = whence[score.variant]
         table.add_row(
-            Text(plain(variant)),
-            Text(plain(run)),
+            Text(strip_control(variant)),
+            Text(strip_control(run)),
             wording.correct(score),
             wording.percent(score.accuracy).removesuffix(" %"),
             wording.interval(score.interval).removesuffix(" %").replace(" to ", wording.DASH),

@@ -14,7 +14,7 @@ from evaluator.decide.comparison import Comparison
 from evaluator.decide.score import Score
 from evaluator.report import phrases
 from evaluator.report.method import saved
-from evaluator.text import plain
+from evaluator.text import strip_control
 
 
 def show(report: Report, console: Console) -> None:
@@ -32,13 +32,16 @@ def _parts(report: Report) -> Iterator[ConsoleRenderable]:
     for check in report.checks:
         style = {"block": "bold red", "warn": "yellow"}.get(check.severity, "dim")
         yield Text.assemble(
-            (f"{check.severity} ", style), phrases.about(check), plain(check.message), (phrases.advice(check), "dim")
+            (f"{check.severity} ", style),
+            phrases.about(check),
+            strip_control(check.message),
+            (phrases.advice(check), "dim"),
         )
     yield Text("\nWhat the data show", style="bold")
     if report.plan.study.note:
-        yield Text(plain(report.plan.study.note), style="italic")
+        yield Text(strip_control(report.plan.study.note), style="italic")
     for comparison in report.comparisons:
-        line = Text(plain(comparison.sentence))
+        line = Text(strip_control(comparison.sentence))
         line.highlight_words([comparison.verdict], style=f"bold {phrases.colour(comparison.verdict)}")
         yield Padding(Text.assemble(("• ", phrases.colour(comparison.verdict)), line), (0, 0, 0, 2))
     yield from _others(report)
@@ -48,7 +51,9 @@ def _others(report: Report) -> Iterator[ConsoleRenderable]:
     for sentence in phrases.found_alone(report):
         yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
     for name, why in report.problems.items():
-        yield Padding(Text.assemble(("• ", "red"), (f"{name} was not finished: ", "bold"), plain(why)), (0, 0, 0, 2))
+        yield Padding(
+            Text.assemble(("• ", "red"), (f"{name} was not finished: ", "bold"), strip_control(why)), (0, 0, 0, 2)
+        )
     if told := saved(report):
         yield Padding(Text(f"• {told}"), (0, 0, 0, 2))
     if report.exploratory and report.exploratory.tests:

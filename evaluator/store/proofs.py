@@ -101,11 +101,11 @@ def keep_proofs(folder: Path, variant: str, proofs: Proofs) -> None:
     before = everything.get(variant)
     if before is not None:
         # What changed while questions were asked stays true of the answers on disk; what did in a trial does not.
-        stays = [told for told in before.changed if not told.endswith(IN_A_TRIAL)]
+        stays = [told for told in before.changed if not told.endswith(WITHIN_PREFLIGHT)]
         proofs = replace(proofs, changed=tuple(dict.fromkeys((*stays, *proofs.changed))))
     everything[variant] = proofs
     write(folder / "proofs.json", msgspec.json.format(msgspec.json.encode(everything), indent=2))
 
 
-IN_A_TRIAL = "in the same check"
+WITHIN_PREFLIGHT = "in the same check"
 """How a sentence ends that tells what changed before the questions, not while they were asked."""

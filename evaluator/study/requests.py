@@ -105,6 +105,6 @@ def characters(prompt: Prompt) -> int:
     return len(prompt.text or "") + sum(len(message["content"]) for message in prompt.messages)
 
 
-def with_room(ask: Ask, tokens: int) -> Ask:
+def with_limit(ask: Ask, tokens: int) -> Ask:
     """Ask the same with a larger limit."""
     return replace(ask, sampling=replace(ask.sampling, max_tokens=tokens))

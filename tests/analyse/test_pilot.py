@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from evaluator.analyse.pilot import read_past
+from evaluator.analyse.pilot import read_pilot
 from evaluator.commands.plan import show_plan
 from evaluator.study.file import parse
 from evaluator.study.study import StudyError
@@ -41,10 +41,10 @@ def test_answers_newer_than_the_report_are_counted_from_the_records(bench: Bench
     bench.run(path)
     folder = bench.folder / "runs" / "s"
     study = parse(path.read_text(), "study.yaml")
-    reported = read_past(study, folder)
+    reported = read_pilot(study, folder)
     os.utime(folder / "report.json", (1, 1))
 
-    counted = read_past(study, folder)
+    counted = read_pilot(study, folder)
 
     assert reported is not None
     assert counted is not None
@@ -66,7 +66,7 @@ def test_only_answers_to_the_same_study_speak_for_it(
     path = bench.study(n=20, good=right, bad=wrong)
     bench.run(path)
     assert was in path.read_text()
-    past = read_past(parse(path.read_text().replace(was, now), "study.yaml"), bench.folder / "runs" / "s")
+    past = read_pilot(parse(path.read_text().replace(was, now), "study.yaml"), bench.folder / "runs" / "s")
 
     assert (past and past.ignored) == ignored
     if ignored and past:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evaluator.decide.stopping import Referee, design_of, rounds
+from evaluator.decide.stopping import StoppingRule, design_of, rounds
 from evaluator.records import Grade, Key
 from evaluator.study.file import parse
 from evaluator.study.requests import plan
@@ -215,13 +215,13 @@ decide: {mode: MODE}
 """
 
 
-def of(mode: str, repeats: int = 1, extra: str = "") -> tuple[Referee, list[Key]]:
+def of(mode: str, repeats: int = 1, extra: str = "") -> tuple[StoppingRule, list[Key]]:
     study = parse(STUDY.replace("MODE", mode).replace("REPEATS", str(repeats)) + extra, "s")
     asks = plan(study)
-    return Referee(study, design_of(study, asks)), [ask.key for ask in asks]
+    return StoppingRule(study, design_of(study, asks)), [ask.key for ask in asks]
 
 
-def tell(referee: Referee, variant: str, key: Key, right: bool) -> None:
+def tell(referee: StoppingRule, variant: str, key: Key, right: bool) -> None:
     outcome: Any = "correct" if right else "wrong"
     referee.heard(Grade(key=key, variant=variant, outcome=outcome, extracted="A", why=""))
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from evaluator.checks.table import after
 from evaluator.records import Question, Record
-from tests.support.checks_scene import (
+from tests.support.check_inputs import (
     OFF,
     ON,
     OURS,
@@ -20,9 +20,9 @@ from tests.support.checks_scene import (
     Told,
     after_of,
     changed,
+    check_input,
     cut,
     gone,
-    scene_of,
     study_of,
     thinking,
     usual,
@@ -89,7 +89,7 @@ def test_replies_are_cut_off_as_often_as_the_baseline_s(
 
 
 def test_a_difference_to_the_baseline_is_told_with_its_numbers() -> None:
-    check = after(scene_of(study_of(n=600), {"a": cut(2), "b": cut(12)}))[0]
+    check = after(check_input(study_of(n=600), {"a": cut(2), "b": cut(12)}))[0]
 
     assert "12 of 600 replies" in check.message
     assert "(a: 2 of 600; p = 0.012)" in check.message

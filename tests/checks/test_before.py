@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from evaluator.checks.rule import Scene
+from evaluator.checks.rule import CheckInput
 from evaluator.checks.table import RULES, after, before
 from evaluator.store.proofs import Length, Repeated, Thought, Together
 from servers.probe import _deaf
 from servers.spec import Machine
-from tests.support.checks_scene import FACTS, OURS, PROOFS, TOKENS, Told, after_of, before_of, scene_of, study_of
+from tests.support.check_inputs import FACTS, OURS, PROOFS, TOKENS, Told, after_of, before_of, check_input, study_of
 
 ON, OFF = f"{OURS}, thinking: true", f"{OURS}, thinking: false"
 AT = 'base_url: "http://h/v1"'
@@ -100,7 +100,7 @@ def test_thinking_is_as_declared_and_kept_apart(settings: dict[str, Any], change
 
 
 def test_a_switch_that_does_nothing_is_named_where_thinking_is_not_as_declared() -> None:
-    scene = scene_of(study_of(ON, ON), proofs=both(thinking_tokens=BLIND))
+    scene = check_input(study_of(ON, ON), proofs=both(thinking_tokens=BLIND))
 
     assert all("the switch for it does not change the prompt" in check.message for check in before(scene))
 
@@ -193,7 +193,7 @@ def test_tokens_are_drawn_as_the_study_says(sampling: str, changes: Any, expecte
 
 
 def test_every_value_that_was_not_drawn_with_is_named() -> None:
-    scene = scene_of(study_of(), proofs=of(applied=drawn(temperature=0.8, top_k=40)))
+    scene = check_input(study_of(), proofs=of(applied=drawn(temperature=0.8, top_k=40)))
 
     assert "temperature 0.8 (sent: 0) and top_k 40 (sent: 0)" in before(scene)[0].message
 
@@ -382,8 +382,8 @@ def test_a_sound_study_raises_no_alarm() -> None:
 
 
 def test_what_is_not_known_raises_no_alarm() -> None:
-    assert before(Scene(study=study_of(), facts={})) == ()
-    assert after(Scene(study=study_of(), facts={})) == ()
+    assert before(CheckInput(study=study_of(), facts={})) == ()
+    assert after(CheckInput(study=study_of(), facts={})) == ()
 
 
 def test_what_was_found_before_the_run_is_told_after_it_once() -> None:
@@ -393,7 +393,7 @@ def test_what_was_found_before_the_run_is_told_after_it_once() -> None:
 
 
 def test_a_check_says_what_to_do() -> None:
-    check = before(scene_of(study_of(), facts=of(context=1024)))[0]
+    check = before(check_input(study_of(), facts=of(context=1024)))[0]
 
     assert check.advice == next(rule.advice for rule in RULES if rule.code == "context")
     assert check.evidence == {"context": 1024, "needed": 4530}

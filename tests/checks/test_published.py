@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from evaluator.checks.published import family_of, implausible, implausible_counts, published, read_published
-from evaluator.checks.rule import Found, Scene
+from evaluator.checks.rule import CheckInput, Found
 from evaluator.commands.compare import compare_counts
 from evaluator.decide.score import score
 from evaluator.records import Answer, Grade, Key, Record
@@ -81,7 +81,7 @@ def scene(
     form: str = "chat",
     repeats: int = 1,
     **facts: Any,
-) -> Scene:
+) -> CheckInput:
     """Make a run of one variant; each question is answered `repeats` times alike."""
     told = "" if thinking is None else f", thinking: {str(thinking).lower()}"
     study = parse(
@@ -100,7 +100,7 @@ def scene(
     ]
     scored = score("a", benchmark, planned=len(keys), records=records, grades=grades)
     said = {"a": ServerFacts(runtime="llama_server", engine="e", **facts)}
-    return Scene(study=study, facts=said, records={"a": records}, grades=grades, scores=[scored])
+    return CheckInput(study=study, facts=said, records={"a": records}, grades=grades, scores=[scored])
 
 
 def test_the_score_that_began_this_is_found() -> None:

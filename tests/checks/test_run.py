@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from evaluator.checks.table import after
 from evaluator.records import Question, Record
-from tests.support.checks_scene import (
+from tests.support.check_inputs import (
     AT,
     ON,
     OURS,
@@ -17,9 +17,9 @@ from tests.support.checks_scene import (
     Told,
     after_of,
     changed,
+    check_input,
     gone,
     reply,
-    scene_of,
     study_of,
     thinking,
     with_,
@@ -27,7 +27,7 @@ from tests.support.checks_scene import (
 
 
 def test_a_failure_that_is_graded_is_found() -> None:
-    scene = scene_of(study_of(), {"b": gone(1, TIMEOUT)})
+    scene = check_input(study_of(), {"b": gone(1, TIMEOUT)})
     wrongly = [replace(grade, outcome="wrong") if grade.outcome == "failed" else grade for grade in scene.grades]
 
     codes = [check.code for check in after(replace(scene, grades=wrongly))]
@@ -160,7 +160,7 @@ def test_a_server_stays_what_it_was(changes: Any, expected: Told) -> None:
     ],
 )
 def test_a_check_that_was_left_out_or_overruled_is_noted(changes: Any, expected: Told) -> None:
-    scene = replace(scene_of(study_of(), {}), **changes)
+    scene = replace(check_input(study_of(), {}), **changes)
 
     assert [(check.code, check.severity, check.variant) for check in after(scene)] == expected
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from evaluator import checks
 from evaluator.analyse.load import read_grades
 from evaluator.checks.__main__ import lines
-from evaluator.checks.rule import Scene
+from evaluator.checks.rule import CheckInput
 from evaluator.checks.table import RULES, after
 from evaluator.decide.score import score
 from evaluator.records import Grade
@@ -23,7 +23,7 @@ from evaluator.study.requests import plan
 DEMO = Path(__file__).parents[2] / "runs" / "example-demo"
 
 
-def demo(regrade: Callable[[Grade], Grade] = lambda grade: grade) -> Scene:
+def demo(regrade: Callable[[Grade], Grade] = lambda grade: grade) -> CheckInput:
     """Read the committed run, as it was graded."""
     settings = read_plan(DEMO)
     asked = {ask.key: ask.question for ask in plan(settings.study)}
@@ -41,7 +41,7 @@ def demo(regrade: Callable[[Grade], Grade] = lambda grade: grade) -> Scene:
         for benchmark in settings.study.benchmarks.chosen()
         for mine in ([record for record in by if record.key.benchmark == benchmark],)
     ]
-    return Scene(
+    return CheckInput(
         study=settings.study, facts=read_facts(DEMO), asked=asked, records=records, grades=grades, scores=scores
     )
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from evaluator.commands.plan import show_plan
-from evaluator.decide.pilot import Disagreement, Measured, Past
+from evaluator.decide.pilot import Disagreement, Measured, PilotData
 from evaluator.decide.power import StudyPlan, plan_study
 from evaluator.decide.wording import DASH
 from evaluator.report.power import points
@@ -33,9 +33,9 @@ def study_of(benchmarks: str = "mmlu_pro: {questions: 500}", extra: str = "", na
 
 def past_of(
     differ: int = 8, n: int = 200, *, difference: float = 0.0, rate: float | None = None, in_flight: int = 4
-) -> Past:
+) -> PilotData:
     """Make a past of 200 answers of 300 tokens each, at 100 tokens a second: 3 seconds an answer."""
-    return Past(
+    return PilotData(
         measured={
             (name, "mmlu_pro"): Measured(answered=n, mean_tokens=300.0, tokens_per_second=100.0)
             for name in ("q8_0", "q4_0")
@@ -328,20 +328,20 @@ def test_speeds_measured_otherwise_are_said_to_be() -> None:
         ),
     ],
 )
-def test_what_the_answers_so_far_say(study: Study, past: Past, sentence: str) -> None:
+def test_what_the_answers_so_far_say(study: Study, past: PilotData, sentence: str) -> None:
     assert sentence in plan_study(study, past).sentences
 
 
 def test_without_a_speed_no_time_is_said() -> None:
     past = past_of()
     unmeasured = {part: Measured(answered=200, mean_tokens=None, tokens_per_second=None) for part in past.measured}
-    plan = plan_study(study_of(), Past(**{**_fields(past), "measured": unmeasured}))
+    plan = plan_study(study_of(), PilotData(**{**_fields(past), "measured": unmeasured}))
 
     assert plan.observed[0].hours is None
     assert not any("on this server" in s for s in plan.sentences)
 
 
-def _fields(past: Past) -> dict[str, Any]:
+def _fields(past: PilotData) -> dict[str, Any]:
     return {name: getattr(past, name) for name in past.__struct_fields__}
 
 

@@ -1,4 +1,6 @@
-"""Measure by form what the extractor makes of self-made MMLU-Pro answers; `python -m tests.support.choice_forms` prints it.
+"""Measure by form what the extractor makes of self-made MMLU-Pro answers.
+
+`python -m tests.support.choice_forms` prints it.
 
 Every form is put over some sixty real questions of all categories, with 3 to 10 options; all is seeded.
 """

@@ -1,7 +1,8 @@
 r"""Forms that commit to one option, as real models write them; the expected letter is `@L` in all.
 
-`@name` is a piece of tests/support/choice_material.py: `@L` the letter, `@text` its option's text, `@only` the same where no
-other option has it, `@M` and `@N` other letters, `@reason` and `@cot` reasoning (`@cot` is without a list of options).
+`@name` is a piece of choice_material.py beside this file: `@L` the letter, `@text` its option's text, `@only` the same
+where no other option has it, `@M` and `@N` other letters, `@reason` and `@cot` reasoning (`@cot` is without a list of
+options).
 
 Left out, because careful readers differ: a letter beside another option's text, and a bare letter on the line right
 behind prose, which may be the beginning of a sentence. A number that was rounded is no option's text.

@@ -16,15 +16,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 from tenacity import wait_fixed
 
+from evaluator import pipeline as conduct
 from evaluator.ask import client
 from evaluator.checks.rule import Check
 from evaluator.checks.table import after, before
 from evaluator.cli import main
-from evaluator import pipeline as conduct
 from evaluator.preflight import preflight as first_check
 from servers.fake import FakeModel, FakeServer, Reply
 from servers.fake.dialects import LLAMA_SERVER, PLAIN, Dialect
-from tests.support.checks_scene import scene_of, study_of
+from tests.support.check_inputs import check_input, study_of
 from tests.support.honest import honest, thinking
 from tests.support.scripted import ANSWERS, HUMANEVAL, prompt_of
 
@@ -41,7 +41,7 @@ import asyncio, json, sys, types
 sys.path[:0] = [{root!r}]
 # What takes half a second to import is not needed for these.
 sys.modules["tests.support.scripted"] = types.SimpleNamespace(ANSWERS=json.load(open({answers!r})))
-from tests.support.checks_scene import scene_of, study_of
+from tests.support.check_inputs import check_input, study_of
 from tests.support.honest import honest, thinking
 from servers.fake import FakeModel, FakeServer
 from servers.fake.dialects import LLAMA_SERVER
@@ -313,6 +313,6 @@ def built(**changes: Any) -> Callable[[], Told]:
     def scenes() -> Told:
         study = study_of(**changes.get("study", {}))
         more = {key: value for key, value in changes.items() if key != "study"}
-        return Told(before(scene_of(study, facts=more.get("facts"))), after(scene_of(study, {}, **more)))
+        return Told(before(check_input(study, facts=more.get("facts"))), after(check_input(study, {}, **more)))
 
     return scenes

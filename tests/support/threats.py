@@ -1,4 +1,4 @@
-"""Every threat to a comparison, planted one at a time: `python -m tests.support.threats` prints what was found of each."""
+"""Every threat to a comparison, planted one at a time; `python -m tests.support.threats` prints what was found."""
 
 from collections.abc import Iterator
 from typing import Any

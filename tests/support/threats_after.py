@@ -7,13 +7,13 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from evaluator.checks.table import after
 from evaluator import pipeline as conduct
+from evaluator.checks.table import after
 from evaluator.grade.sandbox import NoSandbox
 from evaluator.records import Failure, Question, Record
 from servers.fake import FakeModel
 from servers.fake.dialects import LLAMA_SERVER
-from tests.support.checks_scene import scene_of, study_of, usual
+from tests.support.check_inputs import check_input, study_of, usual
 from tests.support.honest import thinking, truncating
 from tests.support.planted_faults import (
     Moody,
@@ -67,7 +67,7 @@ def failures_graded() -> Told:
     def one_fails(question: Question, number: int) -> Any:
         return Failure(kind="server_error", message="x") if number == 7 else usual(question, number)
 
-    scene = scene_of(study_of(n=100), {"b": one_fails})
+    scene = check_input(study_of(n=100), {"b": one_fails})
     wrongly = [replace(grade, outcome="wrong") if grade.outcome == "failed" else grade for grade in scene.grades]
     return Told((), after(replace(scene, grades=wrongly)))
 

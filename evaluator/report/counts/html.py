@@ -8,7 +8,7 @@ from evaluator.counts.verdict import CountsComparison
 from evaluator.decide import wording
 from evaluator.report.counts import rows
 from evaluator.report.html import Span, harmless
-from evaluator.text import plain
+from evaluator.text import strip_control
 
 
 def html(report: CountsReport) -> str:
@@ -20,7 +20,7 @@ def html(report: CountsReport) -> str:
     )
     template = environment.from_string((Path(__file__).parent / "counts.html.j2").read_text(encoding="utf-8"))
     page = template.render(report=report, rows=rows, wording=wording, name=name, spans=_spans(report), kind=_kind)
-    return plain(page)
+    return strip_control(page)
 
 
 def _spans(report: CountsReport) -> dict[tuple[str, str, str], Span]:

@@ -7,7 +7,7 @@ from evaluator.counts.report import CountsReport
 from evaluator.counts.sentences import name
 from evaluator.decide import wording
 from evaluator.report.counts import rows
-from evaluator.text import plain
+from evaluator.text import strip_control
 
 
 def markdown(report: CountsReport) -> str:
@@ -85,4 +85,4 @@ def _row(*cells: str) -> str:
 
 def _safe(text: str) -> str:
     """Keep text from a file from becoming markup, a new line or a new cell."""
-    return re.sub(r"([\\`*_\[\]<>&|#~])", r"\\\1", " ".join(plain(text).split()))
+    return re.sub(r"([\\`*_\[\]<>&|#~])", r"\\\1", " ".join(strip_control(text).split()))

@@ -13,7 +13,7 @@ from evaluator.counts.sentences import name
 from evaluator.decide import wording
 from evaluator.report import phrases
 from evaluator.report.counts import rows
-from evaluator.text import plain
+from evaluator.text import strip_control
 
 
 def show(report: CountsReport, console: Console) -> None:
@@ -86,4 +86,4 @@ def _table() -> Table:
 
 
 def _line(text: str) -> str:
-    return " ".join(plain(text).split())
+    return " ".join(strip_control(text).split())

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from evaluator.checks.rule import Check, Scene
+from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import after, before
 from evaluator.decide.answers import arrange
 from evaluator.decide.evidence import Design
@@ -87,7 +87,7 @@ def changed(first: int, change: Callable[[Answer, int], Reply]) -> Callable[[Que
     return give
 
 
-def scene_of(
+def check_input(
     study: Study,
     replies: dict[str, Callable[[Question, int], Reply]] | None = None,
     *,
@@ -95,7 +95,7 @@ def scene_of(
     proofs: dict[str, dict[str, Any]] | None = None,
     edit: Callable[[Record, int], Record] = lambda record, _: record,
     again: int | None = None,
-) -> Scene:
+) -> CheckInput:
     """Build all there is to look at after a run; without `replies` before it.
 
     Args:
@@ -112,7 +112,7 @@ def scene_of(
     asks = plan(study)
     asked = {ask.key: ask.question for ask in asks}
     if replies is None:
-        return Scene(study=study, facts=known, proofs=proved, asked=asked)
+        return CheckInput(study=study, facts=known, proofs=proved, asked=asked)
     records = {
         name: [
             edit(_record(name, number, ask, given), number)
@@ -147,7 +147,7 @@ def scene_of(
             answers={**graded.answers, "a": {"mmlu_pro": dict.fromkeys(ids, (True,))}},
             again={"mmlu_pro": {q: (i < again,) for i, q in enumerate(ids)}},
         )
-    return Scene(
+    return CheckInput(
         study=study,
         facts=known,
         proofs=proved,
@@ -164,11 +164,11 @@ def told(checks: Iterable[Check]) -> Told:
 
 
 def before_of(study: Study, **changes: Any) -> Told:
-    return told(before(scene_of(study, **changes)))
+    return told(before(check_input(study, **changes)))
 
 
 def after_of(study: Study, replies: Any = None, **changes: Any) -> Told:
-    return told(after(scene_of(study, replies or {}, **changes)))
+    return told(after(check_input(study, replies or {}, **changes)))
 
 
 def _record(name: str, number: int, ask: Any, given: Answer | Failure) -> Record:
