@@ -58,9 +58,9 @@ def run(
     runs: Path,
 ) -> None:
     """Run the study in the YAML file STUDY, or go on with it where it stopped."""
-    from evaluator.commands.run import conduct  # noqa: PLC0415
+    from evaluator.commands.run import run as run_command  # noqa: PLC0415
 
-    _exit(lambda console: conduct(study, runs, console, more_tokens=more_tokens, checked=not no_check, force=force))
+    _exit(lambda console: run_command(study, runs, console, more_tokens=more_tokens, check=not no_check, force=force))
 
 
 @main.command()
@@ -73,9 +73,9 @@ def check(study: Path, force: bool, as_json: bool, runs: Path) -> None:  # noqa:
 
     Exit code 1 where a finding blocks the claim, 3 where a server does not start.
     """
-    from evaluator.commands.check import check_study  # noqa: PLC0415
+    from evaluator.commands.check import check as check_command  # noqa: PLC0415
 
-    _exit(lambda console: check_study(study, runs, console, force=force, as_json=as_json))
+    _exit(lambda console: check_command(study, runs, console, force=force, as_json=as_json))
 
 
 @main.command()
@@ -165,10 +165,10 @@ def plan(
         lambda console: show_plan(
             study,
             runs,
+            console,
             tokens_per_second=tokens_per_second,
             tokens_per_answer=tokens_per_answer,
             as_json=as_json,
-            console=console,
         )
     )
 
@@ -195,9 +195,9 @@ def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: A
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
 def report(run_folder: Path) -> None:
     """Grade the records in the folder RUN again and write its report again."""
-    from evaluator.pipeline import again  # noqa: PLC0415
+    from evaluator.commands.run import report as report_command  # noqa: PLC0415
 
-    _exit(lambda console: again(run_folder, console))
+    _exit(lambda console: report_command(run_folder, console))
 
 
 @main.command()

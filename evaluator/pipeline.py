@@ -1,41 +1,236 @@
-"""A whole run: from a study to its report."""
+"""The way of a study: read, servers tried, questions asked and graded, analysed, reported. Nothing is printed here."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
-from evaluator.analyse.run import assemble
-from evaluator.ask.servers import spec_of
-from evaluator.ask.session import run
-from evaluator.checks.rule import Check
-from evaluator.commands.outcome import tell
+from evaluator.analyse.pilot import read_pilot
+from evaluator.analyse.report import Report
+from evaluator.analyse.run import analyse
+from evaluator.ask.servers import check_models, server_spec
+from evaluator.ask.session import OnStatus, ask_variants
+from evaluator.decide import power
+from evaluator.events import Checked, Checking, NotScored, OnEvent, Planned, Status, Unfinished, ignore
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
 from evaluator.grade.truncated import cut_off
-from evaluator.preflight.preflight import check_first, unanswered
+from evaluator.preflight.preflight import OnText, Preflight, check_lacking, judged, keep, try_servers
 from evaluator.records import Key
-from evaluator.report.preflight import findings
-from evaluator.report.progress import Progress
-from evaluator.store import journal
-from evaluator.store.folder import admit, locked, read_plan, record
-from evaluator.store.last_report import earlier_problems, was_scored
+from evaluator.report.files import write_report
+from evaluator.schedule import CutOffSchedule, StudySchedule
+from evaluator.store.folder import is_run, locked, logs_path, mark_plan, open_for_writing, read_plan, records_path
+from evaluator.store.journal import Journal
+from evaluator.store.last_report import last_report
+from evaluator.study.file import LoadedStudy, load_study
 from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_limit
 from evaluator.study.study import Study, StudyError, Variant
-from evaluator.text import strip_control
-from servers.signals import until_terminated
+from servers import signals
+from servers.cache import user_cache
+from servers.spec import ServerSpec
+
+StudySource = Study | Mapping[str, Any] | str | Path
+"""A study, the mapping that its YAML would be, or the path of its file."""
 
 
-def refuse(study: Study, asks: Sequence[Ask], folder: Path, tokens: int) -> None:
-    """Refuse what cannot bring anything, before a server is started.
+class Blocked(Exception):  # noqa: N818
+    """A check before the first question blocks the claim of the study, so nothing was asked."""
+
+    def __init__(self, preflight: Preflight) -> None:
+        super().__init__("nothing was asked: a check blocks the claim")
+        self.checks = preflight.checks
+
+
+def run_study(
+    study: StudySource,
+    *,
+    runs: str | Path = "runs",
+    more_tokens: int | None = None,
+    check: bool = True,
+    force: bool = False,
+    on_event: OnEvent = ignore,
+) -> Report:
+    """Run a study, or go on with it where it stopped, and write its report.
+
+    Works from a notebook too: where an event loop runs already, the questions are asked in a thread of their own.
 
     Args:
-        study: As it is now.
-        asks: All that is asked of any variant.
-        folder: Of its run.
-        tokens: The new limit.
+        study: The study, or the path of its YAML file.
+        runs: Folder in which each run has its own, named after the study.
+        more_tokens: Only ask again, with this limit, the questions whose reply was cut off; None asks what has no
+            answer yet.
+        check: Whether every server is tried before the first question.
+        force: Whether it is asked although a check blocks the claim; that is recorded in the report.
+        on_event: Called with what happens, in the thread that asks.
+
+    Returns:
+        All that `report.json` in the run's folder says; proportions lie between 0 and 1.
+
+    Raises:
+        StudyError: The study cannot be run as it is written, or its folder holds answers to another one.
+        Blocked: A check before the first question blocks the claim, so nothing was asked.
+        ModelError: A model cannot be had from the hub.
+        ServerError: A server cannot be started, as is found before any is.
+        OSError: The run's folder cannot be written.
+        KeyboardInterrupt: The user stopped it; the same call goes on where it stopped.
+    """
+    loaded = load_study(study)
+    check_models(loaded)
+    asks, folder = plan(loaded.study), Path(runs) / loaded.study.study
+    if more_tokens is not None:
+        _check_more_tokens(loaded.study, asks, folder, more_tokens)
+    with (
+        open_for_writing(loaded.study, loaded.text, folder, more_tokens=more_tokens) as run_plan,
+        _journals(loaded.study, folder) as journals,
+    ):
+        needed = context_needed(asks, run_plan.more_tokens or 0)
+        specs = _specs(loaded, needed)
+        if more_tokens is not None or _has_unanswered(journals, asks):
+            if check:
+                tried = tuple(with_limit(ask, more_tokens) for ask in asks) if more_tokens else asks
+                _check_servers(
+                    loaded.study, specs, tried, folder, journals, needed=needed, force=force, on_event=on_event
+                )
+            else:
+                mark_plan(folder, unchecked=True)
+        grader = Grader(_find_sandbox(loaded.study, on_event))
+        on_event(Planned(_keys(loaded.study, asks)))
+        schedule = StudySchedule(loaded.study, asks, journals, grader, on_event)
+        if more_tokens is not None:
+            schedule = CutOffSchedule(loaded.study, asks, journals, grader, on_event, more_tokens=more_tokens)
+        problems = signals.run(
+            ask_variants(loaded.study, specs, folder, journals, schedule=schedule, on_status=_tell(on_event))
+        )
+        report = analyse(folder, grader=grader, problems=problems)
+        write_report(report, folder)
+    for variant, why in problems.items():
+        on_event(Unfinished(variant, why))
+    return report
+
+
+def check_study(
+    study: StudySource, *, runs: str | Path = "runs", force: bool = False, on_event: OnEvent = ignore
+) -> Preflight:
+    """Start each variant's server and try whether it does what the study says; no question is asked.
+
+    Where the study has a folder among the runs, what was proved is kept there; else nothing is written but logs, in
+    the user's cache.
+
+    Args:
+        study: The study, or the path of its YAML file.
+        runs: Folder in which each run has its own.
+        force: Whether what is proved is kept where a finding blocks, too.
+        on_event: Called with how it goes on.
+
+    Raises:
+        StudyError: The study cannot be run as it is written, or its folder holds answers of other servers.
+        ServerError: A server cannot be started, as is found before any is.
+        ModelError: A model cannot be had from the hub.
+        KeyboardInterrupt: The user stopped it.
+    """
+    loaded = load_study(study)
+    check_models(loaded)
+    asks, folder = plan(loaded.study), Path(runs) / loaded.study.study
+    needed = context_needed(asks)
+    specs = _specs(loaded, needed)
+    kept = is_run(folder)
+    logs = logs_path(folder) if kept else user_cache() / "logs" / loaded.study.study
+    with locked(folder) if kept else nullcontext():
+        tried = try_servers(loaded.study, specs, asks, logs, needed=needed, on_text=_tell_check(on_event))
+        preflight = judged(tried, asks)
+        if kept:
+            with _journals(loaded.study, folder) as journals:
+                keep(preflight, folder, tried=tried.facts, answered=_answered(journals), force=force)
+    return preflight
+
+
+def plan_study(
+    study: StudySource,
+    *,
+    runs: str | Path = "runs",
+    tokens_per_second: float | None = None,
+    tokens_per_answer: float | None = None,
+) -> power.StudyPlan:
+    """Say what a study can show and how long it takes; nothing is started and nothing is fetched.
+
+    Args:
+        study: The study, or the path of its YAML file.
+        runs: Folder in which each run has its own; speed and rate of disagreement are taken from this study's, if
+            there is one.
+        tokens_per_second: Completion tokens per second of all requests in flight to one variant; goes before what was
+            measured.
+        tokens_per_answer: On average, thinking included; goes before what was measured.
+
+    Returns:
+        Proportions between 0 and 1, and seconds.
+
+    Raises:
+        StudyError: The study, one of the figures, or a file of its run is wrong.
+    """
+    loaded = load_study(study)
+    _check_figures(loaded.study, tokens_per_second, tokens_per_answer)
+    pilot = read_pilot(loaded.study, Path(runs) / loaded.study.study)
+    return power.plan_study(
+        loaded.study, pilot, tokens_per_second=tokens_per_second, tokens_per_answer=tokens_per_answer
+    )
+
+
+def rebuild_report(folder: Path, on_event: OnEvent = ignore) -> Report:
+    """Grade a run's records again and write its report again, asking nothing.
+
+    Raises:
+        StudyError: the folder holds no run, or a damaged one, or one whose code cannot be run again here.
+    """
+    study = read_plan(folder).study
+    with locked(folder):
+        sandbox = _find_sandbox(study, on_event)
+        if isinstance(sandbox, NoSandbox) and _was_scored(folder):
+            raise StudyError(f"{folder}: its code was scored, and cannot be run again here: nothing was changed")
+        report = analyse(folder, grader=Grader(sandbox), problems=last_report(folder).problems)
+        write_report(report, folder)
+    return report
+
+
+def _check_servers(
+    study: Study,
+    specs: Mapping[str, ServerSpec],
+    asks: tuple[Ask, ...],
+    folder: Path,
+    journals: Mapping[str, Journal],
+    *,
+    needed: int,
+    force: bool,
+    on_event: OnEvent,
+) -> None:
+    """Let every server prove itself that has not yet.
+
+    Raises:
+        Blocked: A finding blocks the claim, and it is not forced.
+    """
+    preflight, tried = check_lacking(study, specs, asks, folder, needed=needed, on_text=_tell_check(on_event))
+    keep(preflight, folder, tried=tried, answered=_answered(journals), force=force)
+    on_event(Checked(preflight.checks))
+    if preflight.blocked and not force:
+        raise Blocked(preflight)
+    if preflight.blocked:
+        mark_plan(folder, forced=True)
+
+
+def _check_figures(study: Study, tokens_per_second: float | None, tokens_per_answer: float | None) -> None:
+    for option, value in (("--tokens-per-second", tokens_per_second), ("--tokens-per-answer", tokens_per_answer)):
+        if value is not None and not (isfinite(value) and value > 0):
+            raise StudyError(f"{option}: a number above 0 is needed, and {value:g} is not")
+    limit = study.sampling.max_tokens
+    if tokens_per_answer is not None and tokens_per_answer > limit:
+        raise StudyError(
+            f"--tokens-per-answer: {tokens_per_answer:g} is more than the study lets an answer have"
+            f" (sampling.max_tokens: {limit}): give what an answer takes on average"
+        )
+
+
+def _check_more_tokens(study: Study, asks: Sequence[Ask], folder: Path, tokens: int) -> None:
+    """Refuse what cannot bring anything, before a server is started.
 
     Raises:
         StudyError: The limit is not larger than the study's, there are no replies yet, or a variant's own context
@@ -44,11 +239,11 @@ def refuse(study: Study, asks: Sequence[Ask], folder: Path, tokens: int) -> None
     limit = study.sampling.max_tokens
     if tokens <= limit:
         raise StudyError(f"--more-tokens {tokens}: the study gives {limit} already (sampling.max_tokens): give more")
-    if not (folder / "plan.json").exists():
+    if not is_run(folder):
         raise StudyError(f"--more-tokens: {folder} holds no replies yet: run the study without it first")
-    by_key = {ask.key: ask for ask in asks}
+    by_key = {ask.key: ask for ask in (*asks, *plan_again(study))}
     for i, variant in enumerate(study.variants):
-        needed = _context(variant, by_key, folder, tokens) if variant.context is not None else 0
+        needed = _context_of_cut_off(variant, by_key, folder, tokens) if variant.context is not None else 0
         if variant.context is not None and needed > variant.context:
             raise StudyError(
                 f"--more-tokens {tokens}: variants[{i}].context: {variant.context} tokens cannot hold such a reply and"
@@ -56,105 +251,70 @@ def refuse(study: Study, asks: Sequence[Ask], folder: Path, tokens: int) -> None
             )
 
 
-def _context(variant: Variant, asks: Mapping[Key, Ask], folder: Path, tokens: int) -> int:
+def _context_of_cut_off(variant: Variant, asks: Mapping[Key, Ask], folder: Path, tokens: int) -> int:
     """Say how many tokens of context the replies need that are asked for again, by the counts of the server."""
-    kept = journal.read(folder / "records" / f"{variant.name}.jsonl")
-    records = [record for key, record in kept.items() if key in asks]
-    again = cut_off(records, {key: ask.question for key, ask in asks.items()}, tokens)
+    journal = Journal(records_path(folder, variant.name))
+    planned = [key for key in journal.places if key in asks]
+    again = cut_off(journal.records(planned), {key: ask.question for key, ask in asks.items()}, tokens)
     counted = [
         record.answer.prompt_tokens + tokens
         if record.answer and record.answer.prompt_tokens
         else context_needed((asks[record.key],), tokens)
-        for record in records
-        if record.key in again
+        for record in journal.records(again)
     ]
     return max(counted, default=0)
 
 
-def carry_out(
-    study: Study,
-    text: str,
-    base: Path,
-    runs: Path,
-    console: Console,
-    *,
-    more_tokens: int | None = None,
-    checked: bool = True,
-    force: bool = False,
-) -> int:
-    """Run or resume a study that has been read; `text` is kept with its results, `base` is where paths begin."""
-    asks = plan(study)
-    folder = runs / study.study
-    if more_tokens is not None:
-        refuse(study, (*asks, *plan_again(study)), folder, more_tokens)
-    with admit(study, text, folder, more_tokens=more_tokens) as admitted:
-        needed = context_needed(asks, admitted.more_tokens or 0)
-        specs = {variant.name: spec_of(study, variant, needed, base) for variant in study.variants}
-        if more_tokens is not None or unanswered(folder, study, asks):
-            if not checked:
-                record(folder, unchecked=True)
-            else:
-                tried = tuple(with_limit(ask, more_tokens) for ask in asks) if more_tokens else asks
-                found = check_first(study, specs, tried, folder, needed=needed, force=force, say=_saying(console))
-                if not _goes_on(found, folder, console, force=force):
-                    return 1
-        sandbox = _sandbox(study, console)
-        grader = Grader(sandbox)
-        keys = {variant.name: [ask.key for ask in asks] for variant in study.variants}
-        keys[study.baseline] += [ask.key for ask in plan_again(study)]
-        try:
-            with Progress(keys, console) as watch:
-                asking = run(study, specs, asks, folder, grader=grader, watch=watch, more_tokens=more_tokens)
-                problems = asyncio.run(until_terminated(asking))
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
-        report = assemble(folder, grader=grader, problems=problems)
-        code = tell(report, folder, console)
-    for name, why in problems.items():
-        _, _, details = why.partition("\n")
-        if details:
-            console.print(Text(strip_control(f"\n{name}: {details}")), soft_wrap=True)
-    return code
+@contextmanager
+def _journals(study: Study, folder: Path) -> Iterator[dict[str, Journal]]:
+    """Open the journal of each variant."""
+    with ExitStack() as stack:
+        names = [variant.name for variant in study.variants]
+        yield {name: stack.enter_context(Journal(records_path(folder, name))) for name in names}
 
 
-def again(folder: Path, console: Console) -> int:
-    """Grade a run's records again and write its report again, asking nothing.
-
-    Raises:
-        StudyError: the folder holds no run, or a damaged one, or one whose code cannot be run again here.
-    """
-    study = read_plan(folder).study
-    with locked(folder):
-        sandbox = _sandbox(study, console)
-        if isinstance(sandbox, NoSandbox) and was_scored(folder):
-            raise StudyError(f"{folder}: its code was scored, and cannot be run again here: nothing was changed")
-        return tell(assemble(folder, grader=Grader(sandbox), problems=earlier_problems(folder)), folder, console)
+def _has_unanswered(journals: Mapping[str, Journal], asks: Sequence[Ask]) -> bool:
+    keys = {ask.key for ask in asks}
+    return any(keys - journal.answered() for journal in journals.values())
 
 
-def _sandbox(study: Study, console: Console) -> Sandbox | NoSandbox:
+def _answered(journals: Mapping[str, Journal]) -> Collection[str]:
+    """Name the variants with answers on disk."""
+    return {name for name, journal in journals.items() if journal.answered()}
+
+
+def _specs(loaded: LoadedStudy, context: int) -> dict[str, ServerSpec]:
+    return {
+        variant.name: server_spec(loaded.study, variant, context=context, base=loaded.base)
+        for variant in loaded.study.variants
+    }
+
+
+def _keys(study: Study, asks: Sequence[Ask]) -> dict[str, list[Key]]:
+    keys = {variant.name: [ask.key for ask in asks] for variant in study.variants}
+    keys[study.baseline] += [ask.key for ask in plan_again(study)]
+    return keys
+
+
+def _find_sandbox(study: Study, on_event: OnEvent) -> Sandbox | NoSandbox:
     """Find a sandbox if code will be graded, and say so before the first question where there is none."""
     if "humaneval" not in study.benchmarks.chosen():
         return NoSandbox(reason="no code questions in this study", install="")
     sandbox = find_sandbox()
     if isinstance(sandbox, NoSandbox):
-        told = Text.assemble(("HumanEval will not be scored: ", "bold red"), f"{sandbox.reason}\n{sandbox.install}")
-        console.print(told, soft_wrap=True)
+        on_event(NotScored(sandbox.reason, sandbox.install))
     return sandbox
 
 
-def _goes_on(found: Sequence[Check], folder: Path, console: Console, *, force: bool) -> bool:
-    """Show what was found before the first question, and say whether to go on; going on in spite of it is recorded."""
-    for renderable in findings([one for one in found if one.severity != "note"]):
-        console.print(renderable)
-    if not any(one.severity == "block" for one in found):
-        return True
-    if force:
-        record(folder, forced=True)
-        return True
-    told = "Nothing was asked: what blocks above would block the claim. --force asks all the same; that is recorded."
-    console.print(Text(told, style="bold"))
-    return False
+def _was_scored(folder: Path) -> bool:
+    """Whether code of this run was executed and scored before."""
+    scores = last_report(folder).scores
+    return any(score.benchmark == "humaneval" and score.accuracy is not None for score in scores)
 
 
-def _saying(console: Console) -> Callable[[str], None]:
-    return lambda line: console.print(Text(strip_control(line), style="dim"), soft_wrap=True)
+def _tell(on_event: OnEvent) -> OnStatus:
+    return lambda variant, text: on_event(Status(variant, text))
+
+
+def _tell_check(on_event: OnEvent) -> OnText:
+    return lambda text: on_event(Checking(text))

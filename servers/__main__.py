@@ -1,6 +1,5 @@
 """`python -m servers`: start a server of any runtime without a study."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import get_args
@@ -47,9 +46,9 @@ def main(
     as they are.
     """
     end_at_once()
+    from servers import signals  # noqa: PLC0415
     from servers.cache import user_cache  # noqa: PLC0415
     from servers.serve import serve  # noqa: PLC0415
-    from servers.signals import until_terminated  # noqa: PLC0415
     from servers.weights import source as models  # noqa: PLC0415
 
     end_in_order()
@@ -69,12 +68,12 @@ def main(
             api_key_env=api_key_env,
         )
         log = log or user_cache() / "logs" / f"{runtime}.log"
-        asyncio.run(until_terminated(serve(spec, log=log, port=port, say=click.echo)))
+        signals.run(serve(spec, log=log, port=port, say=click.echo))
     except (models.ModelError, SpecError) as error:
         _end(str(error), 2)
     except ServerError as error:
         _end(str(error), 3)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         click.echo("Stopped.")
         sys.exit(130)
 

@@ -2,12 +2,13 @@
 
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
+
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def end_at_once() -> None:
@@ -34,36 +35,55 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 T = TypeVar("T")
 
 
-async def until_terminated(work: Coroutine[Any, Any, T]) -> T:
-    """Await, and let a signal to terminate end it as Ctrl-C does: servers stopped, files closed.
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, from wherever this is called, and let signals to terminate end it in order.
+
+    Where an event loop runs already, as in a notebook, the work gets a thread and a loop of its own, and this waits.
 
     Raises:
-        asyncio.CancelledError: A signal came.
+        KeyboardInterrupt: Ctrl-C or a signal ended it.
     """
     import asyncio  # noqa: PLC0415 - `whichquant --help` does without
 
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        try:
+            return asyncio.run(_until_terminated(work))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+    return _run_in_thread(work)
+
+
+def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio  # noqa: PLC0415
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    with asyncio.Runner() as runner, ThreadPoolExecutor(1) as pool:
+        loop = runner.get_loop()
+        task = loop.create_task(work)
+        done = pool.submit(loop.run_until_complete, task)
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            loop.call_soon_threadsafe(task.cancel)
+            raise
+
+
+async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
+    """Await, and let a signal to terminate end it as Ctrl-C does: servers stopped, files closed."""
+    import asyncio  # noqa: PLC0415
+
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if task and signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
-            loop.add_signal_handler(number, task.cancel)
+    if threading.current_thread() is threading.main_thread():  # no other may handle signals
+        for number in _ENDINGS:
+            if task and signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+                loop.add_signal_handler(number, task.cancel)
     return await work
 
 
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-
-
-def interruptible(work: Callable[[], int], told: str) -> int:
-    """Do the work and give its exit code; when it is interrupted, say `told` and give 130."""
-    try:
-        with _as_ctrl_c():
-            return work()
-    except KeyboardInterrupt:
-        sys.stderr.write(f"whichquant: interrupted: {told}\n")
-        return 130
-
-
 @contextmanager
-def _as_ctrl_c() -> Iterator[None]:
+def as_ctrl_c() -> Iterator[None]:
     """Let signals to terminate raise what Ctrl-C raises; those that are ignored stay so, as nohup means it."""
     in_main = threading.current_thread() is threading.main_thread()
     mine = [number for number in _ENDINGS if in_main and signal.getsignal(number) is signal.SIG_DFL]

@@ -11,7 +11,8 @@ from msgspec import Struct
 from evaluator.checks.rule import Check
 from evaluator.records import Grade, Key
 from evaluator.store.facts import read_facts
-from evaluator.store.folder import Plan, read_plan
+from evaluator.store.folder import Plan, grades_path, read_plan
+from evaluator.store.last_report import read_report
 from evaluator.study.requests import questions
 from evaluator.study.study import Study, StudyError
 from servers.spec import ServerFacts
@@ -65,7 +66,7 @@ def read_grades(folder: Path) -> Grades:
     Raises:
         StudyError: a line is not a grade, with file and line.
     """
-    path = folder / "grades.jsonl"
+    path = grades_path(folder)
     if not path.exists():
         return {}
     grades: dict[tuple[str, Key], Grade] = {}
@@ -110,14 +111,8 @@ def entries(runs: Sequence[Finished]) -> dict[str, Entry]:
 
 
 def _read(folder: Path) -> Finished:
-    plan, grades, path = read_plan(folder), read_grades(folder), folder / "report.json"
-    try:
-        report = msgspec.json.decode(path.read_bytes(), type=_Report) if grades else None
-    except OSError:
-        report = None
-    except msgspec.DecodeError as error:
-        told = f"{path}: not what whichquant wrote ({error}): write it again with whichquant report {folder}"
-        raise StudyError(told) from None
+    plan, grades = read_plan(folder), read_grades(folder)
+    report = read_report(folder, _Report) if grades else None
     if report is None:
         raise StudyError(f"{folder}: its answers have no grades or no report yet: run whichquant report {folder}")
     by_variant: dict[str, dict[Key, Grade]] = {variant.name: {} for variant in plan.study.variants}

@@ -7,38 +7,18 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 
 from evaluator.analyse.load import read_grades
 from evaluator.decide.pilot import Disagreement, Measured, Part, PilotData
 from evaluator.decide.score import per_question, score
 from evaluator.stats.proportions import wilson
 from evaluator.store import journal
-from evaluator.store.folder import read_plan
-from evaluator.study.study import Study, StudyError, Variant
+from evaluator.store.folder import is_run, read_plan, records_path, report_path
+from evaluator.store.last_report import LastReport, read_report
+from evaluator.study.study import Study, Variant
 
 if TYPE_CHECKING:
     from evaluator.records import Grade
-
-
-class _Score(Struct, frozen=True):
-    variant: str
-    benchmark: str
-    outcomes: dict[str, int]
-    mean_tokens: float | None = None
-    tokens_per_second: float | None = None
-
-
-class _Comparison(Struct, frozen=True):
-    variant: str
-    benchmark: str
-    verdict: str
-    mode: str = "fixed"
-
-
-class _Report(Struct, frozen=True):
-    scores: tuple[_Score, ...] = ()
-    comparisons: tuple[_Comparison, ...] = ()
 
 
 _OPEN = ("cannot tell", "not comparable")
@@ -50,7 +30,7 @@ def read_pilot(study: Study, folder: Path) -> PilotData | None:
     Raises:
         StudyError: a file of the run is damaged.
     """
-    if not (folder / "plan.json").exists():
+    if not is_run(folder):
         return None
     before = read_plan(folder).study
     if not _asked_alike(before, study):
@@ -88,26 +68,22 @@ def _what(variant: Variant) -> Variant:
     return msgspec.structs.replace(variant, api_key_env=None)
 
 
-def _report(study: Study, folder: Path) -> _Report | None:
+def _report(study: Study, folder: Path) -> LastReport | None:
     """Read the last report; None where there is none, or where answers came after it."""
-    report = folder / "report.json"
-    journals = [path for v in study.variants if (path := folder / "records" / f"{v.name}.jsonl").exists()]
+    report = report_path(folder)
+    journals = [path for v in study.variants if (path := records_path(folder, v.name)).exists()]
     if not report.exists() or any(path.stat().st_mtime > report.stat().st_mtime for path in journals):
         return None
-    try:
-        return msgspec.json.decode(report.read_bytes(), type=_Report)
-    except msgspec.DecodeError as error:
-        told = f"{report}: not what whichquant wrote ({error}): write it again with whichquant report {folder}"
-        raise StudyError(told) from None
+    return read_report(folder, LastReport)
 
 
-def _decided(report: _Report | None) -> frozenset[Part]:
+def _decided(report: LastReport | None) -> frozenset[Part]:
     """Name what a run that looks on the way has decided: it asks nothing more there."""
     found = report.comparisons if report else ()
     return frozenset((c.variant, c.benchmark) for c in found if c.mode != "fixed" and c.verdict not in _OPEN)
 
 
-def _measured(study: Study, folder: Path, report: _Report | None) -> dict[Part, Measured]:
+def _measured(study: Study, folder: Path, report: LastReport | None) -> dict[Part, Measured]:
     """Take the last report's figures; the records' where there is none."""
     if report is not None:
         return {
@@ -123,7 +99,7 @@ def _measured(study: Study, folder: Path, report: _Report | None) -> dict[Part, 
 
 def _from_records(study: Study, folder: Path) -> Iterator[tuple[Part, Measured]]:
     for variant in study.variants:
-        records = list(journal.read(folder / "records" / f"{variant.name}.jsonl").values())
+        records = list(journal.read(records_path(folder, variant.name)).values())
         for benchmark in study.benchmarks.chosen():
             ours = [record for record in records if record.key.benchmark == benchmark and record.answer]
             if ours:

@@ -13,6 +13,7 @@ from evaluator.decide.answers import parts
 from evaluator.decide.score import Score, score
 from evaluator.records import Grade, Record
 from evaluator.store import journal
+from evaluator.store.folder import records_path
 from evaluator.study.study import StudyError
 
 
@@ -76,7 +77,7 @@ def _records(run: Finished, variant: str, asked: set[Asked]) -> tuple[list[Recor
         answer = replace(record.answer, text="", reasoning="", timings=None) if record.answer else None
         return replace(record, request={}, answer=answer)
 
-    everything = journal.read(run.folder / "records" / f"{variant}.jsonl", trim)
+    everything = journal.read(records_path(run.folder, variant), trim)
     records = {key: one for key, one in everything.items() if (key.benchmark, key.question_id) in asked}
     graded = {key for key in run.grades[variant] if (key.benchmark, key.question_id) in asked}
     chosen = run.study.benchmarks.chosen()

@@ -25,7 +25,7 @@ from evaluator.grade import grader as grade
 from evaluator.records import Grade, Key, Question, Record
 from evaluator.store import journal
 from evaluator.store.facts import read_facts
-from evaluator.store.folder import read_plan, write
+from evaluator.store.folder import grades_path, read_plan, records_path, write
 from evaluator.store.proofs import read_proofs
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
@@ -41,7 +41,7 @@ class _Strata(Struct, frozen=True):
     """By category how many questions the whole benchmark has in it."""
 
 
-def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] | None = None) -> Report:
+def analyse(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] | None = None) -> Report:
     """Grade a run's records and say what they show; also writes `grades.jsonl`.
 
     Raises:
@@ -53,7 +53,7 @@ def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] 
     asked = {ask.key: ask.question for ask in (*asks, *again)}
     records = {variant.name: _records(folder, variant.name, asked) for variant in study.variants}
     grades = list(grader.grade_all((record, asked[record.key]) for by in records.values() for record in by))
-    write(folder / "grades.jsonl", b"".join(msgspec.json.encode(g) + b"\n" for g in grades))
+    write(grades_path(folder), b"".join(msgspec.json.encode(g) + b"\n" for g in grades))
     facts = {name: fact for name, fact in read_facts(folder).items() if name in records}
     design = design_of(study, asks)
     repeats = {name: settings.repeats for name, settings in study.benchmarks.chosen().items()}
@@ -105,7 +105,7 @@ def assemble(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] 
 
 
 def _records(folder: Path, variant: str, asked: Mapping[Key, Question]) -> list[Record]:
-    everything = journal.read(folder / "records" / f"{variant}.jsonl")
+    everything = journal.read(records_path(folder, variant))
     return [record for key, record in everything.items() if key in asked]
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from evaluator.store.proofs import keep_proofs, read_proofs
-from evaluator.study.file import line_of
+from evaluator.study.file import LoadedStudy, line_of
 from evaluator.study.study import Study, StudyError, Variant
 from servers.launch import check, launch
 from servers.llama_router import Router, is_routed, router
@@ -20,38 +20,54 @@ from servers.spec import NAMED_BY_SERVER, Sampling, Server, ServerError, ServerF
 from servers.weights.source import ModelError, resolve
 from servers.weights.source import check as check_model
 
-Opened = Callable[[str], AbstractAsyncContextManager[Server]]
+OpenServer = Callable[[str], AbstractAsyncContextManager[Server]]
 """Opens a variant's server by the variant's name, for as long as the context lasts."""
 
 
+class ServerLost(Exception):  # noqa: N818 - it says what happened to the server
+    """A server stopped answering in the middle; what was answered is on disk."""
+
+    def __init__(self, why: str, *, restartable: bool) -> None:
+        super().__init__(why)
+        self.restartable = restartable
+        """Whether starting the server again may help."""
+
+
+class _SharedRouter:
+    """llama-server's router, started when the first variant that it serves is opened."""
+
+    def __init__(self, specs: Mapping[str, ServerSpec], log: Path, *, at_once: int) -> None:
+        self.specs, self._log, self._at_once = specs, log, at_once
+        self._starting = asyncio.Lock()
+        self._router: Router | None = None
+
+    @asynccontextmanager
+    async def open(self, name: str, stack: AsyncExitStack) -> AsyncIterator[Server]:
+        async with self._starting:
+            if self._router is None:
+                started = router(self.specs, log=self._log, at_once=self._at_once)
+                self._router = await stack.enter_async_context(started)
+        server = await self._router.server(name)
+        try:
+            yield server
+        except ServerLost:  # the router may hold a model that hangs, and would hand it out again
+            await self._router.stop()
+            raise
+
+
 @asynccontextmanager
-async def doors(study: Study, specs: Mapping[str, ServerSpec], logs: Path) -> AsyncIterator[Opened]:
+async def open_servers(study: Study, specs: Mapping[str, ServerSpec], logs: Path) -> AsyncIterator[OpenServer]:
     """Give the way to each variant's server: one of its own, or llama-server's router for all that it can serve."""
     routed = _routed(study, specs)
-    starting = asyncio.Lock()
+    shared = _SharedRouter(routed, logs / "router.log", at_once=len(routed) if study.parallel else 1)
     async with AsyncExitStack() as stack:
-        shared: list[Router] = []
 
-        @asynccontextmanager
-        async def opened(name: str) -> AsyncIterator[Server]:
-            if name not in routed:
-                async with launch(specs[name], log=logs / f"{name}.log") as server:
-                    yield server
-                return
-            async with starting:
-                if not shared:
-                    at_once = len(routed) if study.parallel else 1
-                    shared.append(
-                        await stack.enter_async_context(router(routed, log=logs / "router.log", at_once=at_once))
-                    )
-            server = await shared[0].server(name)
-            try:
-                yield server
-            except ServerLost:  # the router may hold a model that hangs, and would hand it out again
-                await shared[0].stop()
-                raise
+        def open_server(name: str) -> AbstractAsyncContextManager[Server]:
+            if name in routed:
+                return shared.open(name, stack)
+            return launch(specs[name], log=logs / f"{name}.log")
 
-        yield opened
+        yield open_server
 
 
 def _routed(study: Study, specs: Mapping[str, ServerSpec]) -> dict[str, ServerSpec]:
@@ -74,16 +90,7 @@ def check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:
         check_router(routed)
 
 
-class ServerLost(Exception):  # noqa: N818 - it says what happened to the server
-    """A server stopped answering in the middle; what was answered is on disk."""
-
-    def __init__(self, why: str, *, restartable: bool) -> None:
-        super().__init__(why)
-        self.restartable = restartable
-        """Whether starting the server again may help."""
-
-
-async def look(server: Server, sampling: Sampling) -> ServerFacts:
+async def describe_server(server: Server, sampling: Sampling) -> ServerFacts:
     """Ask a server who it is, and add what it cannot be told of a study, and how its kind was tested."""
     facts = await probe(server)
     return msgspec.structs.replace(
@@ -120,24 +127,24 @@ def differences(before: ServerFacts, after: ServerFacts) -> tuple[str, ...]:
     )
 
 
-def check_models(study: Study, text: str, path: Path, *, only: str | None = None) -> None:
+def check_models(loaded: LoadedStudy, *, only: str | None = None) -> None:
     """Refuse models that are not there before anything starts: of one variant, or of all.
 
     Raises:
         StudyError: A model is not there, or is of the wrong kind.
     """
-    for i, variant in enumerate(study.variants):
+    for i, variant in enumerate(loaded.study.variants):
         if only not in (None, variant.name):
             continue
         if variant.base_url is None and variant.runtime is not None and variant.runtime not in NAMED_BY_SERVER:
             try:
-                check_model(variant.model, runtime=variant.runtime, base=path.parent)
+                check_model(variant.model, runtime=variant.runtime, base=loaded.base)
             except ModelError as error:
                 key = f"variants[{i}].model"
-                raise StudyError(f"{path}:{line_of(text, key)}: {key}: {error}") from None
+                raise StudyError(f"{loaded.source}:{line_of(loaded.text, key)}: {key}: {error}") from None
 
 
-def spec_of(study: Study, variant: Variant, context: int, base: Path) -> ServerSpec:
+def server_spec(study: Study, variant: Variant, *, context: int, base: Path) -> ServerSpec:
     """Say what to start for a variant, its model fetched if need be.
 
     Args:

@@ -1,18 +1,16 @@
-"""Where one variant's answers come in: workers ask, one writer writes, graders grade what is written."""
+"""Ask one variant: several requests in flight, one task that writes what came, one that hands on what is on disk."""
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import httpx2
 
 from evaluator.ask import client
 from evaluator.ask.servers import ServerLost
-from evaluator.decide.stopping import StoppingRule
-from evaluator.grade.grader import Grader
-from evaluator.records import Answer, Failure, Grade, Key, Record
-from evaluator.store import journal
+from evaluator.records import Answer, Failure, Key, Record
+from evaluator.store.journal import Journal
 from evaluator.study.requests import Ask
 from evaluator.study.study import Study
 from servers import process
@@ -22,138 +20,79 @@ from servers.runtime.table import request
 from servers.spec import Request, Server
 from servers.start_errors import cause
 
-
-class Watch(Protocol):
-    """Who wants to see the run as it goes."""
-
-    def says(self, variant: str, text: str) -> None:
-        """Hear what happens to a variant's server."""
-
-    def graded(self, record: Record, grade: Grade) -> None:
-        """Hear of one record that is on disk and graded."""
-
-
-_HOPELESS = 12
+_ALL_FAILED = 12
+"""Questions that fail before the first answer, and show that the others would fail, too."""
 _LOOK_EVERY_S = 0.5
 
 
-class Desk:
-    """One variant, being asked."""
+class Pending(NamedTuple):
+    """What a variant has still to be asked."""
 
-    def __init__(
-        self,
-        *,
-        study: Study,
-        variant: str,
-        asks: tuple[Ask, ...],
-        grader: Grader,
-        watch: Watch,
-        referee: StoppingRule,
-        more_tokens: int | None = None,
-    ) -> None:
-        self.study, self.variant, self.asks, self.grader, self.watch = study, variant, asks, grader, watch
-        self.referee = referee
-        self.more_tokens = more_tokens
-        """Only what was cut off is asked again, with this limit; None asks what was not answered."""
-        self.questions = {ask.key: ask.question for ask in asks}
-        self.answered: asyncio.Queue[Record | None] = asyncio.Queue()
-        self.written: asyncio.Queue[Record | None] = asyncio.Queue()
-        self.unreached = 0
+    asks: Sequence[Ask]
+    """In the order in which they are put."""
+    answered: Sequence[Key]
+    """Questions with an answer on disk that counts."""
+    failed_before: Collection[Key] = ()
+    """Questions that failed in an earlier run in which others were answered: that they fail again says little."""
+
+
+class Schedule(Protocol):
+    """What is asked of whom, decided by somebody who knows grades and statistics: those who ask know neither."""
+
+    def turns(self) -> Sequence[tuple[Sequence[str], Mapping[str, int]]]:
+        """List who is asked together, one turn after the other, and up to which question of each benchmark."""
+
+    async def catch_up(self, variant: str) -> None:
+        """Take in what is on disk of a variant, where it decides what is still wanted."""
+
+    def pending(self, variant: str, upto: Mapping[str, int], given_up: Collection[Key] = ()) -> Pending:
+        """Say what a variant has still to be asked up to these numbers of questions; never what was given up."""
+
+    def nothing_left(self, variant: str, pending: Pending, *, first: bool) -> str:
+        """Say in words why a variant has nothing to be asked; `first`: it was not asked anything in this turn."""
+
+    def is_wanted(self, variant: str, key: Key) -> bool:
+        """Whether the answer to a question is still wanted: asked right before it is put."""
+
+    async def on_record(self, record: Record) -> None:
+        """Take in a record that is on disk."""
+
+
+class Patience:
+    """Decides when a server is given up: dead, silent, out of reach, or failing at everything."""
+
+    def __init__(self, study: Study) -> None:
+        self._in_flight = study.concurrency
+        # Without a stream nothing is seen before a reply is whole.
+        self._silence = study.silence if study.stream else float("inf")
+        self._unreached = 0
         """Questions in a row that did not reach the server."""
-        self.hopeless = 0
-        """Failures before the first answer; -1 once there is one."""
-        self.heard_at = 0.0
-        """When the server last said anything, by the event loop's clock."""
-        self.graded: set[Key] = set()
-        self.in_flight: dict[Key, Ask] = {}
-        self.suspects: set[Key] = set()
-        """Questions that were in flight when the server was lost: one of them may be why."""
-        self.failed_before: set[Key] = set()
-        """Questions that failed in an earlier run in which others were answered: that they fail again says little."""
-        self.given_up: set[Key] = set()
-        """Questions that took the server along twice."""
+        self._failed = 0
+        """Questions that failed before the first answer."""
+        self._answered = False
+        self._active_at = 0.0
+        """When the server last sent anything, by the event loop's clock."""
 
-    async def grade(self, records: list[Record]) -> None:
-        """Grade records that are on disk, each answer once."""
-        for record in records:
-            if record.key not in self.graded:
-                grade = await asyncio.to_thread(self.grader.grade, record, self.questions[record.key])
-                self.referee.heard(grade)
-                self.watch.graded(record, grade)
-            if record.answer:
-                self.graded.add(record.key)
+    def begin(self) -> None:
+        """Start anew with a server that was just started."""
+        self._unreached = 0
+        self.saw_activity()
 
-    async def serve(self, server: Server, book: journal.Journal, asks: list[Ask], earlier: list[Record]) -> None:
-        """Ask, write and grade until all is done, or the server is gone.
+    def saw_activity(self) -> None:
+        """Note that the server has sent something."""
+        self._active_at = asyncio.get_running_loop().time()
+
+    def check(self, server: Server) -> None:
+        """Look at the server itself.
 
         Raises:
-            ServerLost: the server does not answer any more.
-            OSError: a record cannot be written.
+            ServerLost: it is dead, or has sent nothing for too long.
         """
-        gone: list[ServerLost] = []
-        calm = [ask for ask in asks if ask.key not in self.suspects]
-        try:
-            async with asyncio.TaskGroup() as clerks:
-                clerks.create_task(self._write(book))
-                clerks.create_task(self._grade_written(earlier))
-                try:
-                    await self._ask_all(server, calm, self.study.concurrency)
-                    # One at a time, so that the one that takes the server along again stands out.
-                    await self._ask_all(server, [ask for ask in asks if ask.key in self.suspects], 1)
-                except* ServerLost as group:
-                    gone.extend(error for error in group.exceptions if isinstance(error, ServerLost))
-                    self._suspect(server)
-                self.answered.put_nowait(None)
-        except* OSError as group:
-            raise group.exceptions[0] from None
-        if gone:
-            raise gone[0]
-
-    async def _ask_all(self, server: Server, asks: list[Ask], crew: int) -> None:
-        if not asks:
-            return
-        todo = (ask for ask in asks if self.more_tokens or self.referee.matters(self.variant, ask.key))
-        self.unreached = 0
-        self.in_flight.clear()
-        self.hear()
-        http = client.connect(
-            server.base_url, concurrency=crew, silence=self.study.silence, headers=headers(server.spec)
-        )
-        async with http, asyncio.TaskGroup() as group:
-            crew_at_work = [group.create_task(self._work(http, server, todo)) for _ in range(min(crew, len(asks)))]
-            guard = group.create_task(self._guard(server))
-            await asyncio.wait(crew_at_work)
-            guard.cancel()
-
-    def _suspect(self, server: Server) -> None:
-        """Remember what was in flight when the server was lost; what was so alone, and before, is given up."""
-        alone = next(iter(self.in_flight.values())) if len(self.in_flight) == 1 else None
-        if alone is not None and alone.key in self.suspects:
-            why = Failure(kind="dropped", message="the server was lost twice while it worked on this question")
-            body = self._request(server, alone).body
-            self.answered.put_nowait(
-                Record(key=alone.key, variant=self.variant, started=_now(), request=body, failure=why)
-            )
-            self.given_up.add(alone.key)
-        self.suspects |= self.in_flight.keys()
-
-    def hear(self) -> None:
-        """Note that the server has said something."""
-        self.heard_at = asyncio.get_running_loop().time()
-
-    async def _guard(self, server: Server) -> None:
-        """Look after the server while it is asked: one that died or hangs would only be noticed much later."""
-        while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
-            self._check_on(server)
-
-    def _check_on(self, server: Server) -> None:
         if not alive(server):
             left = process.epitaph(server.pid or 0, server.log, server.log_start) if server.log else ""
             raise ServerLost(f"the server died in the middle of the run{left}", restartable=True)
-        # Without a stream nothing is heard before a reply is whole.
-        silent = asyncio.get_running_loop().time() - self.heard_at
-        if self.study.stream and silent >= self.study.silence:
+        silent = asyncio.get_running_loop().time() - self._active_at
+        if silent >= self._silence:
             where = f"its log is {server.log}" if server.log else "restart it and run the same command"
             raise ServerLost(
                 f"the server hangs: no token on any of its requests for {silent:.0f} s ({where};"
@@ -161,33 +100,139 @@ class Desk:
                 restartable=True,
             )
 
-    async def _work(self, http: httpx2.AsyncClient, server: Server, todo: Iterator[Ask]) -> None:
-        for ask in todo:
-            self.in_flight[ask.key] = ask
+    def saw(self, server: Server, record: Record) -> None:
+        """Take in how one request ended.
+
+        Raises:
+            ServerLost: it is dead, silent, or as many requests in a row as are in flight did not reach it.
+        """
+        failure = record.failure
+        if failure is None or failure.kind != "timeout":
+            self.saw_activity()
+        if failure is not None:
+            self.check(server)
+        lost = failure is not None and failure.kind in {"unreachable", "dropped", "timeout"}
+        self._unreached = self._unreached + 1 if lost else 0
+        if self._unreached > self._in_flight:
+            where = f"its log is {server.log}" if server.log else f"see whether {server.base_url} is still running"
+            why = f"the server stopped answering in the middle of the run ({failure.message if failure else ''})"
+            raise ServerLost(f"{why}: {where}; the same command goes on", restartable=True)
+
+    def judge(self, record: Record, *, failed_before: bool) -> None:
+        """Count failures until there is an answer.
+
+        Raises:
+            ServerLost: all first questions failed.
+        """
+        if record.answer:
+            self._answered = True
+        if self._answered or failed_before:
+            return
+        self._failed += 1
+        if self._failed >= _ALL_FAILED:
+            why = record.failure.message if record.failure else ""
+            sentence = f"the first {_ALL_FAILED} questions all failed, the last with: {why}"
+            raise ServerLost(". ".join(part for part in (sentence, cause(why)) if part), restartable=False)
+
+
+class VariantWorker:
+    """Asks one variant; lives as long as the run, whatever happens to its server."""
+
+    def __init__(self, study: Study, variant: str, journal: Journal, schedule: Schedule) -> None:
+        self.study, self.variant, self.journal, self.schedule = study, variant, journal, schedule
+        self.given_up: set[Key] = set()
+        """Questions that took the server along twice."""
+        self._patience = Patience(study)
+        self._suspects: set[Key] = set()
+        """Questions that were in flight when the server was lost: one of them may be why."""
+        self._in_flight: dict[Key, Ask] = {}
+        self._arrived: asyncio.Queue[Record | None] = asyncio.Queue()
+        """Records to be written; None is the end."""
+        self._written: asyncio.Queue[Record | None] = asyncio.Queue()
+
+    async def ask(self, server: Server, pending: Pending) -> None:
+        """Ask, write and hand on until all is done, or the server is lost.
+
+        Raises:
+            ServerLost: the server does not answer any more.
+            OSError: a record cannot be written.
+        """
+        lost: list[ServerLost] = []
+        calm = [ask for ask in pending.asks if ask.key not in self._suspects]
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write())
+                group.create_task(self._hand_on(pending.answered))
+                try:
+                    await self._ask_all(server, calm, self.study.concurrency, pending.failed_before)
+                    # One at a time, so that the one that takes the server along again stands out.
+                    suspects = [ask for ask in pending.asks if ask.key in self._suspects]
+                    await self._ask_all(server, suspects, 1, pending.failed_before)
+                except* ServerLost as errors:
+                    lost.extend(error for error in errors.exceptions if isinstance(error, ServerLost))
+                    self._suspect(server)
+                self._arrived.put_nowait(None)
+        except* OSError as errors:
+            raise errors.exceptions[0] from None
+        if lost:
+            raise lost[0]
+
+    async def hand_on(self, keys: Collection[Key]) -> None:
+        """Hand on records that are on disk already."""
+        for record in self.journal.records(keys):
+            await self.schedule.on_record(record)
+
+    async def _ask_all(self, server: Server, asks: list[Ask], senders: int, failed_before: Collection[Key]) -> None:
+        if not asks:
+            return
+        queue = (ask for ask in asks if self.schedule.is_wanted(self.variant, ask.key))
+        self._patience.begin()
+        self._in_flight.clear()
+        http = client.connect(
+            server.base_url, concurrency=senders, silence=self.study.silence, headers=headers(server.spec)
+        )
+        async with http, asyncio.TaskGroup() as group:
+            sending = [
+                group.create_task(self._send(http, server, queue, failed_before))
+                for _ in range(min(senders, len(asks)))
+            ]
+            watching = group.create_task(self._watch(server))
+            await asyncio.wait(sending)
+            watching.cancel()
+
+    async def _send(
+        self, http: httpx2.AsyncClient, server: Server, queue: Iterator[Ask], failed_before: Collection[Key]
+    ) -> None:
+        for ask in queue:
+            self._in_flight[ask.key] = ask
             record = await self._put(http, server, ask)
-            if record.failure is None or record.failure.kind != "timeout":
-                self.hear()
-            if record.failure:
-                self._check_on(server)
-            lost = record.failure is not None and record.failure.kind in {"unreachable", "dropped", "timeout"}
-            self.unreached = self.unreached + 1 if lost else 0
-            if self.unreached > self.study.concurrency:
-                raise ServerLost(_epitaph(server, record), restartable=True)
-            if record.answer:
-                self.hopeless = -1
-            elif self.hopeless >= 0 and ask.key not in self.failed_before:
-                self.hopeless += 1
-            del self.in_flight[ask.key]
-            self.answered.put_nowait(record)
-            if self.hopeless >= _HOPELESS:
-                why = record.failure.message if record.failure else ""
-                told = f"the first {_HOPELESS} questions all failed, the last with: {why}"
-                raise ServerLost(". ".join(part for part in (told, cause(why)) if part), restartable=False)
+            self._patience.saw(server, record)
+            del self._in_flight[ask.key]
+            self._arrived.put_nowait(record)
+            self._patience.judge(record, failed_before=ask.key in failed_before)
+
+    async def _watch(self, server: Server) -> None:
+        """Look after the server while it is asked: one that died or hangs would only be noticed much later."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            self._patience.check(server)
+
+    def _suspect(self, server: Server) -> None:
+        """Remember what was in flight when the server was lost; what was so alone, and before, is given up."""
+        alone = next(iter(self._in_flight.values())) if len(self._in_flight) == 1 else None
+        if alone is not None and alone.key in self._suspects:
+            failure = Failure(kind="dropped", message="the server was lost twice while it worked on this question")
+            body = self._request(server, alone).body
+            self._arrived.put_nowait(
+                Record(key=alone.key, variant=self.variant, started=_now(), request=body, failure=failure)
+            )
+            self.given_up.add(alone.key)
+        self._suspects |= self._in_flight.keys()
 
     async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask) -> Record:
         url, body = self._request(server, ask)
         started = _now()
-        outcome, attempts = await client.ask(http, url, body, on_token=self.hear)
+        outcome, attempts = await client.ask(http, url, body, on_token=self._patience.saw_activity)
         return Record(
             key=ask.key,
             variant=self.variant,
@@ -201,35 +246,29 @@ class Desk:
     def _request(self, server: Server, ask: Ask) -> Request:
         return request(server, ask.question.prompt, ask.sampling, stream=self.study.stream)
 
-    async def _write(self, book: journal.Journal) -> None:
+    async def _write(self) -> None:
         ended = False
         try:
             while not ended:
-                batch = [await self.answered.get()]
-                while not self.answered.empty():
-                    batch.append(self.answered.get_nowait())
+                batch = [await self._arrived.get()]
+                while not self._arrived.empty():
+                    batch.append(self._arrived.get_nowait())
                 ended = None in batch
                 records = [record for record in batch if record is not None]
-                book.append(records)
+                self.journal.append(records)
                 for record in records:
-                    self.written.put_nowait(record)
+                    self._written.put_nowait(record)
         except asyncio.CancelledError:
-            late = [self.answered.get_nowait() for _ in range(self.answered.qsize())]
-            book.append(record for record in late if record is not None)
+            late = [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
+            self.journal.append(record for record in late if record is not None)
             raise
-        self.written.put_nowait(None)
+        self._written.put_nowait(None)
 
-    async def _grade_written(self, earlier: list[Record]) -> None:
-        await self.grade(earlier)
-        while (record := await self.written.get()) is not None:
-            await self.grade([record])
+    async def _hand_on(self, answered: Collection[Key]) -> None:
+        await self.hand_on(answered)
+        while (record := await self._written.get()) is not None:
+            await self.schedule.on_record(record)
 
 
 def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-
-
-def _epitaph(server: Server, record: Record) -> str:
-    why = record.failure.message if record.failure else ""
-    where = f"its log is {server.log}" if server.log else f"see whether {server.base_url} is still running"
-    return f"the server stopped answering in the middle of the run ({why}): {where}; the same command goes on"

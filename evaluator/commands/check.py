@@ -1,31 +1,21 @@
 """`whichquant check`: would this study's claim stand? Every server is started and tried, and nothing is asked yet."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.text import Text
 
-from evaluator.ask.servers import check_models, spec_of
-from evaluator.checks.rule import Check
-from evaluator.preflight.preflight import Tried, judged, keep, try_servers
+from evaluator.events import ignore
+from evaluator.pipeline import check_study
+from evaluator.preflight.preflight import Preflight
+from evaluator.report.display import Display
 from evaluator.report.preflight import aspects, show
-from evaluator.store.folder import locked
-from evaluator.study.file import read
-from evaluator.study.requests import context_needed, plan
-from evaluator.study.study import Study
-from evaluator.text import strip_control
-from servers.cache import user_cache
 
 
-def check_study(path: Path, runs: Path, console: Console, *, force: bool, as_json: bool) -> int:
-    """Check the study at `path`, show what was found, and give the exit code.
-
-    Where the study has a folder among the runs, what was proved is kept there; else nothing is written but logs, in
-    the user's cache.
+def check(path: Path, runs: Path, console: Console, *, force: bool, as_json: bool) -> int:
+    """Check the study at `path`, show what was found, and give the exit code. See `check_study`.
 
     Args:
         path: Of the study file.
@@ -33,41 +23,19 @@ def check_study(path: Path, runs: Path, console: Console, *, force: bool, as_jso
         console: Where it is shown.
         force: Whether a finding that blocks is no failure.
         as_json: Whether a program reads it.
-
-    Raises:
-        StudyError: The study cannot be run as it is written, or its folder holds answers of other servers.
-        ServerError: A server cannot be started, as is found before any is.
-        ModelError: A model cannot be had from the hub.
-        KeyboardInterrupt: The user stopped it.
     """
-    study, text = read(path)
-    check_models(study, text, path)
-    asks, folder = plan(study), runs / study.study
-    needed = context_needed(asks)
-    specs = {variant.name: spec_of(study, variant, needed, path.parent) for variant in study.variants}
-    kept = (folder / "plan.json").exists()
-    logs = folder / "logs" if kept else user_cache() / "logs" / study.study
-
-    def say(line: str) -> None:
-        if not as_json:
-            console.print(Text(strip_control(line), style="dim"), soft_wrap=True)
-
-    with locked(folder) if kept else nullcontext():
-        tried = try_servers(study, specs, asks, logs, needed=needed, say=say)
-        found = judged(study, asks, tried)
-        if kept:
-            keep(folder, study, tried, found, force=force)
+    preflight = check_study(path, runs=runs, force=force, on_event=ignore if as_json else Display(console))
     if as_json:
-        told = msgspec.json.format(msgspec.json.encode(_object(study, tried, found)), indent=2)
-        console.out(told.decode(), highlight=False)
+        text = msgspec.json.format(msgspec.json.encode(_object(preflight)), indent=2).decode()
+        console.out(text, highlight=False)
     else:
-        show(study, tried, found, console)
-    if tried.problems:
+        show(preflight, console)
+    if preflight.problems:
         return 3
-    return 1 if any(check.severity == "block" for check in found) and not force else 0
+    return 1 if preflight.blocked and not force else 0
 
 
-def _object(study: Study, tried: Tried, found: Sequence[Check]) -> Mapping[str, Any]:
+def _object(preflight: Preflight) -> Mapping[str, Any]:
     """Give what `--json` prints.
 
     study      its name
@@ -78,12 +46,13 @@ def _object(study: Study, tried: Tried, found: Sequence[Check]) -> Mapping[str, 
     facts      by variant what its server said
     problems   by variant why it could not be tried
     """
+    study = preflight.study
     return {
         "study": study.study,
-        "blocked": any(check.severity == "block" for check in found),
-        "variants": {variant.name: aspects(study, variant, tried, found) for variant in study.variants},
-        "checks": found,
-        "proofs": tried.proofs,
-        "facts": tried.facts,
-        "problems": tried.problems,
+        "blocked": preflight.blocked,
+        "variants": {variant.name: aspects(preflight, variant) for variant in study.variants},
+        "checks": preflight.checks,
+        "proofs": preflight.proofs,
+        "facts": preflight.facts,
+        "problems": preflight.problems,
     }

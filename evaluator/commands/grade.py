@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
+from evaluator.commands.outcome import interruptible
 from evaluator.decide import wording
 from evaluator.decide.score import Score, score
 from evaluator.grade.grader import Grader
@@ -22,7 +23,6 @@ from evaluator.records import OUTCOMES, Grade, Outcome, Question, Record
 from evaluator.report import phrases
 from evaluator.study.study import StudyError
 from evaluator.text import strip_control
-from servers.signals import interruptible
 
 _PIPE_CLOSED = 128 + 13
 """As the shell reports a program that SIGPIPE has ended."""

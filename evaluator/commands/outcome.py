@@ -1,20 +1,48 @@
-"""How a run ends: its report is written and shown, and its exit code chosen."""
+"""How a run is watched and how it ends: shown as it goes on, its report shown, its exit code chosen."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from evaluator.analyse.report import Report
-from evaluator.report.files import write_report
+from evaluator.events import OnEvent
+from evaluator.pipeline import Blocked
+from evaluator.report.display import Display
 from evaluator.report.terminal import show
+from evaluator.store.folder import report_path
+from servers.signals import as_ctrl_c
 
 
-def tell(report: Report, folder: Path, console: Console) -> int:
-    """Write and show a report; give the exit code."""
-    written = write_report(report, folder)
+def watched(work: Callable[[OnEvent], Report], runs: Path, console: Console) -> int:
+    """Do the work of a run, show what happens and its report, and give the exit code.
+
+    Args:
+        work: Runs or reports a study; it is given whom to tell what happens.
+        runs: Folder in which each run has its own.
+        console: Where it is shown.
+
+    Raises:
+        WhichquantError: What the work raises, but for `Blocked`, which is shown.
+    """
+    with Display(console) as display:
+        try:
+            report = work(display)
+        except Blocked:
+            sentence = "Nothing was asked: what blocks above would block the claim."
+            console.print(Text(f"{sentence} --force asks all the same; that is recorded.", style="bold"))
+            return 1
+    code = show_report(report, runs / report.plan.study.study, console)
+    display.show_logs()
+    return code
+
+
+def show_report(report: Report, folder: Path, console: Console) -> int:
+    """Show a report that was written into a run's folder; give the exit code."""
     show(report, console)
-    console.print(Text.assemble("\nThe report: ", (str(written), "bold")), soft_wrap=True)
+    console.print(Text.assemble("\nThe report: ", (str(report_path(folder, "html")), "bold")), soft_wrap=True)
     return exit_code(report)
 
 
@@ -23,3 +51,13 @@ def exit_code(report: Report) -> int:
     if report.problems and not any(score.outcomes for score in report.scores):
         return 3
     return 1 if report.problems or any(check.severity == "block" for check in report.checks) else 0
+
+
+def interruptible(work: Callable[[], int], sentence: str) -> int:
+    """Do work that asks no server and give its exit code; when it is interrupted, say so and give 130."""
+    try:
+        with as_ctrl_c():
+            return work()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"whichquant: interrupted: {sentence}\n")
+        return 130

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.analyse.load import Grades, read_grades
+from evaluator.commands.outcome import interruptible
+from evaluator.commands.run import report
 from evaluator.decide import wording
 from evaluator.grade import grader as grade
-from evaluator.pipeline import again
 from evaluator.records import Grade
-from evaluator.store.last_report import earlier_grader
+from evaluator.store.last_report import last_report
 from evaluator.text import strip_control
-from servers.signals import interruptible
 
 _EXAMPLES = 5
 """Questions named for each kind of change."""
@@ -30,8 +30,8 @@ def regrade(folder: Path, console: Console) -> int:
 
 
 def _regrade(folder: Path, console: Console) -> int:
-    version, before = earlier_grader(folder), read_grades(folder)
-    code = again(folder, console)
+    version, before = last_report(folder).grader, read_grades(folder)
+    code = report(folder, console)
     now = read_grades(folder)
     console.print(Text(f"\nGraded by {_versions(version)}", style="bold"))
     for line in _changes(before, now):

@@ -1,33 +1,35 @@
-"""A whole run: from a study file to its report."""
+"""`whichquant run` and `whichquant report`."""
 
 from pathlib import Path
 
 from rich.console import Console
 
-from evaluator.ask.servers import check_models
-from evaluator.pipeline import carry_out
-from evaluator.study.file import read
+from evaluator.commands.outcome import show_report, watched
+from evaluator.pipeline import rebuild_report, run_study
+from evaluator.report.display import Display
 
 
-def conduct(
+def run(
     path: Path,
     runs: Path,
     console: Console,
     *,
     more_tokens: int | None = None,
-    checked: bool = True,
+    check: bool = True,
     force: bool = False,
 ) -> int:
-    """Run or resume the study at `path`, write its report, and give the exit code.
+    """Run or resume the study at `path` and show its report; give the exit code. See `run_study`."""
+    return watched(
+        lambda on_event: run_study(
+            path, runs=runs, more_tokens=more_tokens, check=check, force=force, on_event=on_event
+        ),
+        runs,
+        console,
+    )
 
-    With `more_tokens` only the questions whose reply was cut off are asked again, with that limit. Before the first
-    question every server is tried, if `checked`; what is found and blocks the claim ends it there, unless `force`.
 
-    Raises:
-        StudyError: the study cannot be run as it is written.
-        ModelError: a model cannot be had from the hub.
-        KeyboardInterrupt: the user stopped it; the same call goes on where it stopped.
-    """
-    study, text = read(path)
-    check_models(study, text, path)
-    return carry_out(study, text, path.parent, runs, console, more_tokens=more_tokens, checked=checked, force=force)
+def report(folder: Path, console: Console) -> int:
+    """Grade a run's records again, write its report again and show it; give the exit code."""
+    with Display(console) as display:
+        rebuilt = rebuild_report(folder, display)
+    return show_report(rebuilt, folder, console)

@@ -1,6 +1,6 @@
 """How a check is shown: a table of what was proved, then what was found, with its evidence and advice."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich import box
 from rich.console import Console, ConsoleRenderable
@@ -10,10 +10,10 @@ from rich.text import Text
 
 from evaluator.checks.rule import Check, Severity
 from evaluator.preflight.long_prompts import CAP, SPARE
-from evaluator.preflight.preflight import Tried
+from evaluator.preflight.preflight import Preflight
 from evaluator.report.phrases import about
 from evaluator.store.proofs import Proofs
-from evaluator.study.study import Study, Variant
+from evaluator.study.study import Variant
 from evaluator.text import strip_control
 from servers.spec import ServerFacts
 
@@ -32,15 +32,15 @@ _NEARLY = 0.9
 """Of the tokens that are needed: a long prompt is made of whole parts."""
 
 
-def show(study: Study, tried: Tried, found: Sequence[Check], console: Console) -> None:
+def show(preflight: Preflight, console: Console) -> None:
     """Print the table, the findings, and what could not be tried."""
-    console.print(_table(study, tried, found))
-    for renderable in findings(found):
+    console.print(_table(preflight))
+    for renderable in findings(preflight.checks):
         console.print(renderable)
-    for name, why in tried.problems.items():
+    for name, why in preflight.problems.items():
         told = Text.assemble((f"{name} could not be checked: ", "bold red"), strip_control(why))
         console.print(told, soft_wrap=True)
-    if not tried.problems and not any(check.severity != "note" for check in found):
+    if not preflight.problems and not any(check.severity != "note" for check in preflight.checks):
         console.print(Text("Nothing was found that speaks against this comparison.", style="green"))
 
 
@@ -55,10 +55,10 @@ def findings(found: Iterable[Check]) -> Iterator[ConsoleRenderable]:
             yield Padding(Text(check.advice, style="italic"), (0, 0, 0, 2))
 
 
-def aspects(study: Study, variant: Variant, tried: Tried, found: Iterable[Check]) -> dict[str, str]:
+def aspects(preflight: Preflight, variant: Variant) -> dict[str, str]:
     """Say of each aspect of a variant: proved, said, unknown, or how severe the finding is that speaks against it."""
-    mine = [check for check in found if check.variant in {variant.name, None} and check.severity != "note"]
-    facts, proofs = tried.facts.get(variant.name), tried.proofs.get(variant.name)
+    mine = [check for check in preflight.checks if check.variant in {variant.name, None} and check.severity != "note"]
+    facts, proofs = preflight.facts.get(variant.name), preflight.proofs.get(variant.name)
     if facts is None or proofs is None:
         return dict.fromkeys(ASPECTS, "unknown")
     states = {
@@ -67,7 +67,7 @@ def aspects(study: Study, variant: Variant, tried: Tried, found: Iterable[Check]
         "sampling": _state(proved=bool(proofs.applied) or (proofs.cold is not None and proofs.hot is not None)),
         "template": _state(proved=bool(proofs.tokens), said=facts.chat_template_sha256 is not None),
         "model": _state(proved=facts.model_sha256 is not None, said=(proofs.model or facts.model_id) is not None),
-        "at once": _state(proved=proofs.together is not None or study.concurrency == 1),
+        "at once": _state(proved=proofs.together is not None or preflight.study.concurrency == 1),
         "KV": _state(said=facts.kv_cache is not None),
     }
     for aspect, codes in ASPECTS.items():
@@ -92,16 +92,16 @@ def _state(*, proved: bool = False, said: bool = False) -> str:
     return "proved" if proved else "said" if said else "unknown"
 
 
-def _table(study: Study, tried: Tried, found: Sequence[Check]) -> Table:
+def _table(preflight: Preflight) -> Table:
     """Draw a row for each variant, narrow enough for 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("variant", overflow="fold")
     for aspect in ASPECTS:
         table.add_column(aspect, no_wrap=True)
     table.add_column("s", justify="right", no_wrap=True)
-    for variant in study.variants:
-        states = aspects(study, variant, tried, found).values()
-        proofs = tried.proofs.get(variant.name)
+    for variant in preflight.study.variants:
+        states = aspects(preflight, variant).values()
+        proofs = preflight.proofs.get(variant.name)
         cells = [Text(state, style=_STYLES.get(state, "")) for state in states]
         table.add_row(Text(variant.name), *cells, f"{proofs.seconds:.0f}" if proofs else "")
     return table

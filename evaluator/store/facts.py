@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import asdict
 
-from evaluator.store.folder import read_by_variant, write
+from evaluator.store.folder import facts_path, read_by_variant, write
 from evaluator.study.study import StudyError
 from servers.spec import ServerFacts
 
 
 def read_facts(folder: Path) -> dict[str, ServerFacts]:
     """Read what the servers of a run said of themselves, by variant."""
-    return read_by_variant(folder / "facts.json", ServerFacts)
+    return read_by_variant(facts_path(folder), ServerFacts)
 
 
 def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, again: bool = False) -> None:
@@ -33,25 +33,25 @@ def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, a
     everything, now = read_facts(folder), _portable(facts)
     before = everything.get(variant) if known else None
     if before:
-        _refuse_another(folder, variant, before, now)
+        _refuse_change(folder, variant, before, now)
         # What a server that is about to fail does not tell any more is known all the same.
         lost = {name: value for name, value in asdict(before).items() if getattr(now, name) is None}
         now = msgspec.structs.replace(now, **lost, restarts=before.restarts + again)
     everything[variant] = now
-    write(folder / "facts.json", msgspec.json.format(msgspec.json.encode(everything), indent=2))
+    write(facts_path(folder), msgspec.json.format(msgspec.json.encode(everything), indent=2))
 
 
-def refuse_other(folder: Path, variant: str, facts: ServerFacts) -> None:
+def refuse_changed_server(folder: Path, variant: str, facts: ServerFacts) -> None:
     """Refuse a server that is not the one whose answers are on disk.
 
     Raises:
         StudyError: The weights, the template or the server's build changed since.
     """
     if before := read_facts(folder).get(variant):
-        _refuse_another(folder, variant, before, _portable(facts))
+        _refuse_change(folder, variant, before, _portable(facts))
 
 
-def _refuse_another(folder: Path, variant: str, before: ServerFacts, now: ServerFacts) -> None:
+def _refuse_change(folder: Path, variant: str, before: ServerFacts, now: ServerFacts) -> None:
     fields = ["runtime", "model_sha256", "chat_template_sha256", "version"]
     if not now.command:  # of a server that we launch the path may change, the weights are hashed
         fields += ["model_id", "model_path"]

@@ -24,6 +24,51 @@ _FREE = frozenset({"study", "baseline", "decide", "note", "questions", "repeats"
 )
 
 
+def plan_path(folder: Path) -> Path:
+    """Return where it stands what was going to be asked."""
+    return folder / "plan.json"
+
+
+def records_folder(folder: Path) -> Path:
+    """Return where the journals lie."""
+    return folder / "records"
+
+
+def records_path(folder: Path, variant: str) -> Path:
+    """Return the journal of a variant."""
+    return records_folder(folder) / f"{variant}.jsonl"
+
+
+def grades_path(folder: Path) -> Path:
+    """Return where the grades are."""
+    return folder / "grades.jsonl"
+
+
+def facts_path(folder: Path) -> Path:
+    """Return where it stands what servers said of themselves."""
+    return folder / "facts.json"
+
+
+def proofs_path(folder: Path) -> Path:
+    """Return where it stands what servers proved."""
+    return folder / "proofs.json"
+
+
+def report_path(folder: Path, form: str = "json") -> Path:
+    """Return where a report is: in the form `json`, `md` or `html`."""
+    return folder / f"report.{form}"
+
+
+def logs_path(folder: Path) -> Path:
+    """Return where the logs of servers lie."""
+    return folder / "logs"
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run lies here, begun or finished."""
+    return plan_path(folder).exists()
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """Written before the first question: what was going to be asked, of whom, and how it would be decided."""
 
@@ -47,7 +92,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def admit(study: Study, text: str, folder: Path, *, more_tokens: int | None = None) -> Iterator[Plan]:
+def open_for_writing(study: Study, text: str, folder: Path, *, more_tokens: int | None = None) -> Iterator[Plan]:
     """Open a run's folder for writing: new, or one that the same study began.
 
     Args:
@@ -66,7 +111,7 @@ def admit(study: Study, text: str, folder: Path, *, more_tokens: int | None = No
         created, forced, unchecked = dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), False, False
         changes: tuple[str, ...] = ()
         extended = False
-        if (folder / "plan.json").exists():
+        if is_run(folder):
             before = read_plan(folder)
             _refuse_mixture(before.asked, asked, folder)
             if _answered(folder):
@@ -89,15 +134,15 @@ def admit(study: Study, text: str, folder: Path, *, more_tokens: int | None = No
             more_tokens=more_tokens,
         )
         write(folder / "study.yaml", text.encode())
-        write(folder / "plan.json", msgspec.json.format(msgspec.json.encode(plan), indent=2))
+        write(plan_path(folder), msgspec.json.format(msgspec.json.encode(plan), indent=2))
         yield plan
 
 
-def record(folder: Path, *, forced: bool = False, unchecked: bool = False) -> None:
+def mark_plan(folder: Path, *, forced: bool = False, unchecked: bool = False) -> None:
     """Write into a run's plan, for ever, that it was asked in spite of a check, or without one."""
     plan = read_plan(folder)
     plan = replace(plan, forced=plan.forced or forced, unchecked=plan.unchecked or unchecked)
-    write(folder / "plan.json", msgspec.json.format(msgspec.json.encode(plan), indent=2))
+    write(plan_path(folder), msgspec.json.format(msgspec.json.encode(plan), indent=2))
 
 
 @contextmanager
@@ -121,7 +166,7 @@ def read_plan(folder: Path) -> Plan:
     Raises:
         StudyError: there is none, or it is damaged.
     """
-    path = folder / "plan.json"
+    path = plan_path(folder)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Plan)
     except OSError:
@@ -160,7 +205,7 @@ def write(path: Path, data: bytes) -> None:
 
 def _answered(folder: Path) -> set[str]:
     """Name the variants that have answered something."""
-    return {path.stem for path in (folder / "records").glob("*.jsonl") if path.stat().st_size}
+    return {path.stem for path in records_folder(folder).glob("*.jsonl") if path.stat().st_size}
 
 
 def _refuse_mixture(before: dict[str, dict[str, str]], now: dict[str, dict[str, str]], folder: Path) -> None:

@@ -1,26 +1,57 @@
 """The raw records of one variant: append-only JSON lines that survive `kill -9`."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, NamedTuple, Self
 
 import msgspec
 
 from evaluator.records import Key, Record
 from evaluator.study.study import StudyError
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Record).decode
+_BLOCK = 1 << 16
+"""Bytes read at a time from the end, where the last whole line is looked for."""
+
+
+class Place(NamedTuple):
+    """Where a record stands in its file."""
+
+    start: int
+    """Bytes before it."""
+    size: int
+    """Of its line in bytes, the line end included."""
+    answered: bool
+    """Whether an answer came; else it holds a failure."""
 
 
 class Journal:
-    """Appends records to one file; each call to `append` is on disk when it returns."""
+    """One variant's records: they stay on disk, and of each question is known where the one that counts stands.
+
+    The file is read once, when the journal is made. `with` closes it.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _cut_torn_line(path)
-        self._file = path.open("ab", buffering=0)
+        self.path = path
+        self.places = _index(path)
+        """By question, in the order of first asking."""
+        self._file: BinaryIO | None = None
+
+    def answered(self) -> set[Key]:
+        """Name the questions that have an answer."""
+        return {key for key, place in self.places.items() if place.answered}
+
+    def records(self, keys: Iterable[Key]) -> Iterator[Record]:
+        """Read the records that count of these questions, one at a time; a question without one is passed over."""
+        places = [self.places[key] for key in keys if key in self.places]
+        if places:
+            with self.path.open("rb") as file:
+                for place in places:
+                    file.seek(place.start)
+                    yield _decode(file.read(place.size))
 
     def append(self, records: Iterable[Record]) -> None:
         """Write records and wait until they are on disk.
@@ -28,15 +59,29 @@ class Journal:
         Raises:
             OSError: the disk is full or gone. What was written before stays whole.
         """
-        end = os.fstat(self._file.fileno()).st_size
-        rest = b"".join(_encoder.encode(record) + b"\n" for record in records)
+        lines = [(record, _encode(record) + b"\n") for record in records]
+        if not lines:
+            return
+        file = self._opened()
+        end = os.fstat(file.fileno()).st_size
+        rest = b"".join(line for _, line in lines)
         try:
             while rest:
-                rest = rest[self._file.write(rest) :]
-            os.fsync(self._file.fileno())
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
         except OSError:
-            os.ftruncate(self._file.fileno(), end)
+            os.ftruncate(file.fileno(), end)
             raise
+        for record, line in lines:
+            if _counts(record, self.places.get(record.key)):
+                self.places[record.key] = Place(end, len(line), record.answer is not None)
+            end += len(line)
+
+    def close(self) -> None:
+        """Close the file; the journal can go on all the same."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +89,14 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self.close()
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _cut_torn_line(self.path)
+            self._file = self.path.open("ab", buffering=0)
+        return self._file
 
 
 def read(path: Path, trim: Callable[[Record], Record] = lambda record: record) -> dict[Key, Record]:
@@ -58,24 +110,43 @@ def read(path: Path, trim: Callable[[Record], Record] = lambda record: record) -
     Raises:
         StudyError: a line is not a record, with file and line.
     """
-    if not path.exists():
-        return {}
-    decoder = msgspec.json.Decoder(Record)
     records: dict[Key, Record] = {}
+    places: dict[Key, Place] = {}
+    for place, record in _lines(path):
+        if _counts(record, places.get(record.key)):
+            places[record.key], records[record.key] = place, trim(record)
+    return records
+
+
+def _index(path: Path) -> dict[Key, Place]:
+    places: dict[Key, Place] = {}
+    for place, record in _lines(path):
+        if _counts(record, places.get(record.key)):
+            places[record.key] = place
+    return places
+
+
+def _counts(record: Record, before: Place | None) -> bool:
+    """Whether a record takes the place of the one before it: a failure takes no answer's."""
+    return record.answer is not None or before is None or not before.answered
+
+
+def _lines(path: Path) -> Iterator[tuple[Place, Record]]:
+    if not path.exists():
+        return
+    start = 0
     with path.open("rb") as lines:  # one at a time: the whole file may not fit into memory twice
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 break
             try:
-                record = decoder.decode(line)
+                record = _decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise StudyError(
                     f"{path}:{number}: not a record ({error}): remove the line, and its question is asked again"
                 ) from None
-            before = records.get(record.key)
-            if record.answer or before is None or before.answer is None:
-                records[record.key] = trim(record)
-    return records
+            yield Place(start, len(line), record.answer is not None), record
+            start += len(line)
 
 
 def _cut_torn_line(path: Path) -> None:
@@ -83,7 +154,18 @@ def _cut_torn_line(path: Path) -> None:
     if not path.exists():
         return
     with path.open("r+b") as file:
-        data = file.read()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
+        end = file.seek(0, os.SEEK_END)
+        whole = _end_of_last_line(file, end)
+        if whole < end:
             file.truncate(whole)
+
+
+def _end_of_last_line(file: BinaryIO, end: int) -> int:
+    """Look from the end for the last line end; give the bytes up to and including it."""
+    while end > 0:
+        begin = max(0, end - _BLOCK)
+        file.seek(begin)
+        if (place := file.read(end - begin).rfind(b"\n")) >= 0:
+            return begin + place + 1
+        end = begin
+    return 0

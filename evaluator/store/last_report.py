@@ -1,37 +1,79 @@
-"""TODO: evaluator/store/last_report.py."""
+"""What a run's last report said, as far as a later command needs it."""
 
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
+
+from evaluator.store.folder import report_path
+from evaluator.study.study import StudyError
+
+T = TypeVar("T", bound=Struct)
 
 
-def earlier_problems(folder: Path) -> dict[str, str]:
-    """Read from a run's last report which variants could not be finished."""
-    return {str(name): str(why) for name, why in _last_report(folder).get("problems", {}).items()}
+class SavedCheck(Struct, frozen=True):
+    """A check by its code."""
+
+    code: str
 
 
-def earlier_grader(folder: Path) -> str | None:
-    """Read from a run's last report which version of the grader its grades are by; None without a report."""
-    version = _last_report(folder).get("grader")
-    return None if version is None else str(version)
+class SavedScore(Struct, frozen=True):
+    """One variant on one benchmark."""
+
+    variant: str
+    benchmark: str
+    outcomes: dict[str, int] = {}
+    accuracy: float | None = None
+    mean_tokens: float | None = None
+    tokens_per_second: float | None = None
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether a run's last report misses no variant and no question."""
-    last = _last_report(folder)
-    lost = any(check.get("code") == "no_reply" for check in last.get("checks", ()))
-    return bool(last) and not last.get("problems") and not lost
+class SavedComparison(Struct, frozen=True):
+    """A verdict."""
+
+    variant: str
+    benchmark: str
+    verdict: str
+    mode: str = "fixed"
 
 
-def was_scored(folder: Path) -> bool:
-    """Whether code of this run was executed and scored before."""
-    scores = _last_report(folder).get("scores", ())
-    return any(s.get("benchmark") == "humaneval" and s.get("accuracy") is not None for s in scores)
+class LastReport(Struct, frozen=True):
+    """What `report.json` says."""
+
+    grader: str | None = None
+    """Version of the grader that its grades are by; None where there is no report."""
+    problems: dict[str, str] = {}
+    """Variants that could not be finished, and why."""
+    checks: tuple[SavedCheck, ...] = ()
+    scores: tuple[SavedScore, ...] = ()
+    comparisons: tuple[SavedComparison, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is a report, and it misses no variant and no question."""
+        return self.grader is not None and not self.problems and all(check.code != "no_reply" for check in self.checks)
 
 
-def _last_report(folder: Path) -> dict[str, Any]:
+def read_report(folder: Path, kind: type[T]) -> T | None:
+    """Read what a caller needs of a run's last report; None where there is none.
+
+    Raises:
+        StudyError: It is damaged.
+    """
+    path = report_path(folder)
     try:
-        return msgspec.json.decode((folder / "report.json").read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError):
-        return {}
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        told = f"{path}: not what whichquant wrote ({error}): write it again with whichquant report {folder}"
+        raise StudyError(told) from None
+
+
+def last_report(folder: Path) -> LastReport:
+    """Read a run's last report; one that is missing or damaged, and will be written again, says nothing."""
+    try:
+        return read_report(folder, LastReport) or LastReport()
+    except StudyError:
+        return LastReport()

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from evaluator.store.folder import read_by_variant, write
+from evaluator.store.folder import proofs_path, read_by_variant, write
 
 
 class Thought(Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ def read_proofs(folder: Path) -> dict[str, Proofs]:
     Raises:
         StudyError: The file is damaged.
     """
-    return read_by_variant(folder / "proofs.json", Proofs)
+    return read_by_variant(proofs_path(folder), Proofs)
 
 
 def keep_proofs(folder: Path, variant: str, proofs: Proofs) -> None:
@@ -104,7 +104,7 @@ def keep_proofs(folder: Path, variant: str, proofs: Proofs) -> None:
         stays = [told for told in before.changed if not told.endswith(WITHIN_PREFLIGHT)]
         proofs = replace(proofs, changed=tuple(dict.fromkeys((*stays, *proofs.changed))))
     everything[variant] = proofs
-    write(folder / "proofs.json", msgspec.json.format(msgspec.json.encode(everything), indent=2))
+    write(proofs_path(folder), msgspec.json.format(msgspec.json.encode(everything), indent=2))
 
 
 WITHIN_PREFLIGHT = "in the same check"

@@ -1,32 +1,52 @@
 """Read a study file: YAML in, a frozen Study out; every mistake is one sentence with its line and key."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from evaluator.study.study import Study, StudyError, Variant
 from servers.request import normal
 from servers.spec import ServerError
 
 
-def read(path: Path) -> tuple[Study, str]:
-    """Read a study file; give the study and its text.
+class LoadedStudy(Struct, frozen=True, kw_only=True):
+    """A study, and where it came from."""
+
+    study: Study
+    text: str
+    """Its YAML, which is kept with the results."""
+    source: str
+    """What it is called in messages: the file's path."""
+    base: Path
+    """Where the paths in it begin."""
+
+
+def load_study(source: Study | Mapping[str, Any] | str | Path) -> LoadedStudy:
+    """Read a study.
+
+    Args:
+        source: Path of a YAML file, or the study itself, as a `Study` or as the mapping that its YAML would be; paths
+            in it then begin at the working directory.
 
     Raises:
-        StudyError: in one sentence with the file, the line and the key.
+        StudyError: In one sentence with the file, the line and the key.
     """
+    if isinstance(source, Study | Mapping):
+        text = yaml.safe_dump(msgspec.to_builtins(source), sort_keys=False, allow_unicode=True)
+        return LoadedStudy(study=parse(text, "the study"), text=text, source="the study", base=Path())
+    path = Path(source)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise StudyError(f"{path}: cannot be read ({error.strerror}): give the path of a study file") from None
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
-    return parse(text, str(path)), text
+    return LoadedStudy(study=parse(text, str(path)), text=text, source=str(path), base=path.parent)
 
 
 def parse(text: str, source: str) -> Study:

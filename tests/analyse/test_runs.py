@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evaluator.analyse.run import assemble
+from evaluator.analyse.run import analyse
 from evaluator.grade.grader import VERSION, Grader
 from evaluator.grade.sandbox import NoSandbox
 from evaluator.study.study import StudyError
@@ -87,7 +87,7 @@ def test_the_example_shows_what_its_report_shows_and_its_copy_is_its_equal(tmp_p
     folders = [Path(shutil.copytree(EXAMPLE, tmp_path / name)) for name in ("first", "second")]
     for folder in folders:
         edit(folder / "plan.json", lambda plan: plan["study"]["benchmarks"].pop("humaneval"))  # code takes long
-        report = assemble(folder, grader=Grader(NoSandbox("not needed", "")))
+        report = analyse(folder, grader=Grader(NoSandbox("not needed", "")))
         (folder / "report.json").write_text(json.dumps({"grader": VERSION, "checks": []}))
 
     alone, both = found(folders[0]), found(*folders)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evaluator.store import journal
-from evaluator.study.file import read
+from evaluator.study.file import load_study
 from evaluator.study.requests import plan
 from servers.fake import Reply
 from tests.support.scripted import ANSWERS, STUDY, Bench, prompt_of, right
@@ -75,7 +75,7 @@ def study_of(
     variants = "\n".join(line.format(name=name, model=model, program=program) for name in names)
     path = bench.folder / "study.yaml"
     path.write_text(STUDY.format(variants=variants, n=20) + extra)
-    prompts = [ask.question.prompt.messages[0]["content"] for ask in plan(read(path)[0])]
+    prompts = [ask.question.prompt.messages[0]["content"] for ask in plan(load_study(path).study)]
     answers = {prompt: "kill" if number in kills else ANSWERS[prompt] for number, prompt in enumerate(prompts)}
     (bench.folder / "answers").write_text(json.dumps(answers))
     return path

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from evaluator.commands import demo as module
-from evaluator.study.file import read
+from evaluator.study.file import load_study
 from evaluator.study.study import Study
 
 CONSOLE = Console(quiet=True)
@@ -19,11 +19,11 @@ def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Study]:
     taken: list[Study] = []
 
     def take(path: Path, runs: Path, console: Console) -> int:
-        taken.append(read(path)[0])
+        taken.append(load_study(path).study)
         return 0
 
     monkeypatch.setenv("WHICHQUANT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "conduct", take)
+    monkeypatch.setattr(module, "run", take)
     return taken
 
 

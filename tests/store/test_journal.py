@@ -9,7 +9,7 @@ import pytest
 
 from evaluator.records import Answer, Failure, Key, Record
 from evaluator.store import journal
-from evaluator.store.folder import admit, read_plan
+from evaluator.store.folder import open_for_writing, read_plan
 from evaluator.study.file import parse
 from evaluator.study.study import StudyError
 
@@ -112,14 +112,14 @@ sampling: {temperature: 0, max_tokens: 512}
 
 def enter(folder: Path, text: str, answered: str = "ab") -> None:
     """Go into a run's folder as `whichquant run` does; the named variants answer a question."""
-    with admit(parse(text, "s.yaml"), text, folder):
+    with open_for_writing(parse(text, "s.yaml"), text, folder):
         for variant in answered:
             with journal.Journal(folder / "records" / f"{variant}.jsonl") as book:
                 book.append([record("a")])
 
 
 def test_the_plan_is_on_disk_before_the_first_question(tmp_path: Path) -> None:
-    with admit(parse(STUDY, "s.yaml"), STUDY, tmp_path / "s"):
+    with open_for_writing(parse(STUDY, "s.yaml"), STUDY, tmp_path / "s"):
         plan = read_plan(tmp_path / "s")
 
     assert plan.study == parse(STUDY, "s.yaml")
@@ -213,7 +213,7 @@ def test_what_was_taken_away_does_not_come_back_as_something_else(
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
     with (
-        admit(parse(STUDY, "s.yaml"), STUDY, tmp_path / "s"),
+        open_for_writing(parse(STUDY, "s.yaml"), STUDY, tmp_path / "s"),
         pytest.raises(StudyError, match="another whichquant is writing here"),
     ):
         enter(tmp_path / "s", STUDY)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from evaluator.study.file import json_schema, parse, read
+from evaluator.study.file import json_schema, load_study, parse
 from evaluator.study.study import StudyError
 
 STUDY = """\
@@ -148,7 +148,7 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, content: bytes | Non
         path.write_bytes(content)
 
     with pytest.raises(StudyError, match=re.escape(said)):
-        read(path)
+        load_study(path)
 
 
 def test_the_schema_knows_every_key_of_a_study() -> None:

@@ -197,12 +197,12 @@ def _overhearing() -> Iterator[list[Check]]:
     """Give what the check before the first question found."""
     seen: list[Check] = []
 
-    def overheard(*args: Any, **more: Any) -> tuple[Check, ...]:
-        checks = first_check.check_first(*args, **more)
-        seen.extend(checks)
-        return checks
+    def overheard(*args: Any, **more: Any) -> Any:
+        preflight, tried = first_check.check_lacking(*args, **more)
+        seen.extend(preflight.checks)
+        return preflight, tried
 
-    with patch.object(conduct, "check_first", overheard):
+    with patch.object(conduct, "check_lacking", overheard):
         yield seen
 
 

@@ -1,0 +1,64 @@
+"""What happens while a study runs, as nouns: `run_study` hands each to whoever wants to watch."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from evaluator.checks.rule import Check
+from evaluator.records import Grade, Key, Record
+
+
+class Status(Struct, frozen=True):
+    """What happens to a variant's server, in words."""
+
+    variant: str
+    text: str
+
+
+class Checking(Struct, frozen=True):
+    """How the check before the first question goes on, in words."""
+
+    text: str
+
+
+class Checked(Struct, frozen=True):
+    """What the check before the first question found."""
+
+    checks: tuple[Check, ...]
+
+
+class NotScored(Struct, frozen=True):
+    """Code questions will not be scored: there is no sandbox."""
+
+    reason: str
+    remedy: str
+
+
+class Planned(Struct, frozen=True):
+    """The questions begin."""
+
+    keys: Mapping[str, Sequence[Key]]
+    """By variant what it is asked, finished questions included."""
+
+
+class Graded(Struct, frozen=True):
+    """One record is on disk and graded; one of an earlier run too, when it is graded again."""
+
+    record: Record
+    grade: Grade
+
+
+class Unfinished(Struct, frozen=True):
+    """A variant could not be finished."""
+
+    variant: str
+    why: str
+    """The first line says it; further ones are the end of its log."""
+
+
+Event = Status | Checking | Checked | NotScored | Planned | Graded | Unfinished
+OnEvent = Callable[[Event], None]
+
+
+def ignore(_: Event) -> None:
+    """Watch nothing."""

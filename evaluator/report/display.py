@@ -1,0 +1,55 @@
+"""What a run shows in the terminal while it goes on: each event of it, and a table that moves."""
+
+from contextlib import ExitStack
+from typing import Self
+
+from rich.console import Console
+from rich.text import Text
+
+from evaluator.events import Checked, Checking, Event, Graded, NotScored, Planned, Status, Unfinished
+from evaluator.report.preflight import findings
+from evaluator.report.progress import Progress
+from evaluator.text import strip_control
+
+
+class Display:
+    """Shows events; `with` ends the moving table, whatever happens."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: Progress | None = None
+        self._stack = ExitStack()
+        self._unfinished: list[Unfinished] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Checking(text):
+                self._console.print(Text(strip_control(text), style="dim"), soft_wrap=True)
+            case Checked(checks):
+                for renderable in findings([check for check in checks if check.severity != "note"]):
+                    self._console.print(renderable)
+            case NotScored(reason, remedy):
+                head = ("HumanEval will not be scored: ", "bold red")
+                self._console.print(Text.assemble(head, f"{reason}\n{remedy}"), soft_wrap=True)
+            case Planned(keys):
+                self._progress = self._stack.enter_context(Progress(keys, self._console))
+            case Status(variant, text) if self._progress is not None:
+                self._progress.says(variant, text)
+            case Graded(record, grade) if self._progress is not None:
+                self._progress.graded(record, grade)
+            case Unfinished():
+                self._unfinished.append(event)
+
+    def show_logs(self) -> None:
+        """Show the end of the log of each variant that could not be finished."""
+        for event in self._unfinished:
+            _, _, details = event.why.partition("\n")
+            if details:
+                self._console.print(Text(strip_control(f"\n{event.variant}: {details}")), soft_wrap=True)

@@ -1,0 +1,124 @@
+"""What a run still wants, and what becomes of what comes: graded, looked at by the stopping rule, shown."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from evaluator.ask.worker import Pending
+from evaluator.decide.stopping import StoppingRule, design_of, rounds
+from evaluator.events import Graded, OnEvent
+from evaluator.grade.grader import Grader
+from evaluator.grade.truncated import cut_off
+from evaluator.records import Key, Record
+from evaluator.store.journal import Journal
+from evaluator.study.requests import Ask, plan_again, with_limit
+from evaluator.study.study import Study
+
+
+class StudySchedule:
+    """The schedule of a study: all its questions, as long as they can still change a verdict."""
+
+    def __init__(
+        self, study: Study, asks: Sequence[Ask], journals: Mapping[str, Journal], grader: Grader, on_event: OnEvent
+    ) -> None:
+        self._study, self._journals, self._grader, self._on_event = study, journals, grader, on_event
+        self._design = design_of(study, asks)
+        self._rule = StoppingRule(study, self._design)
+        self._asks = {variant.name: tuple(asks) for variant in study.variants}
+        self._asks[study.baseline] += plan_again(study)
+        self._questions = {variant: {ask.key: ask.question for ask in mine} for variant, mine in self._asks.items()}
+        self._graded: set[tuple[str, Key]] = set()
+
+    def turns(self) -> list[tuple[list[str], dict[str, int]]]:
+        """List who is asked when, and up to which question of each benchmark."""
+        names = list(self._asks)
+        others = [name for name in names if name != self._study.baseline]
+        # Where it is looked before the end, the baseline is what a variant is looked at beside: it goes first.
+        order = names if self._design.mode == "fixed" else [self._study.baseline, *others]
+        groups = [order] if self._study.parallel else [[name] for name in order]
+        return [(together, upto) for upto in rounds(self._study, self._design) for together in groups]
+
+    async def catch_up(self, variant: str) -> None:
+        """Grade what is on disk where it decides what is still wanted, what failed as well."""
+        if self._design.mode != "fixed":
+            await self._grade_all(variant, self._planned_on_disk(variant))
+
+    def pending(self, variant: str, upto: Mapping[str, int], given_up: Collection[Key] = ()) -> Pending:
+        """Say what a variant has not answered yet, of the first questions and as far as it is still wanted."""
+        journal = self._journals[variant]
+        answered = [key for key in self._planned_on_disk(variant) if journal.places[key].answered]
+        finished = {*answered, *given_up}
+        asks = [
+            ask
+            for ask in self._asks[variant]
+            if ask.key not in finished
+            and self._rule.place(ask.key) < upto[ask.key.benchmark]
+            and self._rule.matters(variant, ask.key)
+        ]
+        # What failed before comes last: a server that fails at certain questions would never get to the others.
+        asks.sort(key=lambda ask: ask.key in journal.places)
+        return Pending(asks, answered, journal.places.keys() - finished if answered else ())
+
+    def nothing_left(self, variant: str, pending: Pending, *, first: bool) -> str:
+        """Say in words why a variant has nothing to be asked."""
+        if len(pending.answered) < len(self._asks[variant]) and self._design.mode != "fixed":
+            return "no further question is needed for now"
+        return "every question was answered before" if first else "every question was put"
+
+    def is_wanted(self, variant: str, key: Key) -> bool:
+        """Whether the answer to a question can still change a verdict."""
+        return self._rule.matters(variant, key)
+
+    async def on_record(self, record: Record) -> None:
+        """Grade a record that is on disk, each answer once, and let the stopping rule look."""
+        part = record.variant, record.key
+        if part not in self._graded:
+            grade = await asyncio.to_thread(self._grader.grade, record, self._questions[record.variant][record.key])
+            self._rule.heard(grade)
+            self._on_event(Graded(record, grade))
+        if record.answer:
+            self._graded.add(part)
+
+    def _planned_on_disk(self, variant: str) -> list[Key]:
+        return [key for key in self._journals[variant].places if key in self._questions[variant]]
+
+    async def _grade_all(self, variant: str, keys: Iterable[Key]) -> None:
+        for record in self._journals[variant].records(keys):
+            await self.on_record(record)
+
+
+class CutOffSchedule(StudySchedule):
+    """Only what the output limit cut off, once more with a larger limit, whatever is decided.
+
+    A reply that is left cut off counts as wrong, and speaks against its variant in the end. Nothing is asked that was
+    not asked before.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        asks: Sequence[Ask],
+        journals: Mapping[str, Journal],
+        grader: Grader,
+        on_event: OnEvent,
+        *,
+        more_tokens: int,
+    ) -> None:
+        super().__init__(study, asks, journals, grader, on_event)
+        self._more_tokens = more_tokens
+
+    def pending(self, variant: str, upto: Mapping[str, int], given_up: Collection[Key] = ()) -> Pending:  # noqa: ARG002 - however much the round holds
+        """Say which replies were cut off by less than the new limit."""
+        journal = self._journals[variant]
+        answered = [key for key in self._planned_on_disk(variant) if journal.places[key].answered]
+        again = cut_off(journal.records(answered), self._questions[variant], self._more_tokens)
+        again -= set(given_up)
+        asks = [with_limit(ask, self._more_tokens) for ask in self._asks[variant] if ask.key in again]
+        return Pending(asks, [key for key in answered if key not in again])
+
+    def nothing_left(self, variant: str, pending: Pending, *, first: bool) -> str:  # noqa: ARG002 - one answer fits all
+        """Say in words why a variant has nothing to be asked."""
+        return "no question has to be asked again"
+
+    def is_wanted(self, variant: str, key: Key) -> bool:  # noqa: ARG002
+        """Every one is."""
+        return True
