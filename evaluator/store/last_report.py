@@ -49,11 +49,6 @@ class LastReport(Struct, frozen=True):
     scores: tuple[SavedScore, ...] = ()
     comparisons: tuple[SavedComparison, ...] = ()
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether there is a report, and it misses no variant and no question."""
-        return self.grader is not None and not self.problems and all(check.code != "no_reply" for check in self.checks)
-
 
 def read_report(folder: Path, kind: type[T]) -> T | None:
     """Read what a caller needs of a run's last report; None where there is none.
@@ -73,7 +68,17 @@ def read_report(folder: Path, kind: type[T]) -> T | None:
 
 def last_report(folder: Path) -> LastReport:
     """Read a run's last report; one that is missing or damaged, and will be written again, says nothing."""
+    return _readable(folder) or LastReport()
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a run has a report, and it misses no variant and no question."""
+    report = _readable(folder)
+    return report is not None and not report.problems and all(check.code != "no_reply" for check in report.checks)
+
+
+def _readable(folder: Path) -> LastReport | None:
     try:
-        return read_report(folder, LastReport) or LastReport()
+        return read_report(folder, LastReport)
     except StudyError:
-        return LastReport()
+        return None
