@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from evaluator.analyse.load import Finished
+from evaluator.analyse.load import Run
 from evaluator.decide import wording
 from evaluator.grade import grader as grade
 from evaluator.records import Record
@@ -19,7 +19,7 @@ _MACHINE = ("os", "chip", "cores", "memory_bytes", "gpu", "power")
 _SERVER = ("runtime", "version", "chat_template_sha256", "slots", "context")
 
 
-def in_common(runs: Sequence[Finished]) -> dict[str, tuple[str, ...]]:
+def in_common(runs: Sequence[Run]) -> dict[str, tuple[str, ...]]:
     """Choose the questions that all runs plan, by benchmark, in the order in which they were put.
 
     Raises:
@@ -74,7 +74,7 @@ def refuse_other_prompts(prompts: Mapping[str, Mapping[Asked, bytes]], common: M
             )
 
 
-def remarks(runs: Sequence[Finished], common: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def remarks(runs: Sequence[Run], common: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Say what sets the runs apart and how that is dealt with; what is neither questions nor grades is compared too."""
     for benchmark in dict.fromkeys(name for run in runs for name in run.order):
         if benchmark in common:
@@ -94,40 +94,40 @@ def remarks(runs: Sequence[Finished], common: Mapping[str, Sequence[str]]) -> It
         yield f"{told}: this is part of what is compared"
 
 
-def of_servers(runs: Sequence[Finished]) -> tuple[str, ...]:
+def of_servers(runs: Sequence[Run]) -> tuple[str, ...]:
     """Say in which facts the machines and servers of the runs differ; what is unknown is not told."""
     return tuple(_differences(runs, {run.name: _facts(run) for run in runs}))
 
 
-def apart(runs: Sequence[Finished], values: Sequence[object]) -> str:
+def apart(runs: Sequence[Run], values: Sequence[object]) -> str:
     """Say which run has which value, as `5 in a; 0 in b and c`; empty where all that have one have the same."""
-    return spread(runs, values) if len({_plain(value) for value in values if value is not None}) > 1 else ""
+    return describe_values(runs, values) if len({_shown(value) for value in values if value is not None}) > 1 else ""
 
 
-def spread(runs: Sequence[Finished], values: Sequence[object]) -> str:
+def describe_values(runs: Sequence[Run], values: Sequence[object]) -> str:
     """Say which run has which value, as `5 in a; 0 in b and c`; None is not told."""
     having: dict[str, list[str]] = {}
     for run, value in zip(runs, values, strict=True):
         if value is not None:
-            having.setdefault(_plain(value), []).append(run.name)
+            having.setdefault(_shown(value), []).append(run.name)
     return "; ".join(f"{told} in {' and '.join(names)}" for told, names in having.items())
 
 
-def _differences(runs: Sequence[Finished], told: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _differences(runs: Sequence[Run], told: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     for name in dict.fromkeys(name for of_run in told.values() for name in of_run):
         if differ := apart(runs, [told[run.name].get(name) for run in runs]):
             yield f"{name} is {differ}"
 
 
-def _settings(run: Finished) -> Iterator[tuple[str, str]]:
+def _settings(run: Run) -> Iterator[tuple[str, str]]:
     for name, value in msgspec.structs.asdict(run.study.sampling).items():
-        yield f"sampling.{name}", "not set" if value is None else _plain(value)
+        yield f"sampling.{name}", "not set" if value is None else _shown(value)
     for name in _SETTINGS:
-        yield name, _plain(getattr(run.study, name))
+        yield name, _shown(getattr(run.study, name))
     yield "whichquant", run.plan.whichquant
 
 
-def _facts(run: Finished) -> dict[str, str]:
+def _facts(run: Run) -> dict[str, str]:
     """Write what the servers of one run say, each value once."""
     told: dict[str, set[str]] = defaultdict(set)
     for facts in run.facts.values():
@@ -135,11 +135,11 @@ def _facts(run: Finished) -> dict[str, str]:
         known |= {name: getattr(facts, name) for name in _SERVER}
         for name, value in known.items():
             if value is not None:
-                told[name].add(_plain(value))
+                told[name].add(_shown(value))
     return {name: ", ".join(sorted(values)) for name, values in told.items()}
 
 
-def _counted(runs: Sequence[Finished], benchmark: str, common: int) -> Iterator[str]:
+def _counted(runs: Sequence[Run], benchmark: str, common: int) -> Iterator[str]:
     if any(len(run.order[benchmark]) != common for run in runs):
         has = "; ".join(f"{run.name} has {len(run.order[benchmark]):,}" for run in runs)
         yield f"{wording.name(benchmark)}: the {common:,} questions in common are compared ({has})"
@@ -149,7 +149,7 @@ def _counted(runs: Sequence[Finished], benchmark: str, common: int) -> Iterator[
         yield f"{wording.name(benchmark)}: the {first} to each question are compared (repeats: {told})"
 
 
-def _leading(runs: Sequence[Finished]) -> Finished:
+def _leading(runs: Sequence[Run]) -> Run:
     """Choose the run whose order counts: who stopped by what was seen saw it in that order, and no other is valid."""
     looked = [run for run in runs if run.study.decide.mode != "fixed"]
     if seeds := apart(looked, [run.study.seed for run in looked]):
@@ -160,7 +160,7 @@ def _leading(runs: Sequence[Finished]) -> Finished:
     return [*looked, *runs][0]
 
 
-def _refuse_other_graders(runs: Sequence[Finished]) -> None:
+def _refuse_other_graders(runs: Sequence[Run]) -> None:
     if told := apart(runs, [run.grader for run in runs]):
         old = next(run for run in runs if run.grader != grade.VERSION)
         raise StudyError(
@@ -168,7 +168,7 @@ def _refuse_other_graders(runs: Sequence[Finished]) -> None:
         )
 
 
-def _refuse_other_asking(runs: Sequence[Finished], benchmark: str) -> None:
+def _refuse_other_asking(runs: Sequence[Run], benchmark: str) -> None:
     if told := apart(runs, [run.plan.data_sha256.get(benchmark, "unknown")[:12] for run in runs]):
         raise StudyError(
             f"the data of {wording.name(benchmark)} differ (sha256: {told}), so these are not the same questions:"
@@ -182,5 +182,5 @@ def _refuse_other_asking(runs: Sequence[Finished], benchmark: str) -> None:
             )
 
 
-def _plain(value: object) -> str:
+def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Finished runs, read from their folders to be compared: what was asked, how it was graded, what was found out."""
+"""Run runs, read from their folders to be compared: what was asked, how it was graded, what was found out."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ Grades = Mapping[tuple[str, Key], Grade]
 """By variant and question."""
 
 
-class Finished(Struct, frozen=True, kw_only=True):
+class Run(Struct, frozen=True, kw_only=True):
     """One run, answered and graded."""
 
     name: str
@@ -49,7 +49,7 @@ class Finished(Struct, frozen=True, kw_only=True):
 class Entry(NamedTuple):
     """One variant of one run."""
 
-    run: Finished
+    run: Run
     variant: str
     """Its name in the study."""
 
@@ -81,26 +81,39 @@ def read_grades(folder: Path) -> Grades:
     return grades
 
 
-def read_runs(folders: Sequence[Path]) -> tuple[Finished, ...]:
-    """Read runs, each under a name of its own.
+def load_run(folder: str | Path) -> Run:
+    """Read a finished run from its folder: what was asked, how it was graded, what was found out.
+
+    Args:
+        folder: The run's, as `runs/<study>`.
+
+    Raises:
+        StudyError: It holds no finished run, or a damaged one.
+    """
+    return _read(Path(folder))
+
+
+def distinct(runs: Sequence[Run | str | Path]) -> tuple[Run, ...]:
+    """Give runs, read where they are folders, each under a name of its own.
 
     Raises:
         StudyError: a folder holds no finished run, or a damaged one, or is given twice.
     """
+    folders = [run.folder if isinstance(run, Run) else Path(run) for run in runs]
     paths = [folder.resolve() for folder in folders]
     if twice := [folder for folder, path in zip(folders, paths, strict=True) if paths.count(path) > 1]:
         raise StudyError(f"{twice[0]}: is given twice, and is the same as itself: leave one out")
-    runs = [_read(folder) for folder in folders]
+    named = [run if isinstance(run, Run) else load_run(run) for run in runs]
     for names in ([path.name for path in paths], [str(folder) for folder in folders]):
-        count = Counter(run.name for run in runs)
-        runs = [
+        count = Counter(run.name for run in named)
+        named = [
             msgspec.structs.replace(run, name=name) if count[run.name] > 1 else run
-            for run, name in zip(runs, names, strict=True)
+            for run, name in zip(named, names, strict=True)
         ]
-    return tuple(runs)
+    return tuple(named)
 
 
-def entries(runs: Sequence[Finished]) -> dict[str, Entry]:
+def variants_by_name(runs: Sequence[Run]) -> dict[str, Entry]:
     """Name the variants of all runs: as their study does, and where two runs have the name, `run/name`."""
     count = Counter(variant.name for run in runs for variant in run.study.variants)
     return {
@@ -110,7 +123,7 @@ def entries(runs: Sequence[Finished]) -> dict[str, Entry]:
     }
 
 
-def _read(folder: Path) -> Finished:
+def _read(folder: Path) -> Run:
     plan, grades = read_plan(folder), read_grades(folder)
     report = read_report(folder, _Report) if grades else None
     if report is None:
@@ -118,7 +131,7 @@ def _read(folder: Path) -> Finished:
     by_variant: dict[str, dict[Key, Grade]] = {variant.name: {} for variant in plan.study.variants}
     for (variant, key), one in grades.items():
         by_variant.setdefault(variant, {})[key] = one
-    return Finished(
+    return Run(
         name=plan.study.study,
         folder=folder,
         plan=plan,

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from evaluator.analyse.comparable import Asked, refuse_other_prompts, sent
-from evaluator.analyse.load import Entry, Finished
+from evaluator.analyse.load import Entry, Run
 from evaluator.benchmarks import mmlu_pro
 from evaluator.decide.answers import parts
 from evaluator.decide.score import Score, score
@@ -17,7 +17,7 @@ from evaluator.store.folder import records_path
 from evaluator.study.study import StudyError
 
 
-class Heard(Struct, frozen=True):
+class PooledAnswers(Struct, frozen=True):
     """What there is to compare; variants have the names that tell them apart here."""
 
     grades: tuple[Grade, ...]
@@ -25,7 +25,9 @@ class Heard(Struct, frozen=True):
     """Benchmark by benchmark."""
 
 
-def hear(variants: Mapping[str, Entry], common: Mapping[str, Sequence[str]], repeats: Mapping[str, int]) -> Heard:
+def pool_answers(
+    variants: Mapping[str, Entry], common: Mapping[str, Sequence[str]], repeats: Mapping[str, int]
+) -> PooledAnswers:
     """Take in what was sent and how it was graded, one variant after the other: records are large.
 
     Args:
@@ -62,10 +64,10 @@ def hear(variants: Mapping[str, Entry], common: Mapping[str, Sequence[str]], rep
                 sizes=sizes,
             )
     refuse_other_prompts(prompts, common)
-    return Heard(tuple(grades), tuple(scores[name, benchmark] for benchmark in common for name in variants))
+    return PooledAnswers(tuple(grades), tuple(scores[name, benchmark] for benchmark in common for name in variants))
 
 
-def _records(run: Finished, variant: str, asked: set[Asked]) -> tuple[list[Record], dict[Asked, bytes]]:
+def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Record], dict[Asked, bytes]]:
     """Read a variant's records of these questions, without their texts, and hashes of what was sent.
 
     Each record that its study still plans has a grade, and each grade one.

@@ -1,4 +1,4 @@
-"""TODO: evaluator/analyse/report.py."""
+"""What an analysis comes to, as nouns: of one run, and of several together."""
 
 from msgspec import Struct
 
@@ -43,7 +43,7 @@ class Report(Struct, frozen=True, kw_only=True):
     """Variants that could not be finished, and why, in one line: logs and paths stay on this machine."""
 
 
-class Run(Struct, frozen=True, kw_only=True):
+class ComparedRun(Struct, frozen=True, kw_only=True):
     """One of the runs that are compared."""
 
     name: str
@@ -68,7 +68,7 @@ class RunsReport(Struct, frozen=True, kw_only=True):
     mode: Mode
     margins: dict[str, float]
     """By benchmark, in points; all else are proportions."""
-    runs: tuple[Run, ...]
+    runs: tuple[ComparedRun, ...]
     scores: tuple[Score, ...]
     """On the questions in common."""
     comparisons: tuple[Comparison, ...]

@@ -1,24 +1,47 @@
 """Compare the variants of finished runs with one of them: nothing is asked or graded again, nothing is written."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from evaluator.analyse.comparable import apart, in_common, of_servers, remarks, spread
-from evaluator.analyse.load import Entry, Finished, entries
-from evaluator.analyse.pooled import hear
-from evaluator.analyse.report import Run, RunsReport
+from evaluator.analyse.comparable import apart, describe_values, in_common, of_servers, remarks
+from evaluator.analyse.load import Entry, Run, distinct, variants_by_name
+from evaluator.analyse.pooled import pool_answers
+from evaluator.analyse.report import ComparedRun, RunsReport
 from evaluator.benchmarks import BENCHMARKS
-from evaluator.decide import wording
+from evaluator.decide import verdict, wording
 from evaluator.decide.answers import arrange
 from evaluator.decide.evidence import Design
-from evaluator.decide.verdict import compare
 from evaluator.study.study import Mode, StudyError
 
 
-def assemble(
-    runs: Sequence[Finished], *, baseline: str | None, margins: Mapping[str, float], alpha: float | None
+def compare(
+    runs: Sequence[Run | str | Path],
+    *,
+    baseline: str | None = None,
+    margins: Mapping[str, float] = {},
+    alpha: float | None = None,
 ) -> RunsReport:
-    """Say what runs show together; `compare_runs` tells of the arguments and of what is refused."""
-    common, variants = in_common(runs), entries(runs)
+    """Compare the variants of finished runs with one of them; nothing is asked or graded again, nothing is written.
+
+    Args:
+        runs: Finished runs, or their folders; of one the same with another baseline, margin or alpha.
+        baseline: The variant to compare with, `run/name` where runs share the name; None is the first run's baseline.
+        margins: Points by benchmark, "" for all others; where none is given, what the studies say.
+        alpha: Rate of false alarms over all comparisons together; None is the first run's.
+
+    Returns:
+        Scores on the questions in common, verdicts and warnings; proportions between 0 and 1, margins in points.
+
+    Raises:
+        StudyError: A run is not finished, or runs were not asked the same questions in the same way.
+    """
+    return _compare(distinct(runs), baseline=baseline, margins=margins, alpha=alpha)
+
+
+def _compare(
+    runs: Sequence[Run], *, baseline: str | None, margins: Mapping[str, float], alpha: float | None
+) -> RunsReport:
+    common, variants = in_common(runs), variants_by_name(runs)
     against = _baseline(baseline, runs, variants)
     points = {name: _margin(name, runs, margins) for name in common}
     if unknown := [name for name in margins if name and name not in common]:
@@ -26,12 +49,12 @@ def assemble(
     alpha = runs[0].study.decide.alpha if alpha is None else alpha
     mode: Mode = "fixed" if all(run.study.decide.mode == "fixed" for run in runs) else "sequential"
     repeats = {name: min(run.study.benchmarks.chosen()[name].repeats for run in runs) for name in common}
-    heard = hear(variants, common, repeats)
+    pooled = pool_answers(variants, common, repeats)
     design = Design(mode=mode, order=common)
-    graded = arrange(heard.grades, variants=variants, baseline=against, repeats=repeats, design=design)
+    graded = arrange(pooled.grades, variants=variants, baseline=against, repeats=repeats, design=design)
     # How long more questions would take "on this server" is known where there is one.
-    paces = {} if of_servers(runs) else {(s.variant, s.benchmark): s for s in heard.scores}
-    comparisons = compare(
+    paces = {} if of_servers(runs) else {(s.variant, s.benchmark): s for s in pooled.scores}
+    comparisons = verdict.compare(
         graded.answers,
         baseline=against,
         margins={name: margin / 100 for name, margin in points.items()},
@@ -49,13 +72,13 @@ def assemble(
         mode=mode,
         margins=points,
         runs=tuple(_told(run, variants) for run in runs),
-        scores=heard.scores,
+        scores=pooled.scores,
         comparisons=comparisons,
         warnings=(*remarks(runs, common), *_chosen_late(runs, points, alpha), *_of_reports(runs, variants, common)),
     )
 
 
-def _baseline(wanted: str | None, runs: Sequence[Finished], variants: Mapping[str, Entry]) -> str:
+def _baseline(wanted: str | None, runs: Sequence[Run], variants: Mapping[str, Entry]) -> str:
     if len(variants) == 1:
         raise StudyError(f"{runs[0].folder}: has one variant only: give the folder of another run to compare it with")
     if wanted is None:
@@ -66,7 +89,7 @@ def _baseline(wanted: str | None, runs: Sequence[Finished], variants: Mapping[st
     raise StudyError(f'--baseline: there is no variant "{wanted}"; there are {", ".join(variants)}')
 
 
-def _margin(benchmark: str, runs: Sequence[Finished], margins: Mapping[str, float]) -> float:
+def _margin(benchmark: str, runs: Sequence[Run], margins: Mapping[str, float]) -> float:
     """Give a benchmark's margin in points."""
     given = margins.get(benchmark, margins.get(""))
     if given is not None:
@@ -80,7 +103,7 @@ def _margin(benchmark: str, runs: Sequence[Finished], margins: Mapping[str, floa
 
 
 def _blocked(
-    runs: Sequence[Finished], variants: Mapping[str, Entry], common: Mapping[str, object], baseline: str
+    runs: Sequence[Run], variants: Mapping[str, Entry], common: Mapping[str, object], baseline: str
 ) -> dict[tuple[str, str], str]:
     """Say for each variant and benchmark why it cannot be compared: its own reason, or the baseline's."""
     blocked: dict[tuple[str, str], str] = {}
@@ -97,19 +120,20 @@ def _blocked(
     return blocked
 
 
-def _chosen_late(runs: Sequence[Finished], points: Mapping[str, float], alpha: float) -> Iterator[str]:
+def _chosen_late(runs: Sequence[Run], points: Mapping[str, float], alpha: float) -> Iterator[str]:
     """Say which rules are not those that were set before the first question."""
     proof = "chosen with the answers at hand, it proves less"
     for benchmark, margin in points.items():
         studied = [run.study.benchmarks.chosen()[benchmark].margin for run in runs]
         if set(studied) != {margin}:
-            yield f"{wording.name(benchmark)}: the margin is {margin:g} points here ({spread(runs, studied)}); {proof}"
+            values = describe_values(runs, studied)
+            yield f"{wording.name(benchmark)}: the margin is {margin:g} points here ({values}); {proof}"
     alphas = [run.study.decide.alpha for run in runs]
     if set(alphas) != {alpha}:
-        yield f"alpha is {alpha:g} here ({spread(runs, alphas)}); {proof}"
+        yield f"alpha is {alpha:g} here ({describe_values(runs, alphas)}); {proof}"
 
 
-def _of_reports(runs: Sequence[Finished], variants: Mapping[str, Entry], common: Mapping[str, object]) -> Iterator[str]:
+def _of_reports(runs: Sequence[Run], variants: Mapping[str, Entry], common: Mapping[str, object]) -> Iterator[str]:
     """Repeat what the reports of the runs warn of."""
     names = {(of.run.name, of.variant): name for name, of in variants.items()}
     for run in runs:
@@ -122,8 +146,8 @@ def _of_reports(runs: Sequence[Finished], variants: Mapping[str, Entry], common:
             yield f"{names.get((run.name, variant), variant)} was not finished: {why}"
 
 
-def _told(run: Finished, variants: Mapping[str, Entry]) -> Run:
-    return Run(
+def _told(run: Run, variants: Mapping[str, Entry]) -> ComparedRun:
+    return ComparedRun(
         name=run.name,
         folder=str(run.folder),
         study=run.study.study,

@@ -7,8 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from evaluator.analyse.load import read_runs
-from evaluator.analyse.runs import assemble as assemble_runs
+from evaluator.analyse import runs
 from evaluator.counts.analyse import assemble as assemble_counts
 from evaluator.counts.file import read_counts
 from evaluator.report.runs import show
@@ -95,7 +94,7 @@ def compare_runs(
     Raises:
         StudyError: a run is not finished, or runs were not asked the same questions in the same way.
     """
-    report = assemble_runs(read_runs(folders), baseline=baseline, margins=margins, alpha=alpha)
+    report = runs.compare(folders, baseline=baseline, margins=margins, alpha=alpha)
     if as_json:
         console.out(msgspec.json.format(msgspec.json.encode(report), indent=2).decode(), highlight=False)
     else:

@@ -1,4 +1,4 @@
-"""Finished runs are compared with each other, or refused with the reason."""
+"""Run runs are compared with each other, or refused with the reason."""
 
 import json
 import shutil
