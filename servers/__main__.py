@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 import click
+from msgspec.structs import replace
 
 from servers.signals import end_at_once, end_in_order
 from servers.spec import NAMED_BY_SERVER, KvType, RuntimeName, ServerError, ServerSpec, SpecError
@@ -21,11 +22,17 @@ _SWITCH = {"on": True, "off": False}
 @click.option("--binary", metavar="PROGRAM", help="Program to run in place of the one on PATH.")
 @click.option("--context", type=click.IntRange(min=256), metavar="TOKENS", help="Context of each slot.")
 @click.option("--slots", type=click.IntRange(1, 256), default=1, show_default=True, help="Requests worked on at once.")
-@click.option("--thinking", type=click.Choice(list(_SWITCH)), help="Left out: the model's own default.")
-@click.option("--kv-cache", type=click.Choice(get_args(KvType)), help="Left out: the server's own default.")
+@click.option("--thinking", type=click.Choice(list(_SWITCH)), help="Whether it thinks.  [default: the model's own]")
+@click.option(
+    "--kv-cache", type=click.Choice(get_args(KvType)), help="Type of the KV cache.  [default: the server's own]"
+)
 @click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the key, where one is wanted.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Left out: a free one.")
-@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Left out: in the user's cache.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port on 127.0.0.1.  [default: a free one]")
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="For the server's output.  [default: in the user's cache]",
+)
 def main(
     runtime: RuntimeName,
     model: str,
@@ -46,30 +53,34 @@ def main(
     as they are.
     """
     end_at_once()
+    spec = ServerSpec(
+        runtime=runtime,
+        model=model,
+        binary=binary,
+        context=context,
+        slots=slots,
+        thinking=_SWITCH.get(thinking or ""),
+        kv_cache=kv_cache,
+        args=arguments,
+        api_key_env=api_key_env,
+    )
+    _serve(spec, log, port)
+
+
+def _serve(spec: ServerSpec, log: Path | None, port: int | None) -> None:
+    """Find the model, serve it until a signal comes, and exit."""
     from servers import signals  # noqa: PLC0415
     from servers.cache import user_cache  # noqa: PLC0415
     from servers.serve import serve  # noqa: PLC0415
-    from servers.weights import source as models  # noqa: PLC0415
+    from servers.weights.source import ModelError, resolve  # noqa: PLC0415
 
     end_in_order()
     try:
-        if runtime not in NAMED_BY_SERVER:
-            models.check(model, runtime=runtime, base=Path())
-            model = str(models.resolve(model, runtime=runtime, base=Path()))
-        spec = ServerSpec(
-            runtime=runtime,
-            model=model,
-            binary=binary,
-            context=context,
-            slots=slots,
-            thinking=_SWITCH.get(thinking or ""),
-            kv_cache=kv_cache,
-            args=arguments,
-            api_key_env=api_key_env,
-        )
-        log = log or user_cache() / "logs" / f"{runtime}.log"
+        if spec.runtime not in NAMED_BY_SERVER:
+            spec = replace(spec, model=str(resolve(spec.model, runtime=spec.runtime, base=Path())))
+        log = log or user_cache() / "logs" / f"{spec.runtime}.log"
         signals.run(serve(spec, log=log, port=port, say=click.echo))
-    except (models.ModelError, SpecError) as error:
+    except (ModelError, SpecError) as error:
         _end(str(error), 2)
     except ServerError as error:
         _end(str(error), 3)

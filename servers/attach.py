@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from servers.discover import NAMES, Running, recognise
-from servers.http import ask, root
+from servers.http import fetch, root
 from servers.request import headers, normal
 from servers.spec import Server, ServerError, ServerSpec, SpecError
 from servers.wording import listed
@@ -36,30 +36,30 @@ async def attach(spec: ServerSpec) -> Server:
         )
     model = _model(spec, running)
     # mlx_lm.server drops its model and asks the hub for any other name.
-    called = "default_model" if running.runtime == "mlx_lm" else model
+    asked_as = "default_model" if running.runtime == "mlx_lm" else model
     return Server(
         spec=replace(spec, runtime=running.runtime, base_url=base_url, model=model),
         base_url=base_url,
-        model=called,
+        model=asked_as,
         engine=f"{running.name} running already at {base_url}",
     )
 
 
 async def _answers(spec: ServerSpec, base_url: str) -> None:
-    heard = await ask(f"{base_url}/models", headers=headers(spec))
-    if heard.status == 0:
+    reply = await fetch(f"{base_url}/models", headers=headers(spec))
+    if reply.status == 0:
         raise ServerError(f"Nothing answers at {base_url}: is the server running?")
-    if heard.status in (401, 403):
-        raise ServerError(f"The server at {base_url} answers {heard.status}: {_key_advice(spec)}")
-    if heard.status == 503:
+    if reply.status in (401, 403):
+        raise ServerError(f"The server at {base_url} answers {reply.status}: {_key_advice(spec)}")
+    if reply.status == 503:
         raise ServerError(f"The server at {base_url} answers 503: it is still loading, or overloaded; try again soon.")
     # mlx_lm.server answers 200 with nothing in it where the hub's cache does not exist.
-    empty = heard.status == 200 and not heard.raw
-    if empty and (await ask(f"{root(base_url)}/health", headers=headers(spec))).get("status") == "ok":
+    empty = reply.status == 200 and not reply.raw
+    if empty and (await fetch(f"{root(base_url)}/health", headers=headers(spec))).get("status") == "ok":
         return
-    if heard.status != 200 or not isinstance(heard.body, dict):
+    if reply.status != 200 or not isinstance(reply.body, dict):
         raise ServerError(
-            f"{base_url}/models answers {heard.status} without a list of models: "
+            f"{base_url}/models answers {reply.status} without a list of models: "
             "is base_url right, up to and including /v1?"
         )
 
@@ -86,8 +86,9 @@ def _model(spec: ServerSpec, running: Running) -> str:
         return "default_model"
     if not ids:
         raise ServerError(f"{running.name} at {running.base_url} has no model: load one there.")
-    told = "has several models, name one (eval: --model)"
-    raise SpecError(f"{running.name} at {running.base_url} {told}: {listed(ids)}.")
+    raise SpecError(
+        f"{running.name} at {running.base_url} has several models, name one (eval: --model): {listed(ids)}."
+    )
 
 
 def _key_advice(spec: ServerSpec) -> str:

@@ -1,4 +1,4 @@
-"""TODO: servers/cache.py."""
+"""Where whichquant keeps what can be had again: digests, fetched models, logs."""
 
 import os
 from pathlib import Path
@@ -7,5 +7,5 @@ import platformdirs
 
 
 def user_cache() -> Path:
-    """Return the folder for what can be had again: `WHICHQUANT_CACHE`, or the user's cache directory."""
+    """Return the cache folder: `WHICHQUANT_CACHE`, or the user's cache directory."""
     return Path(os.environ.get("WHICHQUANT_CACHE") or platformdirs.user_cache_dir("whichquant"))

@@ -1,4 +1,4 @@
-"""Which servers run on this machine, of which kind, and with which models."""
+"""Find the servers that run on this machine: of which kind, and with which models."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 from msgspec.structs import replace
 
-from servers.http import connect, hear, root, trusts_environment
+from servers.http import connect, fetch_with, root, trusts_environment
 from servers.request import normal
 from servers.shapes import MODELS, NAMES, PAGES, ListedModel, Running, identify
 from servers.spec import ServerError
@@ -48,20 +48,22 @@ async def discover(
         for place in there:
             if (trusts := trusts_environment(place)) not in clients:
                 clients[trusts] = await stack.enter_async_context(connect(place))
-        heard = await asyncio.gather(
+        recognised = await asyncio.gather(
             # Nobody named the places of another machine that are looked at as a matter of course.
             *(
-                _look(clients[trusts_environment(place)], place, headers if here or places else None, left)
+                _recognise_with_key(
+                    clients[trusts_environment(place)], place, headers if here or places else None, left
+                )
                 for place, here in there.items()
             )
         )
-    found: dict[tuple[object, Running], Running] = {}
-    for here, running in zip(there.values(), heard, strict=True):
+    servers: dict[tuple[object, Running], Running] = {}
+    for here, running in zip(there.values(), recognised, strict=True):
         if running is not None:
             # Of one machine, the port says which server it is, whatever the machine is called.
             where = urlsplit(running.base_url).port if here else running.base_url
-            found.setdefault((where, replace(running, base_url="")), running)
-    return tuple(found.values())
+            servers.setdefault((where, replace(running, base_url="")), running)
+    return tuple(servers.values())
 
 
 def usual() -> tuple[str, ...]:
@@ -84,15 +86,17 @@ async def _recognise(
     client: httpx2.AsyncClient, base_url: str, headers: dict[str, str] | None, seconds: float
 ) -> Running | None:
     addresses = {MODELS: f"{base_url}/models"} | {page: root(base_url) + page for page in PAGES}
-    heard = await asyncio.gather(*(hear(client, url, headers=headers, seconds=seconds) for url in addresses.values()))
-    running = identify(base_url, dict(zip(addresses, heard, strict=True)))
+    replies = await asyncio.gather(
+        *(fetch_with(client, url, headers=headers, seconds=seconds) for url in addresses.values())
+    )
+    running = identify(base_url, dict(zip(addresses, replies, strict=True)))
     return replace(running, key_refused=True) if running and running.wants_key and headers else running
 
 
-async def _look(
+async def _recognise_with_key(
     client: httpx2.AsyncClient, place: str, headers: dict[str, str] | None, seconds: float
 ) -> Running | None:
-    """Find out who answers, with the key only where one is wanted."""
+    """Recognise a server, sending the key only where one is wanted."""
     running = await _recognise(client, place, None, seconds)
     if running is None or not running.wants_key or not headers:
         return running

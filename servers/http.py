@@ -1,4 +1,4 @@
-"""Ask a server one small thing: is it there, and what does it say of itself."""
+"""Small requests to a server: is it there, and what does it say of itself."""
 
 import asyncio
 import functools
@@ -14,13 +14,13 @@ import msgspec
 
 from servers.spec import ServerError
 
-_RAW = 200
+_SHOWN = 200
 _LONGEST = 8 << 20
-"""Bytes of a page; whoever sends more is none of those that are asked here."""
+"""Bytes of a page; whoever sends more is no model server."""
 
 
-class Heard(NamedTuple):
-    """What came back."""
+class HttpReply(NamedTuple):
+    """What came back for one request."""
 
     status: int
     body: Any
@@ -32,50 +32,54 @@ class Heard(NamedTuple):
 
     def get(self, *path: str | int) -> Any:  # noqa: ANN401 - JSON
         """Follow keys and indices into the body; None where they lead nowhere."""
-        found = self.body
+        value = self.body
         for step in path:
-            if isinstance(found, dict) and isinstance(step, str):
-                found = found.get(step)
-            elif isinstance(found, list) and isinstance(step, int) and step < len(found):
-                found = found[step]
+            if isinstance(value, dict) and isinstance(step, str):
+                value = value.get(step)
+            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+                value = value[step]
             else:
                 return None
-        return found
+        return value
 
-    def each(self, *path: str | int) -> "list[Heard]":
+    def objects(self, *path: str | int) -> "list[HttpReply]":
         """Follow keys and indices to a list, and return the objects in it; none where there is no list."""
-        found = self.get(*path)
-        return [Heard(self.status, item) for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+        items = self.get(*path)
+        return [
+            HttpReply(self.status, item)
+            for item in (items if isinstance(items, list) else ())
+            if isinstance(item, dict)
+        ]
 
     def text(self, *path: str | int) -> str | None:
         """Follow keys and indices to a text; None where there is none, or an empty one."""
-        found = self.get(*path)
-        return found if isinstance(found, str) and found else None
+        value = self.get(*path)
+        return value if isinstance(value, str) and value else None
 
     def number(self, *path: str | int) -> int | None:
         """Follow keys and indices to a whole number from 1 to 2^63 - 1; None where there is none."""
-        found = self.get(*path)
-        return found if type(found) is int and 0 < found < 2**63 else None  # isinstance takes True for a number
+        value = self.get(*path)
+        return value if type(value) is int and 0 < value < 2**63 else None  # isinstance takes True for a number
 
 
-NOTHING = Heard(0, None)
+NO_REPLY = HttpReply(0, None)
 """Nobody answered."""
 
 
-async def ask(
+async def fetch(
     url: str, *, headers: dict[str, str] | None = None, post: dict[str, Any] | None = None, seconds: float = 10
-) -> Heard:
-    """Send one GET, or one POST of JSON, and return what came back; `NOTHING` when nobody answered.
+) -> HttpReply:
+    """Send one GET, or one POST of JSON, and return what came back; `NO_REPLY` when nobody answered.
 
     Raises:
         ServerError: The proxy that the environment names cannot be used.
     """
     async with connect(url) as client:
-        return await hear(client, url, headers=headers, post=post, seconds=seconds)
+        return await fetch_with(client, url, headers=headers, post=post, seconds=seconds)
 
 
 def connect(url: str) -> httpx2.AsyncClient:
-    """Make a client for questions to one server; it sets no limit of time itself.
+    """Make a client for requests to one server; it sets no limit of time itself.
 
     Raises:
         ServerError: The proxy that the environment names cannot be used.
@@ -90,15 +94,15 @@ def connect(url: str) -> httpx2.AsyncClient:
         ) from error
 
 
-async def hear(
+async def fetch_with(
     client: httpx2.AsyncClient,
     url: str,
     *,
     headers: dict[str, str] | None = None,
     post: dict[str, Any] | None = None,
     seconds: float,
-) -> Heard:
-    """Ask through a client that is there already; `NOTHING` when nobody answered in time."""
+) -> HttpReply:
+    """Do what `fetch` does through a client that exists already; `NO_REPLY` when nobody answered in time."""
     try:
         async with (
             asyncio.timeout(seconds),
@@ -108,20 +112,20 @@ async def hear(
             async for piece in response.aiter_bytes():
                 content += piece
                 if len(content) > _LONGEST:
-                    return NOTHING
+                    return NO_REPLY
     except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError):
-        return NOTHING
+        return NO_REPLY
     try:
         body = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
     names = {name.lower(): value for name, value in response.headers.items()}
-    return Heard(response.status_code, body, names, content[:_RAW].decode(errors="replace"))
+    return HttpReply(response.status_code, body, names, content[:_SHOWN].decode(errors="replace"))
 
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """Read the certificates once: it takes longer than a question."""
+    """Read the certificates once: it takes longer than a request."""
     return httpx2.create_ssl_context()
 
 

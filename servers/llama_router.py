@@ -6,18 +6,16 @@ all that flags can say: context, slots, KV cache, thinking. Seen with llama.cpp 
 """
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
 from servers import process
-from servers.http import ask
+from servers.http import fetch
 from servers.runtime import llama_server
+from servers.runtime.llama_preset import own_log, section, settings
 from servers.spec import Server, ServerError, ServerSpec, SpecError
 from servers.start_errors import cause
 
@@ -27,27 +25,6 @@ _PAUSE = 0.2
 _LOAD_SECONDS = 60.0
 """For the answer to /models/load: it comes when the model to be given up has ended, which may take 10 s."""
 _LINES_WITH_CAUSE = 60
-_ROUTERS_OWN = (
-    {"a", "alias", "host", "port", "log-file"}
-    | {"api-key", "api-key-file", "ssl-key-file", "ssl-cert-file"}
-    | {"models-dir", "models-preset", "models-max", "models-autoload", "no-models-autoload"}
-)
-"""Flags that a router sets for its models, or takes away from them."""
-_SPELLINGS = (
-    {"m", "model"},
-    {"np", "parallel"},
-    {"c", "ctx-size"},
-    {"ctk", "cache-type-k"},
-    {"ctv", "cache-type-v"},
-    {"fa", "flash-attn"},
-    {"lv", "verbosity", "log-verbosity"},
-    {"rea", "reasoning"},
-    {"jinja", "no-jinja"},
-    {"context-shift", "no-context-shift"},
-)
-"""Of the flags that we give, the ones that a study may spell in another way: in an INI file the last does not win."""
-_FLAG = re.compile(r"--?([A-Za-z_][A-Za-z0-9_.-]*)(?:=(.*))?")
-_UNSAYABLE = re.compile(r"[;#\r\n]|^\s|\s$")
 
 
 class Running(NamedTuple):
@@ -139,7 +116,7 @@ async def router(specs: Mapping[str, ServerSpec], *, log: Path, at_once: int = 1
     Raises:
         ServerError: There is no llama-server, a variant cannot be put into its words, or it does not start.
     """
-    engine, program, sections = _words(specs, log)
+    engine, program, sections = _plan(specs, log)
     # Beside the log, where whoever wants to repeat a run finds it.
     preset = log.with_suffix(".ini")
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -164,62 +141,13 @@ def check(specs: Mapping[str, ServerSpec]) -> None:
     Raises:
         ServerError: See `router`.
     """
-    _words(specs, Path("router.log"))
+    _plan(specs, Path("router.log"))
 
 
-def _words(specs: Mapping[str, ServerSpec], log: Path) -> tuple[str, tuple[str, ...], list[str]]:
-    """Return the program, in words and as the beginning of a command, and a section of the preset for each variant."""
-    sections = [_section(name, settings(spec, own_log(log, name))) for name, spec in specs.items()]
+def _plan(specs: Mapping[str, ServerSpec], log: Path) -> tuple[str, tuple[str, ...], list[str]]:
+    """Return the program, in words and as the beginning of a command, and each variant's section of the preset."""
+    sections = [section(name, settings(spec, own_log(log, name))) for name, spec in specs.items()]
     return (*_program(specs), sections)
-
-
-def own_log(log: Path, name: str) -> Path:
-    """Return where a variant's own output goes; it begins anew whenever its model is loaded."""
-    return log.with_name(f"{log.stem}.{name}{log.suffix}")
-
-
-def settings(spec: ServerSpec, log: Path) -> dict[str, str]:
-    """Return the flags of a variant, by name, as the lines of its section.
-
-    Raises:
-        ServerError: There is no model file, or a flag that a section cannot hold or that is the router's own.
-    """
-    program = llama_server.find(spec)[1]
-    ours = _pairs(llama_server.command(replace(spec, args=()), 0, Path())[len(program) :])
-    asked = _pairs(spec.args)
-    if taken := sorted(_ROUTERS_OWN & asked.keys()):
-        raise SpecError(f"In router mode {_dashed(taken[0])} is the router's own: take it out of args.")
-    meant = set().union(*(same for same in _SPELLINGS if same & asked.keys()))
-    kept = {key: value for key, value in ours.items() if key not in meant | _ROUTERS_OWN}
-    return {**kept, **asked, "log-file": str(log)}
-
-
-def _pairs(words: Sequence[str]) -> dict[str, str]:
-    """Return flags with their values; one that stands alone is true."""
-    pairs: dict[str, str] = {}
-    key = None
-    for word in words:
-        if flag := _FLAG.fullmatch(word):
-            key, value = flag.groups()
-            if key in pairs:
-                raise SpecError(f"In router mode {_dashed(key)} can be given once only: take one out of args.")
-            pairs[key] = "true" if value is None else value
-            key = key if value is None else None
-        elif key is None:
-            raise SpecError(f"In router mode each flag takes one value: {word!r} in args is one too many.")
-        else:
-            pairs[key], key = word, None
-    return pairs
-
-
-def _section(name: str, lines: Mapping[str, str]) -> str:
-    for key, value in lines.items():
-        if _UNSAYABLE.search(value):
-            raise SpecError(
-                f"In router mode {_dashed(key)} of {name} cannot be {value!r}: llama-server reads it from an INI file, "
-                "which has no way to write ;, #, the end of a line, or spaces at either end."
-            )
-    return "".join(f"{line}\n" for line in (f"[{name}]", *(f"{key} = {value}" for key, value in lines.items())))
 
 
 def _program(specs: Mapping[str, ServerSpec]) -> tuple[str, tuple[str, ...]]:
@@ -258,18 +186,18 @@ async def _load(child: process.Child, root: str, name: str, spec: ServerSpec) ->
             raise ServerError(_failure(child, spec, f"{name} was not loaded within {spec.startup_seconds:g} s."))
         if status.get("value") == "unloaded":
             # Refused, and asked again, while every model that could make room is at work.
-            posted = await ask(f"{root}/models/load", post={"model": name}, seconds=_LOAD_SECONDS)
+            posted = await fetch(f"{root}/models/load", post={"model": name}, seconds=_LOAD_SECONDS)
             began = began or posted.status == 200
         await asyncio.sleep(_PAUSE)
 
 
 async def _routes(root: str) -> bool:
     """Whether a router answers."""
-    return bool((await ask(f"{root}/props", seconds=5)).get("role") == "router")
+    return bool((await fetch(f"{root}/props", seconds=5)).get("role") == "router")
 
 
 async def _status(root: str, name: str) -> Mapping[str, Any]:
-    models = (await ask(f"{root}/v1/models")).each("data")
+    models = (await fetch(f"{root}/v1/models")).objects("data")
     status = next((model.get("status") for model in models if model.get("id") == name), None)
     return status if isinstance(status, dict) else {}
 
@@ -279,7 +207,3 @@ def _failure(child: process.Child, spec: ServerSpec, sentence: str) -> str:
     why = cause("\n".join(process.tail(child, _LINES_WITH_CAUSE)))
     alone = llama_server.command(spec, 8080, Path())
     return process.failure(child._replace(command=alone), f"{sentence} {why}" if why else sentence)
-
-
-def _dashed(key: str) -> str:
-    return f"--{key}" if len(key) > 3 else f"-{key}"

@@ -1,4 +1,4 @@
-"""Ask a running server who it is, and look at its files and machine where they are ours to see."""
+"""Gather the facts of a running server: from itself, and from its files and machine where they are ours to see."""
 
 import asyncio
 import threading
@@ -29,28 +29,29 @@ async def probe(server: Server, *, chat: bool = True) -> ServerFacts:
     """
     facts = await RUNTIMES[server.spec.runtime].facts(server)
     model = at_hand(server, facts.model_path)
-    found = await _of_files(server, facts, model) if model else {}
-    facts = _filled(facts, found)
+    from_files = await _of_files(server, facts, model) if model else {}
+    facts = _filled(facts, from_files)
     # An address of this machine may be a tunnel's end, or a container's.
-    if server.command or found:
+    if server.command or from_files:
         facts = _filled(facts, {"machine": await asyncio.to_thread(machine)})
     if not chat:
         return facts
     thinking = await switch(server)
-    facts = _filled(facts, {"thinking_heard": thinking.heard, "thinking_default": thinking.default})
-    deaf = server.spec.thinking is not None and thinking.heard is False
-    return replace(facts, unmet=(*facts.unmet, _deaf(on=bool(server.spec.thinking)))) if deaf else facts
+    facts = _filled(facts, {"thinking_heard": thinking.works, "thinking_default": thinking.default})
+    if server.spec.thinking is None or thinking.works is not False:
+        return facts
+    return replace(facts, unmet=(*facts.unmet, switch_ignored(on=server.spec.thinking)))
 
 
-def _filled(facts: ServerFacts, found: dict[str, Any]) -> ServerFacts:
+def _filled(facts: ServerFacts, more: dict[str, Any]) -> ServerFacts:
     """Fill in what is unknown yet."""
-    return replace(facts, **{name: value for name, value in found.items() if getattr(facts, name) is None})
+    return replace(facts, **{name: value for name, value in more.items() if getattr(facts, name) is None})
 
 
 async def _of_files(server: Server, facts: ServerFacts, model: Path) -> dict[str, Any]:
     """Read what the files of a model tell; nothing where they prove not to be what this server serves."""
-    told = await asyncio.to_thread(_told, model)
-    if not server.command and facts.parameters is not None and told.parameters != facts.parameters:
+    from_header = await asyncio.to_thread(_read_header, model)
+    if not server.command and facts.parameters is not None and from_header.parameters != facts.parameters:
         return {}  # a file of that name, and not the one behind a server in a container, or at a tunnel's other end
     try:
         measured = await _measured(facts, model)
@@ -61,9 +62,9 @@ async def _of_files(server: Server, facts: ServerFacts, model: Path) -> dict[str
     # Only of a server that we launched is it known that it uses the file's own template; Ollama never does.
     own = server.command and server.spec.runtime != "ollama"
     other = any(word.partition("=")[0] in _OTHER_TEMPLATE for word in server.command)
-    template = told.chat_template_sha256 if own and not other else None
-    found = {"model_bytes": measured.bytes, "model_sha256": measured.sha256}
-    return {**asdict(told), "chat_template_sha256": template, **found}
+    template = from_header.chat_template_sha256 if own and not other else None
+    size = {"model_bytes": measured.bytes, "model_sha256": measured.sha256}
+    return {**asdict(from_header), "chat_template_sha256": template, **size}
 
 
 async def _measured(facts: ServerFacts, model: Path) -> Weights:
@@ -76,7 +77,7 @@ async def _measured(facts: ServerFacts, model: Path) -> Weights:
         stop.set()  # for the one who is tired of waiting: the thread would go on to the end
 
 
-def _told(model: Path) -> FileFacts:
+def _read_header(model: Path) -> FileFacts:
     if model.is_dir():
         from servers.weights import mlx as weights_mlx  # noqa: PLC0415
 
@@ -86,6 +87,7 @@ def _told(model: Path) -> FileFacts:
     return weights_gguf.read(model)
 
 
-def _deaf(*, on: bool) -> str:
-    said = f"thinking is set {'on' if on else 'off'}, but this model's chat template knows no enable_thinking"
-    return f"{said}: the prompt stays as it is{'' if on else ', which is harmless if the model does not think'}"
+def switch_ignored(*, on: bool) -> str:
+    """Say that the switch for thinking does not reach the prompt."""
+    problem = f"thinking is set {'on' if on else 'off'}, but this model's chat template knows no enable_thinking"
+    return f"{problem}: the prompt stays as it is{'' if on else ', which is harmless if the model does not think'}"

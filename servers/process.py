@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from servers.ports import chosen_port, free_port
 from servers.spec import ServerError
 from servers.start_errors import cause
 
@@ -29,7 +29,6 @@ _TAIL_BYTES = 64 * 1024
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # llama.cpp: "couldn't bind HTTP server socket"; Python's http.server: "[Errno 98] Address already in use".
 _TAKEN = re.compile(r"couldn't bind|address already in use", re.IGNORECASE)
-_given: set[int] = set()
 _guards: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -47,37 +46,6 @@ class Child(NamedTuple):
     log: Path
     log_start: int
     """Bytes of log that an earlier child wrote."""
-
-
-def free_port() -> int:
-    """Choose a port on 127.0.0.1 that is free now and was not given out by us before.
-
-    Never twice, because a server that is slow to bind would be taken for the one that has its port already.
-    """
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _given:
-            _given.add(port)
-            return port
-
-
-def chosen_port(port: int) -> int:
-    """Return a port that the user chose, when it can be had.
-
-    Raises:
-        ServerError: Somebody else listens there, who would be taken for our server, or it may not be used.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed one lingers
-        try:
-            probe.bind(("127.0.0.1", port))
-        except PermissionError as error:
-            raise ServerError(f"Port {port} may not be used without special rights: choose one above 1023.") from error
-        except OSError as error:
-            raise ServerError(f"Port {port} is taken by another program: end it, or choose another port.") from error
-    return port
 
 
 def start(command: Sequence[str], env: Mapping[str, str | None], log: Path, folder: Path | None = None) -> Child:

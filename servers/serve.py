@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from servers import process
-from servers.http import ask
+from servers.http import fetch
 from servers.launch import alive, launch
 from servers.request import headers
 from servers.runtime.table import request
@@ -39,7 +39,7 @@ async def _there(server: Server) -> bool:
     """Whether a server is still there; one that is no child of ours is asked."""
     if server.pid is not None:
         return alive(server)
-    return (await ask(f"{server.base_url}/models", headers=headers(server.spec))).status != 0
+    return (await fetch(f"{server.base_url}/models", headers=headers(server.spec))).status != 0
 
 
 def curl(server: Server) -> str:

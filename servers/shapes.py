@@ -1,10 +1,10 @@
-"""Which kind of server answers, with which models: decided from what its pages hold, nothing asked here."""
+"""Recognise a kind of server, and its models, by what its pages hold; nothing is asked here."""
 
 from collections.abc import Mapping
 
 from msgspec import Struct
 
-from servers.http import NOTHING, Heard
+from servers.http import NO_REPLY, HttpReply
 from servers.spec import RuntimeName
 
 NAMES: dict[RuntimeName, str] = {
@@ -68,7 +68,7 @@ class Running(Struct, frozen=True, kw_only=True):
         return NAMES[self.runtime]
 
 
-def identify(base_url: str, pages: Mapping[str, Heard]) -> Running | None:
+def identify(base_url: str, pages: Mapping[str, HttpReply]) -> Running | None:
     """Decide from what the pages hold, never from their status alone, who answers; None where no model server does."""
     runtime = _runtime(pages)
     if runtime is None:
@@ -92,9 +92,9 @@ def identify(base_url: str, pages: Mapping[str, Heard]) -> Running | None:
     )
 
 
-def _runtime(pages: Mapping[str, Heard]) -> RuntimeName | None:
+def _runtime(pages: Mapping[str, HttpReply]) -> RuntimeName | None:
     listed, props, status = pages[MODELS], pages["/props"], pages["/api/status"]
-    owners = {model.text("owned_by") for model in listed.each("data")} - {None}
+    owners = {model.text("owned_by") for model in listed.objects("data")} - {None}
     # Others have a /props too, but not these two things on it, and they own their models.
     build = not owners and bool(props.text("build_info")) and isinstance(props.get("default_generation_settings"), dict)
     pool = isinstance(pages["/health"].get("engine_pool"), dict)
@@ -112,36 +112,36 @@ def _runtime(pages: Mapping[str, Heard]) -> RuntimeName | None:
         ("mlx_lm", python and pages["/health"].body in ({"status": "ok"}, {"status": "unavailable"})),
         ("openai", _is_list(listed) or _refuses(listed)),
     )
-    return next((runtime for runtime, seen in signs if seen), None)
+    return next((runtime for runtime, shown in signs if shown), None)
 
 
-def _is_loading(models: Heard) -> bool:
+def _is_loading(models: HttpReply) -> bool:
     """Whether llama.cpp's server says on every page that it is not ready."""
     named = models.headers.get("server") == "llama.cpp"
     return named and models.status == 503 and models.get("error", "type") == "unavailable_error"
 
 
-def _is_lm_studio(pages: Mapping[str, Heard]) -> bool:
-    native = [model.get("loaded_instances") for model in pages["/api/v1/models"].each("models")]
-    older = [model.text("compatibility_type") for model in pages["/api/v0/models"].each("data")]
+def _is_lm_studio(pages: Mapping[str, HttpReply]) -> bool:
+    native = [model.get("loaded_instances") for model in pages["/api/v1/models"].objects("models")]
+    older = [model.text("compatibility_type") for model in pages["/api/v0/models"].objects("data")]
     # It answers so, with status 200, wherever it has no page.
     lost = (pages["/props"].text("error") or "").startswith("Unexpected endpoint or method")
     return lost or any(isinstance(instances, list) for instances in native) or any(older)
 
 
-def _is_list(models: Heard) -> bool:
+def _is_list(models: HttpReply) -> bool:
     data = models.get("data")
     return models.status == 200 and isinstance(data, list) and (not data or bool(_of_any({MODELS: models})))
 
 
-def _refuses(page: Heard) -> bool:
+def _refuses(page: HttpReply) -> bool:
     """Whether a key is wanted, as model servers say it: a web application answers with a page, or asks for a name."""
-    said = isinstance(page.body, dict) and ("error" in page.body or "detail" in page.body)
-    return page.status in (401, 403) and said
+    as_servers_do = isinstance(page.body, dict) and ("error" in page.body or "detail" in page.body)
+    return page.status in (401, 403) and as_servers_do
 
 
-def _of_any(pages: Mapping[str, Heard]) -> list[ListedModel]:
-    models = pages[MODELS].each("data")
+def _of_any(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
+    models = pages[MODELS].objects("data")
     return [
         # vLLM lists what it has loaded, and with which context; an unknown server's silence is None.
         ListedModel(
@@ -154,36 +154,36 @@ def _of_any(pages: Mapping[str, Heard]) -> list[ListedModel]:
     ]
 
 
-def _of_llama_server(pages: Mapping[str, Heard]) -> list[ListedModel]:
+def _of_llama_server(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     """Read the list; only a router tells the state of each, any other server has its one model loaded."""
     own = pages["/props"].number("default_generation_settings", "n_ctx")
     listed = []
-    for model in pages[MODELS].each("data"):
+    for model in pages[MODELS].objects("data"):
         state, context = model.text("status", "value"), model.number("meta", "n_ctx")
         if name := model.text("id"):
             listed.append(ListedModel(id=name, loaded=state in (None, "loaded"), context=context or own))
     return listed
 
 
-def _of_omlx(pages: Mapping[str, Heard]) -> list[ListedModel]:
+def _of_omlx(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     """Read the list, which names models by their alias, and the state of each, which names them by their id."""
-    states: dict[str | None, Heard] = {}
-    for state in pages["/v1/models/status"].each("models"):
+    states: dict[str | None, HttpReply] = {}
+    for state in pages["/v1/models/status"].objects("models"):
         states |= {state.text("id"): state, state.text("model_alias"): state}
     listed = []
     for model in _of_any(pages):
-        state = states.get(model.id, NOTHING)
+        state = states.get(model.id, NO_REPLY)
         if state.text("model_type") in (None, *_ANSWERS):
             context = state.number("max_context_window") or model.context
             listed.append(ListedModel(id=model.id, loaded=_yes_or_no(state.get("loaded")), context=context))
     return listed
 
 
-def _of_ollama(pages: Mapping[str, Heard]) -> list[ListedModel]:
+def _of_ollama(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     awake = pages["/api/ps"].get("models")
-    contexts = {model.text("name"): model.number("context_length") for model in pages["/api/ps"].each("models")}
+    contexts = {model.text("name"): model.number("context_length") for model in pages["/api/ps"].objects("models")}
     known = isinstance(awake, list)
-    mute = {model.text("name") for model in pages["/api/tags"].each("models") if _embeds(model)}
+    mute = {model.text("name") for model in pages["/api/tags"].objects("models") if _embeds(model)}
     return [
         ListedModel(id=model.id, loaded=model.id in contexts if known else None, context=contexts.get(model.id))
         for model in _of_any(pages)
@@ -191,7 +191,7 @@ def _of_ollama(pages: Mapping[str, Heard]) -> list[ListedModel]:
     ]
 
 
-def _embeds(model: Heard) -> bool:
+def _embeds(model: HttpReply) -> bool:
     """Whether a model of Ollama's makes vectors alone: by its capabilities where they are listed, else by its family.
 
     Families that read text and write none are BERT and what came of it: bert, nomic-bert, nomic-bert-moe.
@@ -203,18 +203,18 @@ def _embeds(model: Heard) -> bool:
     return any("bert" in str(family) for family in (*listed, model.text("details", "family")))
 
 
-def _of_lm_studio(pages: Mapping[str, Heard]) -> list[ListedModel]:
+def _of_lm_studio(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     """Read the native lists; of a model that is loaded each instance has a name of its own, under which it is asked."""
     listed, mute = [], set()
-    for model in pages["/api/v1/models"].each("models"):
-        instances = [i for i in model.each("loaded_instances") if i.text("id")]
+    for model in pages["/api/v1/models"].objects("models"):
+        instances = [i for i in model.objects("loaded_instances") if i.text("id")]
         if model.text("type") not in (None, *_ANSWERS):
             mute |= {model.text("key"), *(i.text("id") for i in instances)}
         elif instances:
             listed += [(i.text("id"), True, i.number("config", "context_length")) for i in instances]
         else:
             listed.append((model.text("key"), False, None))
-    for model in [] if listed else pages["/api/v0/models"].each("data"):
+    for model in [] if listed else pages["/api/v0/models"].objects("data"):
         if model.text("type") not in (None, *_ANSWERS):
             mute.add(model.text("id"))
         else:

@@ -1,4 +1,7 @@
-"""Ctrl-C and signals to terminate: at once while nothing is started yet, in order afterwards."""
+"""End on Ctrl-C and on signals to terminate: at once while nothing is started yet, in order afterwards.
+
+Every command line imports this first, so it imports nothing heavy itself.
+"""
 
 import os
 import signal
@@ -8,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
+T = TypeVar("T")
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -30,9 +34,6 @@ def _is(handler: object) -> bool:
 def _end(_number: int, _frame: FrameType | None) -> None:
     os.write(2, b"interrupted\n")
     os._exit(130)
-
-
-T = TypeVar("T")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -86,11 +87,11 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
 def as_ctrl_c() -> Iterator[None]:
     """Let signals to terminate raise what Ctrl-C raises; those that are ignored stay so, as nohup means it."""
     in_main = threading.current_thread() is threading.main_thread()
-    mine = [number for number in _ENDINGS if in_main and signal.getsignal(number) is signal.SIG_DFL]
-    for number in mine:
+    unhandled = [number for number in _ENDINGS if in_main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in unhandled:
         signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        for number in mine:
+        for number in unhandled:
             signal.signal(number, signal.SIG_DFL)

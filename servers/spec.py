@@ -148,6 +148,6 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     restarts: int = 0
     """How often it died or hung while it was asked, and was started again."""
     adapter: str | None = None
-    """How what whichquant believes of this runtime was tested: see `runtimes.TESTED`."""
+    """How what whichquant believes of this runtime was tested: see `runtime.table.TESTED`."""
     unsent: tuple[str, ...] = ()
     """What this server cannot be told, so that its own rule holds there, one sentence each."""

@@ -1,4 +1,4 @@
-"""Why a server did not start, as far as its log or its end tells, and what to do about it."""
+"""Explain why a server did not start, from its log and exit code, and what to do about it."""
 
 import re
 import signal
@@ -66,5 +66,5 @@ def cause(log: str, code: int = 0) -> str | None:
         log: What it wrote.
         code: Its exit code; above 128 the signal that ended it.
     """
-    said = next((sentence for found, sentence in _CAUSES if found.search(log)), None)
-    return said or _ENDS.get(code - 128)
+    from_log = next((sentence for pattern, sentence in _CAUSES if pattern.search(log)), None)
+    return from_log or _ENDS.get(code - 128)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from servers.http import ask, root
+from servers.http import fetch, root
 from servers.request import headers
 from servers.runtime.table import request
 from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
@@ -18,7 +18,7 @@ _SECONDS = 60
 class Switch(NamedTuple):
     """What the switch does. None is unknown."""
 
-    heard: bool | None = None
+    works: bool | None = None
     """Whether the prompt is another with thinking on than with thinking off."""
     default: bool | None = None
     """Whether the model thinks when a request does not say; where we set thinking at launch, this is it."""
@@ -35,17 +35,17 @@ async def switch(server: Server) -> Switch:
     exact = server.spec.runtime == "llama_server"
     if is_spared(server.spec):
         return Switch()
-    look = _rendered if exact else prompt_tokens
+    measure = _rendered if exact else prompt_tokens
     try:
-        on, off = await look(server, thinking=True), await look(server, thinking=False)
+        on, off = await measure(server, thinking=True), await measure(server, thinking=False)
         if on is None or off is None:
             return Switch()
         if on == off:
-            return Switch(heard=False if exact else None)
-        plain = await look(server, thinking=None)
+            return Switch(works=False if exact else None)
+        plain = await measure(server, thinking=None)
     except ServerError:  # no key, no proxy: whoever asks for more will say so
         return Switch()
-    return Switch(heard=True, default=True if plain == on else False if plain == off else None)
+    return Switch(works=True, default=True if plain == on else False if plain == off else None)
 
 
 async def _rendered(server: Server, *, thinking: bool | None) -> str | None:
@@ -53,8 +53,8 @@ async def _rendered(server: Server, *, thinking: bool | None) -> str | None:
     if thinking is not None:
         body |= {"chat_template_kwargs": {"enable_thinking": thinking}}
     url = f"{root(server.base_url)}/apply-template"
-    heard = await ask(url, headers=headers(server.spec), post=body, seconds=_SECONDS)
-    return heard.text("prompt") if heard.status == 200 else None
+    reply = await fetch(url, headers=headers(server.spec), post=body, seconds=_SECONDS)
+    return reply.text("prompt") if reply.status == 200 else None
 
 
 async def token_counts(server: Server) -> dict[str, int]:
@@ -86,7 +86,7 @@ async def prompt_tokens(server: Server, *, thinking: bool | None) -> int | None:
     """
     asked = replace(server, spec=replace(server.spec, thinking=thinking))
     url, body = request(asked, Prompt(messages=_MESSAGES), Sampling(max_tokens=1), stream=False)
-    heard = await ask(url, headers=headers(server.spec), post=body, seconds=_SECONDS)
-    if heard.status != 200:
+    reply = await fetch(url, headers=headers(server.spec), post=body, seconds=_SECONDS)
+    if reply.status != 200:
         return None
-    return heard.number("usage", "prompt_tokens") or heard.number("prompt_eval_count")
+    return reply.number("usage", "prompt_tokens") or reply.number("prompt_eval_count")

@@ -1,4 +1,4 @@
-"""Words that several kinds of server have in common."""
+"""Sentences that several kinds of server have in common."""
 
 from collections.abc import Sequence
 
@@ -21,5 +21,5 @@ def waiting(who: str, slots: int | None, asked: int) -> tuple[str, ...]:
     """
     if slots is None or slots >= asked:
         return ()
-    told = f"{who} works on {slots} question(s) at once, not on {asked}"
-    return (f"{told}: the others wait in line, so that the time to their first token is not the model's",)
+    fewer = f"{who} works on {slots} question(s) at once, not on {asked}"
+    return (f"{fewer}: the others wait in line, so that the time to their first token is not the model's",)

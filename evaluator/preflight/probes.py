@@ -21,7 +21,7 @@ from evaluator.records import Answer
 from evaluator.store.proofs import WITHIN_PREFLIGHT, Proofs, Repeated, Thought, Together
 from evaluator.study.requests import Ask, context_needed
 from evaluator.study.study import Study
-from servers.http import ask, root
+from servers.http import fetch, root
 from servers.request import headers
 from servers.runtime.table import request
 from servers.spec import Sampling, Server, ServerError
@@ -179,7 +179,7 @@ async def _applied(trial: Trial) -> dict[str, Any]:
     waiting = asyncio.create_task(begun.wait())
     try:
         await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
-        slots = await ask(f"{root(server.base_url)}/slots?model={server.model}", headers=headers(server.spec))
+        slots = await fetch(f"{root(server.base_url)}/slots?model={server.model}", headers=headers(server.spec))
         if running.done():
             running.result()
     finally:

@@ -28,9 +28,11 @@ def main() -> None:
     parser.add_argument("--text", default="The answer is (B).")
     parser.add_argument("--reasoning", default="")
     parser.add_argument("--loading", type=int, default=0, help="answer so many requests with 503")
-    told, _ = parser.parse_known_args()
-    reply = Reply(text=told.text, reasoning=told.reasoning)
-    fake = FakeServer(reply, dialect=DIALECTS[told.dialect], models=(told.model,), port=told.port, loading=told.loading)
+    options, _ = parser.parse_known_args()
+    reply = Reply(text=options.text, reasoning=options.reasoning)
+    fake = FakeServer(
+        reply, dialect=DIALECTS[options.dialect], models=(options.model,), port=options.port, loading=options.loading
+    )
     asyncio.run(_serve_until_told(fake))
 
 

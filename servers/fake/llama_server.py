@@ -45,12 +45,12 @@ def _only(state: State) -> FakeModel:
     return next(iter(state.models.values()))
 
 
-def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
+def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
     """One model answers to every name."""
     return _generated(state, call.body, reply, _only(state))
 
 
-def _heard_by_router(state: State, call: Call, reply: Reply) -> Reply | Answer:
+def _respond_as_router(state: State, call: Call, reply: Reply) -> Reply | Answer:
     """The name decides; a model that is not loaded takes the place of the one that is."""
     model = state.models.get(str(call.body.get("model")))
     if model is None:
@@ -75,8 +75,8 @@ def _generated(state: State, body: dict[str, Any], reply: Reply, model: FakeMode
             n_ctx=context,
         )
     limit = body.get("max_tokens", body.get("max_completion_tokens"))
-    said = within(spoken(reply, "reasoning_content", thinks=_thinks(body, model)), limit)
-    return within(said, context - reply.prompt_tokens)
+    limited = within(spoken(reply, "reasoning_content", thinks=_thinks(body, model)), limit)
+    return within(limited, context - reply.prompt_tokens)
 
 
 def _thinks(body: dict[str, Any], model: FakeModel) -> bool:
@@ -228,7 +228,7 @@ LLAMA_SERVER = Dialect(
     name="llama_server",
     routes=_ROUTES,
     pages=_PAGES,
-    heard=_heard,
+    respond=_respond,
     error=_error,
     missing=_missing,
     loading=_loading,
@@ -245,5 +245,5 @@ LLAMA_ROUTER = replace(
         "POST /models/load": _load,
         "POST /models/unload": _unload,
     },
-    heard=_heard_by_router,
+    respond=_respond_as_router,
 )

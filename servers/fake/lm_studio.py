@@ -31,7 +31,7 @@ def _missing(call: Call) -> Answer:
     return Answer(200, {"error": f"Unexpected endpoint or method. ({call.method} {call.path})"})
 
 
-def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
+def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
     """A model that is not in memory is loaded with its default context, whatever the study wants."""
     model = state.models.get(str(call.body.get("model")))
     if model is None:
@@ -42,12 +42,12 @@ def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
         error = {"message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
         return Answer(400, {"error": error})
     state.loaded.setdefault(model.id, {"context": model.served_context})
-    said = spoken(reply, thinks=_thinks(call.body, model))
-    return within(said, call.body.get("max_tokens"))
+    unlimited = spoken(reply, thinks=_thinks(call.body, model))
+    return within(unlimited, call.body.get("max_tokens"))
 
 
 def _thinks(body: dict[str, Any], model: FakeModel) -> bool:
-    """Whether it thinks: `reasoning_effort` alone is heard, `chat_template_kwargs` and `enable_thinking` are not."""
+    """Whether it thinks: `reasoning_effort` alone counts, `chat_template_kwargs` and `enable_thinking` do not."""
     effort = body.get("reasoning_effort")
     if model.thinking is None or not model.obeys or effort not in ("none", "low", "medium", "high"):
         return bool(model.thinking)
@@ -72,8 +72,8 @@ def _parts(turn: Turn) -> list[dict[str, Any]]:
 
 
 def _usage(reply: Reply) -> dict[str, Any]:
-    said = len(reply.reasoning) + len(reply.text or "")
-    thought = tokens(reply) * len(reply.reasoning) // said if said else 0
+    length = len(reply.reasoning) + len(reply.text or "")
+    thought = tokens(reply) * len(reply.reasoning) // length if length else 0
     return {**usage_of(reply), "completion_tokens_details": {"reasoning_tokens": thought}}
 
 
@@ -162,8 +162,8 @@ def _load(state: State, call: Call) -> Any:  # noqa: ANN401 - JSON
     model = state.models.get(str(call.body.get("model")))
     if model is None:
         return Answer(404, _error(call.path, f"Model {call.body.get('model')} not found", 404))
-    told = {key: call.body[key] for key in ("flash_attention", "offload_kv_cache_to_gpu") if key in call.body}
-    loaded = {"context": call.body.get("context_length", model.served_context), **told}
+    flags = {key: call.body[key] for key in ("flash_attention", "offload_kv_cache_to_gpu") if key in call.body}
+    loaded = {"context": call.body.get("context_length", model.served_context), **flags}
     state.loaded[model.id] = loaded
     echo = {"load_config": _config(loaded)} if call.body.get("echo_load_config") else {}
     return {"type": "llm", "instance_id": model.id, "load_time_seconds": 0.1, "status": "loaded", **echo}
@@ -192,7 +192,7 @@ LM_STUDIO = Dialect(
         "POST /api/v1/models/load": _load,
         "POST /api/v1/models/unload": _unload,
     },
-    heard=_heard,
+    respond=_respond,
     error=_error,
     missing=_missing,
     headers={"X-Powered-By": "Express"},

@@ -30,7 +30,7 @@ def _error(_path: str, message: str, _status: int) -> dict[str, str]:
     return {"error": message}
 
 
-def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
+def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
     """Any name but two makes it drop its model and look on the hub; any failure before the first token is a 404."""
     name = call.body.get("model", "default_model")
     if name != "default_model" and name not in state.models:
@@ -41,8 +41,8 @@ def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
     model = state.models.get(name) or next(iter(state.models.values()))
     state.loaded.setdefault(model.id, {})
     limit = call.body.get("max_completion_tokens", call.body.get("max_tokens", _MAX_TOKENS))
-    said = spoken(reply, "reasoning", thinks=template_switch(call.body, model))
-    return within(said, limit)
+    unlimited = spoken(reply, "reasoning", thinks=template_switch(call.body, model))
+    return within(unlimited, limit)
 
 
 def _whole(turn: Turn) -> dict[str, Any]:
@@ -89,7 +89,7 @@ MLX_LM = Dialect(
     name="mlx_lm",
     routes={"/v1/chat/completions": _ROUTE, "/chat/completions": _ROUTE, "/v1/completions": _ROUTE},
     pages={"GET /health": lambda _state, _call: {"status": "ok"}, "GET /v1/models": _models},
-    heard=_heard,
+    respond=_respond,
     error=_error,
     missing=lambda _call: Answer(404, "Not Found", "application/json"),
     open_paths=("/",),

@@ -33,7 +33,7 @@ def _error(path: str, message: str, status: int) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": None}}
 
 
-def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
+def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
     """Refuse, load, or answer within the context that was asked for."""
     body = call.body
     model = _model(state, body)
@@ -49,13 +49,15 @@ def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
     if think and model.thinking is None:
         return Answer(400, _error(call.path, f'"{body["model"]}" does not support thinking', 400))
     on = model.thinking is not None and (think is not False or not model.obeys)
-    told = (body.get("options") or {}) if native else {}
-    context = min(told.get("num_ctx", model.served_context), model.context)
+    options = (body.get("options") or {}) if native else {}
+    context = min(options.get("num_ctx", model.served_context), model.context)
     state.loaded[model.id] = {"context": context}
-    said = within(spoken(reply, "reasoning", thinks=on), told.get("num_predict") if native else body.get("max_tokens"))
+    limited = within(
+        spoken(reply, "reasoning", thinks=on), options.get("num_predict") if native else body.get("max_tokens")
+    )
     # /v1 has no word for either, and both are on.
     truncates, shifts = (body.get(key) is not False or not native for key in ("truncate", "shift"))
-    return _fitted(said, call.path, context, truncates=truncates, shifts=shifts)
+    return _fitted(limited, call.path, context, truncates=truncates, shifts=shifts)
 
 
 def _fitted(reply: Reply, path: str, context: int, *, truncates: bool, shifts: bool) -> Reply | Answer:
@@ -81,7 +83,7 @@ def _model(state: State, body: dict[str, Any]) -> FakeModel | None:
 
 
 def _effort(body: dict[str, Any]) -> bool | str | None:
-    """Return what /v1 hears of thinking."""
+    """Return what /v1 is asked about thinking."""
     effort = body.get("reasoning_effort") or (body.get("reasoning") or {}).get("effort")
     return None if effort is None else _EFFORTS.get(str(effort), str(effort))
 
@@ -92,14 +94,13 @@ def _loaded_only(state: State, call: Call, model: FakeModel) -> Answer:
     if dropped:
         state.loaded.pop(model.id, None)
     else:
-        told = (call.body.get("options") or {}).get("num_ctx", model.served_context)
-        state.loaded[model.id] = {"context": min(told, model.context)}
-    said = _said(call.path, text="")
-    head = {"model": call.body["model"], "created_at": _TIME, **said}
+        context = (call.body.get("options") or {}).get("num_ctx", model.served_context)
+        state.loaded[model.id] = {"context": min(context, model.context)}
+    head = {"model": call.body["model"], "created_at": _TIME, **_piece(call.path, text="")}
     return Answer(200, {**head, "done": True, "done_reason": "unload" if dropped else "load"})
 
 
-def _said(path: str, *, text: str, thinking: str = "") -> dict[str, Any]:
+def _piece(path: str, *, text: str, thinking: str = "") -> dict[str, Any]:
     """Return a piece of a reply in the words of /api/chat or /api/generate."""
     thought = {"thinking": thinking} if thinking else {}
     if path == "/api/generate":
@@ -123,17 +124,17 @@ def _end(turn: Turn) -> dict[str, Any]:
 
 
 def _native_whole(turn: Turn) -> dict[str, Any]:
-    said = _said(turn.path, text=turn.reply.text or "", thinking=turn.reply.reasoning)
-    return {"model": turn.name, "created_at": _TIME, **said, **_end(turn)}
+    whole = _piece(turn.path, text=turn.reply.text or "", thinking=turn.reply.reasoning)
+    return {"model": turn.name, "created_at": _TIME, **whole, **_end(turn)}
 
 
 def _native_parts(turn: Turn) -> list[dict[str, Any]]:
     head = {"model": turn.name, "created_at": _TIME}
-    said = [_said(turn.path, text="", thinking=piece) for piece in pieces(turn.reply.reasoning, turn.reply.piece)]
-    said += [_said(turn.path, text=piece) for piece in pieces(turn.reply.text or "", turn.reply.piece)]
-    parts = [{**head, **one, "done": False} for one in said]
+    shown = [_piece(turn.path, text="", thinking=piece) for piece in pieces(turn.reply.reasoning, turn.reply.piece)]
+    shown += [_piece(turn.path, text=piece) for piece in pieces(turn.reply.text or "", turn.reply.piece)]
+    parts = [{**head, **piece, "done": False} for piece in shown]
     if turn.reply.fault != "cut":
-        parts.append({**head, **_said(turn.path, text=""), **_end(turn)})
+        parts.append({**head, **_piece(turn.path, text=""), **_end(turn)})
     return parts
 
 
@@ -234,7 +235,7 @@ OLLAMA = Dialect(
         "POST /api/show": _show,
         "GET /v1/models": lambda state, _call: listing(state, owned_by="library", created=1_700_000_000),
     },
-    heard=_heard,
+    respond=_respond,
     error=_error,
     missing=lambda _call: Answer(404, "404 page not found"),
     open_paths=("/",),

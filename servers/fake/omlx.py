@@ -33,7 +33,7 @@ def _error(path: str, message: str, status: int) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": None}}
 
 
-def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
+def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
     """A failure while it generates comes after the 200; `max_completion_tokens` is not known."""
     model = state.models.get(str(call.body.get("model")))
     if model is None:
@@ -47,8 +47,8 @@ def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
     if reply.status >= 500 and reply.status != 503:
         return replace(reply, status=200, fault="error")
     budgeted = call.body.get("thinking_budget") is not None and model.thinking is not None
-    said = spoken(reply, "reasoning_content", thinks=budgeted or template_switch(call.body, model))
-    return within(said, call.body.get("max_tokens", _MAX_TOKENS))
+    unlimited = spoken(reply, "reasoning_content", thinks=budgeted or template_switch(call.body, model))
+    return within(unlimited, call.body.get("max_tokens", _MAX_TOKENS))
 
 
 def _leaks(turn: Turn) -> bool:
@@ -83,8 +83,8 @@ def _parts(turn: Turn) -> list[dict[str, Any]]:
         parts.insert(end, {**parts[0], "choices": [again]})
     if "usage" in parts[-1]:
         parts[-1]["usage"] = {**_usage(turn.reply), "total_time": 0.5, "time_to_first_token": 0.1}
-    said = {"delta": {"content": ""}} if turn.chat else {"text": ""}
-    kept_alive = {"index": 0, "finish_reason": None, **said}
+    empty = {"delta": {"content": ""}} if turn.chat else {"text": ""}
+    kept_alive = {"index": 0, "finish_reason": None, **empty}
     return [{**parts[0], "created": 0, "model": "keepalive", "choices": [kept_alive]}, *map(_without_null, parts)]
 
 
@@ -188,7 +188,7 @@ OMLX = Dialect(
         "POST /v1/models/*/load": _load,
         "POST /v1/models/*/unload": _unload,
     },
-    heard=_heard,
+    respond=_respond,
     error=_error,
     missing=lambda call: Answer(404, _error(call.path, "Not Found", 404)),
     open_paths=("/health", "/openapi.json"),

@@ -75,8 +75,8 @@ def chunks(reply: Reply, *, model: str, chat: bool, usage: bool) -> Iterator[dic
     head = _head(model, "chat.completion.chunk" if chat else "text_completion")
 
     def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
-        said = {"delta": delta} if chat else {"text": delta.get("content", "")}
-        return {**head, "choices": [{"index": 0, "finish_reason": finish_reason, **said}]}
+        content = {"delta": delta} if chat else {"text": delta.get("content", "")}
+        return {**head, "choices": [{"index": 0, "finish_reason": finish_reason, **content}]}
 
     if chat:
         yield chunk({"role": "assistant", "content": None})
@@ -97,7 +97,7 @@ def candidates(reply: Reply, most: int) -> list[dict[str, Any]]:
     content = []
     for token in reply.logprobs:
         listed = [{"token": text, "logprob": value} for text, value in token.items()]
-        ranked = sorted(listed, key=lambda one: -float(str(one["logprob"])))
+        ranked = sorted(listed, key=lambda candidate: -float(str(candidate["logprob"])))
         content.append({**listed[0], "top_logprobs": ranked[:most]})
     return content
 

@@ -119,8 +119,8 @@ class FakeServer:
         elif not self._admitted(call):
             body = self._dialect.error(call.path, "Invalid API Key", 401)
             await send_answer(writer, self._dialect, Answer(401, body))
-        elif (found := self._page(call)) is not None:
-            await send_answer(writer, self._dialect, found)
+        elif (page := self._page(call)) is not None:
+            await send_answer(writer, self._dialect, page)
         elif call.method == "POST" and call.path in self._dialect.routes:
             await self._say(call, writer)
         else:
@@ -135,21 +135,21 @@ class FakeServer:
         """Return what stands at a path that takes no prompts; None where nothing does."""
         asked = f"{call.method} {call.path}"
         if asked in self._pages:
-            found = self._pages[asked]
+            content = self._pages[asked]
         else:
             page: Page | None = next((p for key, p in self._dialect.pages.items() if fnmatchcase(asked, key)), None)
             if page is None:
                 return None
-            found = page(self.state, call)
-        return found if isinstance(found, Answer) else Answer(200, json.dumps(found), "application/json")
+            content = page(self.state, call)
+        return content if isinstance(content, Answer) else Answer(200, json.dumps(content), "application/json")
 
     async def _say(self, call: Call, writer: asyncio.StreamWriter) -> None:
-        """Send the next reply of the script, as this dialect hears the request."""
+        """Send the next reply of the script, as this dialect answers the request."""
         self.prompts.append(call.body)
         dialect, route = self._dialect, self._dialect.routes[call.path]
         scripted = settled(self._next(call.body))
         await asyncio.sleep(scripted.delay)
-        reply = dialect.heard(self.state, call, scripted)
+        reply = dialect.respond(self.state, call, scripted)
         if isinstance(reply, Answer):
             await send_answer(writer, dialect, reply)
             return

@@ -136,7 +136,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     routes: Mapping[str, Route] = OPENAI_ROUTES
     pages: Mapping[str, Page] = {}
     """By method and path, `GET /health`; a star stands for anything."""
-    heard: Callable[[State, Call, Reply], Reply | Answer] = _scripted
+    respond: Callable[[State, Call, Reply], Reply | Answer] = _scripted
     """What this runtime makes of a scripted reply, given the request; an `Answer` where it refuses."""
     error: Callable[[str, str, int], Any] = _error
     """Body of an error, from the path, the message and the status."""
@@ -167,8 +167,8 @@ def listing(state: State, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 def template_switch(body: Mapping[str, Any], model: FakeModel) -> bool:
     """Whether a model thinks, whose template is told by `chat_template_kwargs`."""
     asked = (body.get("chat_template_kwargs") or {}).get("enable_thinking")
-    heard = isinstance(asked, bool) and model.obeys and model.thinking is not None
-    return bool(asked if heard else model.thinking)
+    obeyed = isinstance(asked, bool) and model.obeys and model.thinking is not None
+    return bool(asked if obeyed else model.thinking)
 
 
 def spoken(reply: Reply, field: Literal["reasoning_content", "reasoning"] | None = None, *, thinks: bool) -> Reply:

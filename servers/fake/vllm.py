@@ -14,7 +14,7 @@ def _error(_path: str, message: str, status: int) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": status}}
 
 
-def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
+def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
     model = state.models.get(str(call.body.get("model")))
     if model is None:
         message = f"The model `{call.body.get('model')}` does not exist."
@@ -26,8 +26,8 @@ def _heard(state: State, call: Call, reply: Reply) -> Reply | Answer:
             f"output tokens and your prompt contains {reply.prompt_tokens} input tokens."
         )
         return Answer(400, _error(call.path, message, 400))
-    said = spoken(reply, "reasoning", thinks=template_switch(call.body, model))
-    return within(said, limit or model.context - reply.prompt_tokens)
+    unlimited = spoken(reply, "reasoning", thinks=template_switch(call.body, model))
+    return within(unlimited, limit or model.context - reply.prompt_tokens)
 
 
 def _models(state: State, _call: Call) -> dict[str, Any]:
@@ -45,7 +45,7 @@ VLLM = Dialect(
         "GET /health": lambda _state, _call: Answer(200, ""),
         "GET /v1/models": _models,
     },
-    heard=_heard,
+    respond=_respond,
     error=_error,
     missing=lambda _call: Answer(404, {"detail": "Not Found"}),
     open_paths=("/health", "/version"),

@@ -1,1 +1,1 @@
-"""One file a runtime, and the table of them."""
+"""One module for each kind of server, and the table of them."""

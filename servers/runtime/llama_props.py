@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from servers.http import NOTHING, Heard, ask, root
+from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import headers
 from servers.spec import Server, ServerFacts
 from servers.weights.hashing import template_sha256
@@ -13,7 +13,7 @@ async def from_props(server: Server) -> ServerFacts:
     """Read /props; of a server that has no such page only its runtime and engine are known."""
     # A router wants to know of which model; a server with one model does not look.
     which = f"?{urlencode({'model': server.model})}" if server.spec.runtime == "llama_server" else ""
-    props = await ask(f"{root(server.base_url)}/props{which}", headers=headers(server.spec))
+    props = await fetch(f"{root(server.base_url)}/props{which}", headers=headers(server.spec))
     return ServerFacts(
         runtime=server.spec.runtime,
         engine=server.engine,
@@ -45,13 +45,13 @@ async def from_models(server: Server) -> Listed:
     return Listed(mine.text("id"), mine.number("meta", "n_params"), mine.number("meta", "size"))
 
 
-async def entry(server: Server, *, whatever_it_is_called: bool = False) -> Heard:
-    """Return what /v1/models says of the model that is asked; `NOTHING` where it is not listed.
+async def entry(server: Server, *, whatever_it_is_called: bool = False) -> HttpReply:
+    """Return what /v1/models says of the model that is asked; `NO_REPLY` where it is not listed.
 
     Args:
         server: Whom to ask.
         whatever_it_is_called: Whether the only model of a server is meant by any name.
     """
-    models = (await ask(f"{server.base_url}/models", headers=headers(server.spec))).each("data")
-    only = models[0] if whatever_it_is_called and len(models) == 1 else NOTHING
+    models = (await fetch(f"{server.base_url}/models", headers=headers(server.spec))).objects("data")
+    only = models[0] if whatever_it_is_called and len(models) == 1 else NO_REPLY
     return next((model for model in models if model.get("id") == server.model), only)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from servers.http import ask, root
+from servers.http import fetch, root
 from servers.request import drawn, openai_request, template_switch
 from servers.runtime.llama_log import cache_type
 from servers.runtime.llama_props import from_models, from_props
@@ -96,7 +96,7 @@ def model_name(spec: ServerSpec) -> str:
 
 async def ready(server: Server) -> bool:
     """Whether the model is loaded: until then /health says 503."""
-    return (await ask(f"{root(server.base_url)}/health", seconds=5)).status == 200
+    return (await fetch(f"{root(server.base_url)}/health", seconds=5)).status == 200
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
@@ -118,21 +118,21 @@ def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
 
 async def facts(server: Server) -> ServerFacts:
     """Read /props and /v1/models, and the log for the type of the KV cache."""
-    said = await from_props(server)
+    props = await from_props(server)
     model = await from_models(server)
     wheel = _WHEEL in server.command  # whose /props says b0-unknown
     return replace(
-        said,
-        version=f"xllamacpp {importlib.metadata.version('xllamacpp')}" if wheel else said.version,
+        props,
+        version=f"xllamacpp {importlib.metadata.version('xllamacpp')}" if wheel else props.version,
         model_id=model.id,
         # A file at hand is measured; of one that is not, this comes close: what its tensors take.
-        model_bytes=None if at_hand(server, said.model_path) else model.bytes,
+        model_bytes=None if at_hand(server, props.model_path) else model.bytes,
         parameters=model.parameters,
         bits_per_weight=model.bits_per_weight,
         thinking=server.spec.thinking if server.command else None,
         kv_cache=_kv_cache(server),
         command=server.command,
-        unmet=waiting("llama-server", said.slots, server.spec.slots),
+        unmet=waiting("llama-server", props.slots, server.spec.slots),
     )
 
 
@@ -140,12 +140,12 @@ def _kv_cache(server: Server) -> str | None:
     """Return the type that this server's log reports last."""
     if server.log is None:
         return None
-    found = None
+    last = None
     try:
         with server.log.open("rb") as log:
             log.seek(server.log_start)
             while line := log.readline(_LONGEST_LINE):
-                found = cache_type(line) or found
+                last = cache_type(line) or last
     except OSError:
         return None
-    return found
+    return last

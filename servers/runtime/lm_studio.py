@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from servers.http import NOTHING, Heard, ask, root
+from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import drawn, headers, openai_request
 from servers.runtime import lms
 from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
@@ -43,8 +43,8 @@ async def loaded(spec: ServerSpec, log: Path) -> AsyncIterator[Server]:
         ServerError: There is no lms, the study asks for what it cannot set, or a step of it failed.
     """
     check(spec)
-    engine, found = lms.find(spec)
-    tool = lms.writing_to(log, found)
+    engine, program = lms.find(spec)
+    tool = lms.writing_to(log, program)
     name = f"whichquant-{secrets.token_hex(4)}"
     async with lms.serving(tool) as port:
         base_url = f"http://127.0.0.1:{port}/v1"
@@ -57,7 +57,7 @@ async def loaded(spec: ServerSpec, log: Path) -> AsyncIterator[Server]:
                 base_url=base_url,
                 model=name,
                 engine=engine,
-                command=(*found, *arguments),
+                command=(*program, *arguments),
                 log=log,
                 log_start=tool.log_start,
             )
@@ -65,7 +65,7 @@ async def loaded(spec: ServerSpec, log: Path) -> AsyncIterator[Server]:
             await lms.leave(tool, "unload", name)
 
 
-def _load_arguments(spec: ServerSpec, model: Heard, name: str) -> tuple[str, ...]:
+def _load_arguments(spec: ServerSpec, model: HttpReply, name: str) -> tuple[str, ...]:
     """Build the arguments of `lms load`; what the study adds comes last, so that it wins."""
     flags = ["--identifier", name, "--gpu", "max", "--parallel", str(spec.slots), "--ttl", _IDLE]
     if room := _room(spec, model):
@@ -106,10 +106,10 @@ async def facts(server: Server) -> ServerFacts:
         await _load(server, mine)
         mine = await _mine(server)
     post = {"model": server.model, "prompt": "Hello", "max_tokens": 1, "temperature": 0, "stream": False}
-    reply = await ask(f"{_v0(server)}/completions", headers=headers(spec), post=post, seconds=spec.startup_seconds)
+    reply = await fetch(f"{_v0(server)}/completions", headers=headers(spec), post=post, seconds=spec.startup_seconds)
     v0 = await _older(server)
-    instances = mine.each("loaded_instances")
-    instance = next((one for one in instances if one.get("id") == server.model), (instances or [NOTHING])[0])
+    instances = mine.objects("loaded_instances")
+    instance = next((item for item in instances if item.get("id") == server.model), (instances or [NO_REPLY])[0])
     quantization = mine.text("quantization", "name") or v0.text("quantization")
     form = mine.text("format") or v0.text("compatibility_type")
     default = mine.text("capabilities", "reasoning", "default")
@@ -130,7 +130,7 @@ async def facts(server: Server) -> ServerFacts:
     )
 
 
-def _thinking_unmet(spec: ServerSpec, mine: Heard) -> list[str]:
+def _thinking_unmet(spec: ServerSpec, mine: HttpReply) -> list[str]:
     # Without capabilities nothing is known; a model that does not think has some, but no reasoning among them.
     if spec.thinking is None or not isinstance(mine.get("capabilities"), dict):
         return []
@@ -154,23 +154,23 @@ def _sharing(spec: ServerSpec, form: str | None, slots: int | None) -> int:
 
 
 def _size_unmet(server: Server, form: str | None, loaded: int | None, slots: int | None) -> list[str]:
-    said, spec, sharing = [], server.spec, _sharing(server.spec, form, slots)
+    unmet, spec, sharing = [], server.spec, _sharing(server.spec, form, slots)
     if loaded and spec.context and loaded // sharing < spec.context:
         for_all = f" for {sharing} questions at once," if sharing > 1 else ""
         fewer = "set a lower concurrency" if loaded >= spec.context else "set smaller max_tokens"
         larger = "" if server.command else "load it again in LM Studio with a larger one, or "
-        said.append(
+        unmet.append(
             f"the model is loaded with a context of {loaded} tokens{for_all} where {spec.context} are needed"
             f"{' for each' if for_all else ''}: {larger}{fewer}"
         )
-    return [*said, *waiting("LM Studio", slots, spec.slots)]
+    return [*unmet, *waiting("LM Studio", slots, spec.slots)]
 
 
 def _v0(server: Server) -> str:
     return f"{root(server.base_url)}/api/v0"
 
 
-def _room(spec: ServerSpec, model: Heard) -> int | None:
+def _room(spec: ServerSpec, model: HttpReply) -> int | None:
     """Return the context to load with: enough for all requests in flight, and no more than the model has."""
     if spec.context is None:
         return None
@@ -178,52 +178,52 @@ def _room(spec: ServerSpec, model: Heard) -> int | None:
     return min(needed, model.number("max_context_length") or needed)
 
 
-async def _listed(spec: ServerSpec, base_url: str) -> tuple[Heard, list[Heard]]:
+async def _listed(spec: ServerSpec, base_url: str) -> tuple[HttpReply, list[HttpReply]]:
     """Return /api/v1/models, whole and model by model; there are none before LM Studio 0.4."""
-    heard = await ask(f"{root(base_url)}/api/v1/models", headers=headers(spec))
-    return heard, heard.each("models")
+    reply = await fetch(f"{root(base_url)}/api/v1/models", headers=headers(spec))
+    return reply, reply.objects("models")
 
 
-async def _mine(server: Server) -> Heard:
+async def _mine(server: Server) -> HttpReply:
     """Return what /api/v1/models says of our model: the one that is loaded under its name, or has it as its key."""
     _, models = await _listed(server.spec, server.base_url)
     for model in models:
-        if any(one.get("id") == server.model for one in model.each("loaded_instances")):
+        if any(instance.get("id") == server.model for instance in model.objects("loaded_instances")):
             return model
     keyed = (model for model in models if server.model in (model.get("key"), model.get("selected_variant")))
-    return next(keyed, NOTHING)
+    return next(keyed, NO_REPLY)
 
 
-async def _older(server: Server) -> Heard:
+async def _older(server: Server) -> HttpReply:
     """Return what /api/v0/models says of our model."""
-    models = (await ask(f"{_v0(server)}/models", headers=headers(server.spec))).each("data")
-    return next((model for model in models if model.get("id") == server.model), NOTHING)
+    models = (await fetch(f"{_v0(server)}/models", headers=headers(server.spec))).objects("data")
+    return next((model for model in models if model.get("id") == server.model), NO_REPLY)
 
 
-async def _load(server: Server, model: Heard) -> None:
+async def _load(server: Server, model: HttpReply) -> None:
     """Load over HTTP, as nothing else is known to reach a server that we did not start."""
     spec = server.spec
     post = {"model": model.text("key") or server.model}
     size = {"context_length": room} if (room := _room(spec, model)) else {}
     url = f"{root(server.base_url)}/api/v1/models/load"
-    heard = await ask(url, headers=headers(spec), post={**post, **size}, seconds=spec.startup_seconds)
+    reply = await fetch(url, headers=headers(spec), post={**post, **size}, seconds=spec.startup_seconds)
     # It answers 200 to what it does not know.
-    if heard.get("status") != "loaded":
-        words = heard.text("error", "message") or heard.text("error") or heard.raw or "no answer"
+    if reply.get("status") != "loaded":
+        words = reply.text("error", "message") or reply.text("error") or reply.raw or "no answer"
         raise ServerError(f"LM Studio could not load {server.model} ({words}): load it there, then try again.")
 
 
-async def _downloaded(spec: ServerSpec, base_url: str) -> Heard:
-    """Return what LM Studio says of the model that the study names; `NOTHING` where it has no such list.
+async def _downloaded(spec: ServerSpec, base_url: str) -> HttpReply:
+    """Return what LM Studio says of the model that the study names; `NO_REPLY` where it has no such list.
 
     `lms load` would take a model whose key only resembles the one given.
     """
-    heard, models = await _listed(spec, base_url)
-    if heard.status == 0:
+    reply, models = await _listed(spec, base_url)
+    if reply.status == 0:
         raise ServerError(f"LM Studio's server does not answer at {base_url}: let it listen on localhost.")
-    if heard.status in (401, 403):
+    if reply.status in (401, 403):
         raise ServerError(
-            f"LM Studio's server wants a token (it answers {heard.status}): "
+            f"LM Studio's server wants a token (it answers {reply.status}): "
             "put one into an environment variable and name that in api_key_env."
         )
     for model in models:
@@ -239,13 +239,13 @@ async def _downloaded(spec: ServerSpec, base_url: str) -> Heard:
     if models:
         keys = [str(model.get("key")) for model in models if model.get("type") != "embedding"]
         raise ServerError(f'LM Studio has no model "{spec.model}"; it has {listed(keys)}.')
-    return NOTHING
+    return NO_REPLY
 
 
 async def _check(spec: ServerSpec, base_url: str, name: str) -> None:
     """Make sure that the server has the model that lms says it loaded."""
     _, models = await _listed(spec, base_url)
-    with_ours = [model for model in models if any(one.get("id") == name for one in model.each("loaded_instances"))]
+    with_ours = [model for model in models if any(item.get("id") == name for item in model.objects("loaded_instances"))]
     meant = [model for model in with_ours if spec.model in (model.get("key"), model.get("selected_variant"))]
     if models and not meant:
         got = with_ours[0].text("key") if with_ours else None

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from servers.http import Heard
+from servers.http import HttpReply
 from servers.process import LAST_LINES
 from servers.spec import ServerError, ServerSpec
 from servers.start_errors import cause
@@ -63,11 +63,11 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
     binary = spec.binary or shutil.which("lms") or shutil.which(expand("~/.lmstudio/bin/lms"))
     if binary is None:
         raise ServerError(INSTALL)
-    words, found = program(binary)
-    return f"LM Studio by {words}", found
+    words, command = program(binary)
+    return f"LM Studio by {words}", command
 
 
-def writing_to(log: Path, found: tuple[str, ...]) -> Lms:
+def writing_to(log: Path, command: tuple[str, ...]) -> Lms:
     """Return the program with its log, whose directory is made.
 
     Raises:
@@ -78,7 +78,7 @@ def writing_to(log: Path, found: tuple[str, ...]) -> Lms:
     except OSError as error:
         raise ServerError(_unwritable(log, error)) from error
     with _appending(log) as output:
-        return Lms(found, log, output.tell())
+        return Lms(command, log, output.tell())
 
 
 @contextlib.contextmanager
@@ -129,12 +129,12 @@ async def _up(lms: Lms) -> int:
 
 async def _port(lms: Lms) -> int | None:
     arguments = ("server", "status", "--json")
-    said = await run(lms, *arguments, seconds=_QUICK)
-    for line in reversed(said.splitlines()):
+    printed = await run(lms, *arguments, seconds=_QUICK)
+    for line in reversed(printed.splitlines()):
         with contextlib.suppress(msgspec.DecodeError):
-            status = Heard(200, msgspec.json.decode(line))
+            status = HttpReply(200, msgspec.json.decode(line))
             return status.number("port") if status.get("running") is True else None
-    raise ServerError(_failure(lms, arguments, "lms does not tell whether the server runs.", said))
+    raise ServerError(_failure(lms, arguments, "lms does not tell whether the server runs.", printed))
 
 
 async def leave(lms: Lms, *arguments: str) -> None:
@@ -147,7 +147,7 @@ async def leave(lms: Lms, *arguments: str) -> None:
 
 
 async def run(lms: Lms, *arguments: str, seconds: float) -> str:
-    """Run lms to its end and return what it said, which is appended to the log.
+    """Run lms to its end and return its output, which is appended to the log.
 
     Into a file, because a pipe would be held open by an LM Studio that lms wakes up.
 
@@ -171,16 +171,16 @@ async def run(lms: Lms, *arguments: str, seconds: float) -> str:
         async with asyncio.timeout(seconds):
             code = await child.wait()
     except TimeoutError:
-        said = _since(lms, before)
-        raise ServerError(_failure(lms, arguments, f"lms did not end within {seconds:g} s.", said)) from None
+        printed = _since(lms, before)
+        raise ServerError(_failure(lms, arguments, f"lms did not end within {seconds:g} s.", printed)) from None
     finally:
         await _end(child)
-    said = _since(lms, before)
+    printed = _since(lms, before)
     if code != 0:
-        why = cause(said)
+        why = cause(printed)
         sentence = f"lms ended with exit code {code}." + (f" {why}" if why else "")
-        raise ServerError(_failure(lms, arguments, sentence, said))
-    return said
+        raise ServerError(_failure(lms, arguments, sentence, printed))
+    return printed
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
@@ -208,8 +208,8 @@ def _since(lms: Lms, before: int) -> str:
         raise ServerError(f"The log {lms.log} cannot be read: {error.strerror}.") from error
 
 
-def _failure(lms: Lms, arguments: Sequence[str], sentence: str, said: str) -> str:
-    lines = [line.rstrip() for line in re.split(r"[\r\n]+", said)]
+def _failure(lms: Lms, arguments: Sequence[str], sentence: str, printed: str) -> str:
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", printed)]
     # An error of its own brings the lines of JavaScript along that it passed through.
     kept = [line for line in lines if line and not line.lstrip().startswith("at ")][-LAST_LINES:]
     words = "\n".join(f"  {line}" for line in kept) or "  (nothing)"

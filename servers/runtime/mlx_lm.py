@@ -12,7 +12,7 @@ from pathlib import Path
 from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
-from servers.http import ask, root
+from servers.http import fetch, root
 from servers.request import drawn, headers, openai_request, template_switch
 from servers.runtime import mlx_model
 from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
@@ -95,13 +95,13 @@ async def ready(server: Server) -> bool:
     Raises:
         ServerError: The model could not be loaded; the process lives on regardless.
     """
-    health = await ask(f"{root(server.base_url)}/health", seconds=5)
+    health = await fetch(f"{root(server.base_url)}/health", seconds=5)
     if health.status == 503:
         raise ServerError("mlx_lm.server could not load the model.")
     if health.status != 200:
         return False
     body = {"model": server.model, "prompt": "Hello", "max_tokens": 1}
-    return (await ask(f"{server.base_url}/completions", post=body, seconds=10)).status == 200
+    return (await fetch(f"{server.base_url}/completions", post=body, seconds=10)).status == 200
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
@@ -126,7 +126,7 @@ async def facts(server: Server) -> ServerFacts:
     """
     spec, launched = server.spec, bool(server.command)
     named, path = _meant(spec.model), _directory(spec.model) if launched else None
-    models = (await ask(f"{server.base_url}/models", headers=headers(spec))).each("data")
+    models = (await fetch(f"{server.base_url}/models", headers=headers(spec))).objects("data")
     ids = [name for model in models if (name := model.text("id"))]
     # Only the model that it was started with is listed by its path, and answers; the others are all of the hub's cache.
     started = next((name for name in ids if Path(name).is_absolute()), None)
@@ -163,9 +163,9 @@ def _meant(model: str) -> tuple[str, str]:
 async def _version(server: Server) -> str | None:
     """Return the versions of mlx_lm and of mlx under it, with which the fingerprint of every reply begins."""
     url, body = request(server, Prompt(text="Hello"), Sampling(max_tokens=1), stream=False)
-    reply = await ask(url, headers=headers(server.spec), post=body, seconds=_ONE_TOKEN_SECONDS)
-    found = _FINGERPRINT.match(reply.text("system_fingerprint") or "")
-    return f"mlx_lm {found[1]}, mlx {found[2]}" if found else None
+    reply = await fetch(url, headers=headers(server.spec), post=body, seconds=_ONE_TOKEN_SECONDS)
+    versions = _FINGERPRINT.match(reply.text("system_fingerprint") or "")
+    return f"mlx_lm {versions[1]}, mlx {versions[2]}" if versions else None
 
 
 def _directory(model: str) -> Path | None:
@@ -173,10 +173,10 @@ def _directory(model: str) -> Path | None:
     if path := directory_at(model):
         return path
     try:
-        found = try_to_load_from_cache(model, "config.json")
+        config = try_to_load_from_cache(model, "config.json")
     except HFValidationError:  # no hub's name
         return None
-    return Path(found).parent if isinstance(found, str) else None
+    return Path(config).parent if isinstance(config, str) else None
 
 
 def _flags(command: tuple[str, ...]) -> set[str]:

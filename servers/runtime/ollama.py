@@ -6,9 +6,9 @@ Its /v1 drops num_ctx, think, top_k and min_p. Names of fields, log lines and be
 from pathlib import Path
 from typing import Any
 
-from servers.http import NOTHING, Heard, ask, root
+from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import drawn, headers
-from servers.runtime.ollama_facts import entry, told
+from servers.runtime.ollama_facts import entry, facts_of_pages
 from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
 from servers.weights import disk
 from servers.wording import listed
@@ -103,8 +103,8 @@ async def ready(server: Server) -> bool:
     tags = await _asked(server, "/api/tags")
     if tags.status != 200:
         return False
-    if entry(tags, server.model) is NOTHING:
-        names = [name for model in tags.each("models") if (name := model.text("name"))]
+    if entry(tags, server.model) is NO_REPLY:
+        names = [name for model in tags.objects("models") if (name := model.text("name"))]
         raise ServerError(
             f'Ollama has no model "{server.model}"; it has {listed(names) or "none"}. '
             f"Fetch it: ollama pull {server.model}\n"
@@ -146,8 +146,8 @@ def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
     del sampling
     if spec.base_url is None or spec.slots == 1:
         return ()
-    told = f"concurrency {spec.slots} is not sent: Ollama takes it at its start (OLLAMA_NUM_PARALLEL, 1 by default)"
-    return (f"{told}, and lets further questions wait",)
+    at_start = f"concurrency {spec.slots} is not sent: Ollama takes it at its start (OLLAMA_NUM_PARALLEL, 1 by default)"
+    return (f"{at_start}, and lets further questions wait",)
 
 
 async def facts(server: Server) -> ServerFacts:
@@ -160,14 +160,14 @@ async def facts(server: Server) -> ServerFacts:
     if show.text("remote_host") is None:
         await _load(server)
     version, tags, ps = [await _asked(server, page) for page in ("/api/version", "/api/tags", "/api/ps")]
-    return told(server, version=version, show=show, tags=tags, ps=ps)
+    return facts_of_pages(server, version=version, show=show, tags=tags, ps=ps)
 
 
-async def _asked(server: Server, path: str, post: dict[str, Any] | None = None, *, seconds: float = 10) -> Heard:
-    return await ask(root(server.base_url) + path, headers=headers(server.spec), post=post, seconds=seconds)
+async def _asked(server: Server, path: str, post: dict[str, Any] | None = None, *, seconds: float = 10) -> HttpReply:
+    return await fetch(root(server.base_url) + path, headers=headers(server.spec), post=post, seconds=seconds)
 
 
-async def _load(server: Server) -> Heard:
+async def _load(server: Server) -> HttpReply:
     """Have the model loaded; done at once where it is.
 
     Another context, or context shift, than the requests will ask for would make Ollama load it anew at the first of
@@ -175,10 +175,10 @@ async def _load(server: Server) -> Heard:
     """
     body = {"model": server.model, "stream": False, "shift": False, "keep_alive": _keep(server)}
     options = {"options": _runner(server.spec)}
-    heard = await _asked(server, "/api/generate", {**body, **options}, seconds=server.spec.startup_seconds)
-    if heard.status != 200 and (error := heard.text("error")):
+    reply = await _asked(server, "/api/generate", {**body, **options}, seconds=server.spec.startup_seconds)
+    if reply.status != 200 and (error := reply.text("error")):
         raise ServerError(f"Ollama cannot load {server.model}: {error}")
-    return heard
+    return reply
 
 
 def _runner(spec: ServerSpec) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What Ollama says of a model and, where it is ours, its log.
+"""Read the facts of a model off Ollama's pages and, where it is ours, its log.
 
 Names of fields, log lines and behaviour: source of Ollama 0.33.0-rc2.
 """
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from servers.http import NOTHING, Heard
+from servers.http import NO_REPLY, HttpReply
 from servers.runtime.llama_log import cache_type
 from servers.spec import Server, ServerFacts
 from servers.weights.disk import file_at
@@ -32,7 +32,9 @@ class _Weights(NamedTuple):
     bytes: int | None = None
 
 
-def told(server: Server, *, version: Heard, show: Heard, tags: Heard, ps: Heard) -> ServerFacts:
+def facts_of_pages(
+    server: Server, *, version: HttpReply, show: HttpReply, tags: HttpReply, ps: HttpReply
+) -> ServerFacts:
     """Read the pages of a server that has loaded the model.
 
     Args:
@@ -66,13 +68,13 @@ def told(server: Server, *, version: Heard, show: Heard, tags: Heard, ps: Heard)
     return replace(known, unmet=tuple(_unmet(server, show, known)))
 
 
-def entry(page: Heard, model: str) -> Heard:
+def entry(page: HttpReply, model: str) -> HttpReply:
     """Return the model's entry on a page of models; a name without a tag means the tag `latest`."""
     names = (model, f"{model}:latest")
-    return next((entry for entry in page.each("models") if entry.get("name") in names), NOTHING)
+    return next((entry for entry in page.objects("models") if entry.get("name") in names), NO_REPLY)
 
 
-def _weights(show: Heard, listed: Heard) -> _Weights:
+def _weights(show: HttpReply, listed: HttpReply) -> _Weights:
     """Say where the weights lie. Files are named by their SHA-256, so that one of that name here is these weights."""
     total = listed.number("size")  # of all files of the model: weights, projector, licence
     files = _FROM.findall(show.text("modelfile") or "")
@@ -84,13 +86,13 @@ def _weights(show: Heard, listed: Heard) -> _Weights:
     return _Weights(path, sha256, total if len(files) == 1 else None)
 
 
-def _quantization(show: Heard) -> str | None:
+def _quantization(show: HttpReply) -> str | None:
     """Return the level and, where tensors are listed, how many matrices there are of each type."""
-    types = [tensor.text("type") for tensor in show.each("tensors") if tensor.get("shape", 1) is not None]
+    types = [tensor.text("type") for tensor in show.objects("tensors") if tensor.get("shape", 1) is not None]
     return types_in_words(show.text("details", "quantization_level"), Counter(filter(None, types)))
 
 
-def _template(show: Heard) -> str | None:
+def _template(show: HttpReply) -> str | None:
     """Return the template's hash, be it Ollama's or the GGUF's; None where a renderer in Ollama's code replaces it."""
     replaced = _RENDERER.search(show.text("modelfile") or "")
     return None if replaced else template_sha256(show.text("template"))
@@ -112,17 +114,17 @@ def _engine(server: Server) -> tuple[int | None, str | None]:
     return (int(slots[1]) if slots else None), cache_type(last)
 
 
-def _capabilities(show: Heard) -> list[Any] | None:
-    found = show.get("capabilities")
-    return found if isinstance(found, list) else None
+def _capabilities(show: HttpReply) -> list[Any] | None:
+    capabilities = show.get("capabilities")
+    return capabilities if isinstance(capabilities, list) else None
 
 
-def _thinks(show: Heard) -> bool:
+def _thinks(show: HttpReply) -> bool:
     """Whether Ollama counts the model among those that think; it then does unless a request says otherwise."""
     return "thinking" in (_capabilities(show) or ())
 
 
-def _unmet(server: Server, show: Heard, known: ServerFacts) -> Iterator[str]:
+def _unmet(server: Server, show: HttpReply, known: ServerFacts) -> Iterator[str]:
     spec, mlx = server.spec, show.text("details", "format") == "safetensors"
     if remote := show.text("remote_host"):
         yield f"{server.model} does not run on this server but at {remote}"

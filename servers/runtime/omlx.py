@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from servers.http import NOTHING, Heard, ask, root
+from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import drawn, headers, openai_request, template_switch
 from servers.runtime import mlx_model
 from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
@@ -110,7 +110,7 @@ async def ready(server: Server) -> bool:
     Raises:
         ServerError: The server does not list the model, or cannot load it.
     """
-    health = await ask(f"{root(server.base_url)}/health", seconds=5)
+    health = await fetch(f"{root(server.base_url)}/health", seconds=5)
     if health.text("status") != "healthy":
         return False
     mine = await _listed(server)
@@ -160,7 +160,7 @@ async def facts(server: Server) -> ServerFacts:
     default = mine.get("thinking_default") if ours and spec.thinking is None else None
     if name and mine.get("loaded") is False and not await _load(server, name):
         raise ServerError(f"oMLX at {server.base_url} stopped answering while it loaded {name}.")
-    version = (await ask(f"{root(server.base_url)}/api/status", headers=headers(spec))).text("version")
+    version = (await fetch(f"{root(server.base_url)}/api/status", headers=headers(spec))).text("version")
     kv_cache, unmet = await _kv_cache(server, version) if ours else (None, await _disobeys(server))
     path = directory_at(spec.model) if ours else None
     return ServerFacts(
@@ -179,9 +179,9 @@ async def facts(server: Server) -> ServerFacts:
     )
 
 
-def _is_link(told: str, link: Path) -> bool:
+def _is_link(path: str, link: Path) -> bool:
     """Whether oMLX means our link to the model: it follows links in the folder's name, but not the last."""
-    return os.path.realpath(Path(told).parent) == os.path.realpath(link.parent) and Path(told).name == link.name
+    return os.path.realpath(Path(path).parent) == os.path.realpath(link.parent) and Path(path).name == link.name
 
 
 def _kv_bits(spec: ServerSpec) -> int | None:
@@ -201,39 +201,39 @@ def _longest(model: Path) -> int | None:
         parts = mlx_model.config(model).parts
     except ServerError:  # which oMLX will say in its own words
         return None
-    told = (part.max_position_embeddings or 0 for part in parts)
-    return next((length for length in told if length > 0), None)
+    lengths = (part.max_position_embeddings or 0 for part in parts)
+    return next((length for length in lengths if length > 0), None)
 
 
-async def _listed(server: Server) -> Heard:
+async def _listed(server: Server) -> HttpReply:
     """Return what /v1/models/status says of the server's model, which may go by an alias."""
-    heard = await ask(f"{server.base_url}/models/status", headers=headers(server.spec))
-    mine = (one for one in heard.each("models") if server.model in (one.get("model_alias"), one.get("id")))
-    return next(mine, NOTHING._replace(status=heard.status))
+    reply = await fetch(f"{server.base_url}/models/status", headers=headers(server.spec))
+    mine = (model for model in reply.objects("models") if server.model in (model.get("model_alias"), model.get("id")))
+    return next(mine, NO_REPLY._replace(status=reply.status))
 
 
 async def _load(server: Server, name: str) -> bool:
     """Ask for a model to be loaded, and wait; False when the server goes away meanwhile."""
     url = f"{server.base_url}/models/{quote(name, safe='')}/load"
-    heard = await ask(url, headers=headers(server.spec), post={}, seconds=server.spec.startup_seconds)
-    if heard.status in (0, 200):
-        return heard.status == 200
-    raise ServerError(f"oMLX could not load {name}: {heard.text('error', 'message') or heard.raw}")
+    reply = await fetch(url, headers=headers(server.spec), post={}, seconds=server.spec.startup_seconds)
+    if reply.status in (0, 200):
+        return reply.status == 200
+    raise ServerError(f"oMLX could not load {name}: {reply.text('error', 'message') or reply.raw}")
 
 
-async def _one_token(server: Server) -> Heard:
+async def _one_token(server: Server) -> HttpReply:
     # Where the limit is not obeyed, the stop ends it after a few tokens all the same.
     count = Prompt(text="1, 2, 3, 4, 5, 6,", stop=("9", "\n"))
     url, body = request(server, count, Sampling(max_tokens=1), stream=False)
-    return await ask(url, headers=headers(server.spec), post=body, seconds=_ONE_TOKEN_SECONDS)
+    return await fetch(url, headers=headers(server.spec), post=body, seconds=_ONE_TOKEN_SECONDS)
 
 
 async def _disobeys(server: Server) -> tuple[str, ...]:
     """Say whether the user's own settings overrule what requests ask for; no page of it tells without a login."""
-    heard, forced = await _one_token(server), "force_sampling is on in its settings of this model"
-    if heard.status == 0:
+    reply, forced = await _one_token(server), "force_sampling is on in its settings of this model"
+    if reply.status == 0:
         return (f"oMLX did not end a reply of one token within {_ONE_TOKEN_SECONDS} s: it is busy, or {forced}",)
-    if (heard.number("usage", "completion_tokens") or 0) > 1:
+    if (reply.number("usage", "completion_tokens") or 0) > 1:
         return (f"oMLX does not obey the study's sampling: {forced}, turn it off there",)
     return ()
 
@@ -250,8 +250,8 @@ async def _kv_cache(server: Server, version: str | None) -> tuple[str | None, tu
     with server.log.open("rb") as log:
         log.seek(server.log_start)
         text = log.read().decode(errors="replace")
-    if found := _CONVERTED.findall(text):
-        done, layers = found[-1]
+    if converted := _CONVERTED.findall(text):
+        done, layers = converted[-1]
         # The last layer is spared by design, and from 0.4.5 on a sliding window spares its own layer, not all.
         rest = f"oMLX quantizes the KV cache of {done} of {layers} layers only, that of the others stays f16"
         return asked, () if done == layers else (rest,)

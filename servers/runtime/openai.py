@@ -31,5 +31,5 @@ async def facts(server: Server) -> ServerFacts:
     named = replace(props, model_id=mine.text("id"), context=props.context or mine.number("max_model_len"))
     if mine.text("id"):
         return named
-    told = f"the server's list of models has no {server.model!r}: that it answers as this model rests on your word"
-    return replace(named, unmet=(told,))
+    unlisted = f"the server's list of models has no {server.model!r}: that it answers as this model rests on your word"
+    return replace(named, unmet=(unlisted,))

@@ -1,4 +1,4 @@
-"""The kinds of server: what each module must offer, and which module speaks for which runtime."""
+"""The kinds of server: what each module must offer, and which module is which runtime."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -79,7 +79,7 @@ TESTED: dict[RuntimeName, str] = {
     "vllm": "against recorded behaviour only",
     "openai": "against llama-server and recorded behaviour",
 }
-"""How each module here was tested; README.md beside this file names the tests."""
+"""How each module here was tested; servers/README.md names the tests."""
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:

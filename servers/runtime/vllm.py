@@ -3,7 +3,7 @@
 Names and meanings of fields: vLLM's chat_completion/protocol.py, models/serving.py and sampling_params.py.
 """
 
-from servers.http import ask, root
+from servers.http import fetch, root
 from servers.request import drawn, headers, openai_request, template_switch
 from servers.runtime.llama_props import entry
 from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
@@ -39,7 +39,7 @@ async def facts(server: Server) -> ServerFacts:
     return ServerFacts(
         runtime=spec.runtime,
         engine=server.engine,
-        version=(await ask(f"{root(server.base_url)}/version", headers=headers(spec))).text("version"),
+        version=(await fetch(f"{root(server.base_url)}/version", headers=headers(spec))).text("version"),
         model_id=mine.text("id"),
         model_path=mine.text("root"),  # or the hub's name, as it was given to `vllm serve`
         context=context,

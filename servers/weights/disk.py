@@ -1,4 +1,4 @@
-"""What the user names on this machine: files, directories and programs."""
+"""Find what the user names on this machine: files, directories and programs."""
 
 import os
 import re
@@ -72,7 +72,7 @@ def program(name: str) -> tuple[str, tuple[str, ...]]:
 
 def gguf_parts(name: str) -> list[str]:
     """List all files of a GGUF, the one to load first; a GGUF in one file is alone in the list."""
-    found = _SPLIT.fullmatch(name)
-    if found is None or not int(found["total"]):
+    split = _SPLIT.fullmatch(name)
+    if split is None or not int(split["total"]):
         return [name]
-    return [f"{found['stem']}-{part:05}-of-{found['total']}.gguf" for part in range(1, int(found["total"]) + 1)]
+    return [f"{split['stem']}-{part:05}-of-{split['total']}.gguf" for part in range(1, int(split["total"]) + 1)]

@@ -1,4 +1,4 @@
-"""What a model's files say of themselves, whatever their format."""
+"""What a model's files say of themselves, in the terms that all formats share."""
 
 import re
 from collections import Counter

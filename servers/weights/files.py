@@ -1,4 +1,4 @@
-"""The files of a model on this machine: whether they are of the right kind, and all there."""
+"""Check the files of a model on this machine: of the right kind, and all there."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath

@@ -57,9 +57,9 @@ def read(model: Path) -> FileFacts:
     tensors: list[_Tensor] = []
     try:
         for file in files_of(model):
-            found, held = _header(file)
-            metadata = {**found, **metadata}  # the first part has the metadata, the others little more than a number
-            tensors += held
+            pairs, infos = _header(file)
+            metadata = {**pairs, **metadata}  # the first part has the metadata, the others little more than a number
+            tensors += infos
     except (OSError, ValueError, OverflowError, struct.error, RecursionError):
         return FileFacts()
     parameters, size = sum(tensor.elements for tensor in tensors), sum(tensor.bytes for tensor in tensors)
@@ -133,9 +133,9 @@ class _Walk:
         self.data, self.at = data, at
 
     def number(self, form: struct.Struct) -> Any:  # noqa: ANN401 - int, float or bool, as the form says
-        (found,) = form.unpack_from(self.data, self.at)
+        (value,) = form.unpack_from(self.data, self.at)
         self.at += form.size
-        return found
+        return value
 
     def text(self) -> str:
         length = self.number(_U64)

@@ -1,4 +1,4 @@
-"""The Hugging Face hub: fetch a model from it, and say in words why that fails."""
+"""Fetch a model from the Hugging Face hub, and say in words why that fails."""
 
 import difflib
 import glob
@@ -85,7 +85,7 @@ def _download(model: HubModel, runtime: "RuntimeName") -> Path:
         folder = _cached(model, error)
         if runtime in MLX:
             return mlx_directory(folder)
-        cached = [found.relative_to(folder).as_posix() for found in folder.rglob("*.gguf")]
+        cached = [file.relative_to(folder).as_posix() for file in folder.rglob("*.gguf")]
         if not cached or (model.file and model.file not in cached):
             raise
         return gguf_file(folder / _wanted(model, cached, where=f"The copy of {model} on this machine"))
@@ -137,7 +137,7 @@ def _sentence(error: Exception, model: HubModel) -> str:
     status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
     unreachable = (errors.XetDownloadError, errors.LocalEntryNotFoundError, httpx2.TransportError)
     # From the special error to the general: most of them are each other's subclasses.
-    said: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    sentences: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
         (errors.GatedRepoError, f"{model.repo} is gated: accept its terms on its page of {hub}, and set HF_TOKEN"),
         (
             errors.RepositoryNotFoundError,
@@ -161,7 +161,9 @@ def _sentence(error: Exception, model: HubModel) -> str:
             f"{model} is not on this machine and {hub} cannot be reached ({_cause(error)}): go online, or give a path",
         ),
     )
-    words = next((words for kind, words in said if isinstance(error, kind)), f"{model} could not be stored: {error}")
+    words = next(
+        (words for kind, words in sentences if isinstance(error, kind)), f"{model} could not be stored: {error}"
+    )
     return words[0].upper() + words[1:].rstrip(".") + "." if words.startswith("the ") else words.rstrip(".") + "."
 
 

@@ -54,7 +54,7 @@ def read(model: Path) -> FileFacts:
     """Read a directory; what is missing, damaged, or quantized by other means than MLX's, is unknown."""
     config = _json(model / "config.json")
     name = config.get("_name_or_path")
-    told = FileFacts(
+    from_texts = FileFacts(
         qat=tells_of_qat([_front_matter(model / "README.md"), name if isinstance(name, str) else ""]),
         chat_template_sha256=_template_sha256(model),
     )
@@ -63,11 +63,11 @@ def read(model: Path) -> FileFacts:
         tensors = _tensors(model)
         parameters, size = _parameters(tensors, usual, others), sum(entry.bytes for entry in tensors.values())
     except _ODD:
-        return told
+        return from_texts
     kinds = Counter(entry.dtype for entry in tensors.values() if len(entry.shape) > 1)
     plain = types_in_words(kinds.most_common(1)[0][0] if kinds else None, kinds)
     return msgspec.structs.replace(
-        told,
+        from_texts,
         parameters=parameters or None,
         quantization=_in_words(usual, others) if usual else plain,
         bits_per_weight=8 * size / parameters if parameters else None,

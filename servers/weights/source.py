@@ -1,4 +1,4 @@
-"""Where models come from: a path on this machine, or the Hugging Face hub."""
+"""Find where a model comes from: a path on this machine, or the Hugging Face hub."""
 
 import difflib
 import re
@@ -60,20 +60,20 @@ def check(model: str, *, runtime: "RuntimeName", base: Path) -> Path | HubModel:
 
 
 def _parse_hub(model: str, runtime: "RuntimeName") -> HubModel:
-    found = _HUB_FORM.fullmatch(model)
-    if found is None or not _BARE_REPO.fullmatch(found["repo"]):
+    parts = _HUB_FORM.fullmatch(model)
+    if parts is None or not _BARE_REPO.fullmatch(parts["repo"]):
         raise ModelError(
             f"{model} names no model of the hub: write hf:org/repo, hf:org/repo@revision or hf:org/repo/file.gguf."
         )
-    file = found["file"]
+    file = parts["file"]
     if file and runtime in MLX:
         raise ModelError(
-            f"{model} names one file, but {runtime} loads a whole repo of MLX weights: write hf:{found['repo']}."
+            f"{model} names one file, but {runtime} loads a whole repo of MLX weights: write hf:{parts['repo']}."
         )
     if file and not file.endswith(".gguf"):
         raise ModelError(f"{model} is no GGUF file, and llama_server loads nothing else.")
-    revision = found["revision"]
-    return HubModel(repo=found["repo"], revision=revision.replace("%2F", "/") if revision else None, file=file)
+    revision = parts["revision"]
+    return HubModel(repo=parts["repo"], revision=revision.replace("%2F", "/") if revision else None, file=file)
 
 
 def _missing(path: Path, model: str) -> str:

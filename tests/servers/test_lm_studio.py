@@ -8,7 +8,7 @@ import pytest
 
 from servers.fake import Answer, FakeModel, FakeServer, Reply
 from servers.fake.dialects import LM_STUDIO
-from servers.http import ask
+from servers.http import fetch
 from servers.runtime.lm_studio import facts, request, unsent
 from servers.spec import Prompt, Sampling, Server, ServerError, ServerFacts, ServerSpec
 
@@ -256,10 +256,10 @@ async def test_a_model_is_loaded_with_room_for_all_questions_in_flight(
 async def test_the_switch_for_thinking_is_heard(thinking: bool | None, reasoning: str | None) -> None:
     async with FakeServer(Reply(text="B", reasoning="hm"), dialect=LM_STUDIO, models=[KEY]) as fake:
         url, body = request(attached(fake.base_url, thinking=thinking), CHAT, Sampling(), stream=False)
-        heard = await ask(url, post=body)
+        reply = await fetch(url, post=body)
 
-    assert heard.text("choices", 0, "message", "reasoning_content") == reasoning
-    assert heard.text("stats", "stop_reason") == "eosFound"
+    assert reply.text("choices", 0, "message", "reasoning_content") == reasoning
+    assert reply.text("stats", "stop_reason") == "eosFound"
 
 
 ODD: list[Any] = [1234, "4", "", -1, 0.5, True, None, {}, [], [1], {"a": "b"}, 10**30]

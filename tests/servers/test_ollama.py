@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from servers.fake import Answer, FakeServer, Reply
 from servers.fake.dialects import OLLAMA
-from servers.http import ask, root
+from servers.http import fetch, root
 from servers.launch import launch
 from servers.runtime import ollama
 from servers.runtime.table import request
@@ -232,13 +232,13 @@ async def test_launch_ask_and_stop(stand_in: ServerSpec, tmp_path: Path) -> None
     async with launch(stand_in, log=tmp_path / "log") as launched:
         facts = await ollama.facts(launched)
         url, body = request(launched, CHAT, Sampling(), stream=False)
-        heard = await ask(url, post=body)
+        reply = await fetch(url, post=body)
 
-    assert heard.get("message", "content") == "Paris"
+    assert reply.get("message", "content") == "Paris"
     assert (facts.context, facts.slots, facts.kv_cache, facts.thinking) == (8192, 2, "q8_0", False)
     assert (facts.version, facts.model_id, facts.unmet) == ("0.33.0", NAME, ())
     assert launched.command == (stand_in.binary, "serve")
-    assert (await ask(f"{root(launched.base_url)}/api/version", seconds=1)).status == 0
+    assert (await fetch(f"{root(launched.base_url)}/api/version", seconds=1)).status == 0
 
 
 async def test_a_missing_model_ends_the_launch_at_once(stand_in: ServerSpec, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from servers.fake import FakeServer, Reply
-from servers.http import ask, trusts_environment
+from servers.http import fetch, trusts_environment
 from servers.launch import alive, launch
 from servers.probe import probe
 from servers.request import normal
@@ -124,8 +124,8 @@ async def test_what_is_away_is_asked_through_the_proxy(monkeypatch: pytest.Monke
     async with FakeServer(Reply(), pages={"http://far.invalid/v1/models": ["through"]}) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
 
-        assert (await ask("http://far.invalid/v1/models")).body == ["through"]
-        assert (await ask(f"{proxy.base_url}/models")).get("object") == "list"  # asked directly: a path, no address
+        assert (await fetch("http://far.invalid/v1/models")).body == ["through"]
+        assert (await fetch(f"{proxy.base_url}/models")).get("object") == "list"  # asked directly: a path, no address
 
 
 @pytest.mark.usefixtures("no_proxy")
@@ -133,7 +133,7 @@ async def test_what_is_away_is_asked_through_the_proxy(monkeypatch: pytest.Monke
 async def test_an_unusable_proxy_is_explained_without_its_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
     with pytest.raises(ServerError, match=r"The proxy for far.invalid .* cannot be used") as caught:
-        await ask("http://far.invalid/v1/models")
+        await fetch("http://far.invalid/v1/models")
 
     assert "secret" not in str(caught.value)
 
@@ -149,9 +149,9 @@ async def test_what_is_no_json_is_heard_as_nothing(body: bytes) -> None:
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        heard = await ask(f"http://127.0.0.1:{port}/props")
+        reply = await fetch(f"http://127.0.0.1:{port}/props")
 
-    assert (heard.status, heard.body) == (200, None)
+    assert (reply.status, reply.body) == (200, None)
 
 
 ODD: list[Any] = [1234, "4", "", -1, 0, 0.5, True, None, {}, [], [1], {"a": "b"}, 10**30]

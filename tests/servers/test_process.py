@@ -14,6 +14,7 @@ import pytest
 
 from servers import guard, process
 from servers.launch import alive, launch
+from servers.ports import free_port
 from servers.spec import Server, ServerError, ServerSpec
 
 SLEEP = "import time; time.sleep(60)"
@@ -261,7 +262,7 @@ async def test_the_log_is_appended_to_but_read_from_this_start(log: Path) -> Non
 
 
 def test_a_port_is_never_given_twice() -> None:
-    ports = [process.free_port() for _ in range(200)]
+    ports = [free_port() for _ in range(200)]
 
     assert len(set(ports)) == 200
 

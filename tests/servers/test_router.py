@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from servers.llama_router import own_log, router, settings
+from servers.llama_router import router
 from servers.runtime import llama_server
+from servers.runtime.llama_preset import own_log, settings
 from servers.spec import ServerError, ServerSpec
 
 STAND_IN = """

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.discover import ListedModel, Running
-from servers.http import NOTHING, Heard
+from servers.http import NO_REPLY, HttpReply
 from servers.shapes import MODELS, PAGES, identify
 
 BASE = "http://127.0.0.1:1/v1"
-LOST = Heard(404, {"error": {"message": "no such page", "type": "not_found_error", "code": 404}})
-EXPRESS = Heard(200, {"error": "Unexpected endpoint or method. (GET /props)"}, {"x-powered-by": "Express"})
+LOST = HttpReply(404, {"error": {"message": "no such page", "type": "not_found_error", "code": 404}})
+EXPRESS = HttpReply(200, {"error": "Unexpected endpoint or method. (GET /props)"}, {"x-powered-by": "Express"})
 PYTHON = {"server": "BaseHTTP/0.6 Python/3.11.7"}
 N_CTX: dict[str, Any] = {"default_generation_settings": {"n_ctx": 4096}}
-UNAUTHORIZED = Heard(401, {"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}})
+UNAUTHORIZED = HttpReply(401, {"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}})
 
 
 def listing(*models: Any, **common: Any) -> dict[str, Any]:
@@ -23,10 +23,10 @@ def listing(*models: Any, **common: Any) -> dict[str, Any]:
     return {"object": "list", "data": made}
 
 
-def said(pages: dict[str, Any], *, other: Heard = LOST) -> Running | None:
+def said(pages: dict[str, Any], *, other: HttpReply = LOST) -> Running | None:
     """Let a server say this on these pages, and something else on the others."""
-    heard = {page: body if isinstance(body, Heard) else Heard(200, body) for page, body in pages.items()}
-    return identify(BASE, {page: heard.get(page, other) for page in (MODELS, *PAGES)})
+    replies = {page: body if isinstance(body, HttpReply) else HttpReply(200, body) for page, body in pages.items()}
+    return identify(BASE, {page: replies.get(page, other) for page in (MODELS, *PAGES)})
 
 
 def model(name: str, loaded: bool | None = None, context: int | None = None) -> ListedModel:
@@ -60,7 +60,7 @@ OMLX: dict[str, Any] = {
 }
 OLLAMA: dict[str, Any] = {
     MODELS: listing("gemma4:26b", "qwen3:8b", owned_by="library"),
-    "/": Heard(200, None, {}, "Ollama is running"),
+    "/": HttpReply(200, None, {}, "Ollama is running"),
     "/api/version": {"version": "0.33.0"},
     "/api/ps": {"models": [{"name": "gemma4:26b", "model": "gemma4:26b", "context_length": 4096}]},
     "/api/status": {"cloud": {"disabled": False}},
@@ -79,7 +79,7 @@ OLDER = listing(
 )
 MLX: dict[str, Any] = {
     MODELS: listing("/models/gemma-4bit"),
-    "/health": Heard(200, {"status": "ok"}, PYTHON),
+    "/health": HttpReply(200, {"status": "ok"}, PYTHON),
 }
 VLLM: dict[str, Any] = {MODELS: listing("meta", owned_by="vllm", max_model_len=8192), "/version": {"version": "0.11.0"}}
 
@@ -90,7 +90,12 @@ VLLM: dict[str, Any] = {MODELS: listing("meta", owned_by="vllm", max_model_len=8
         pytest.param(LLAMA, LOST, "llama_server", "b11434-unknown", [model("smol", True, 4096)], id="llama-server"),
         pytest.param(ROUTER, LOST, "llama_server", "b1", [model("a", False), model("b", True, 512)], id="router"),
         pytest.param(
-            {**LLAMA, MODELS: Heard(200, None)}, LOST, "llama_server", "b11434-unknown", [], id="llama-server-no-list"
+            {**LLAMA, MODELS: HttpReply(200, None)},
+            LOST,
+            "llama_server",
+            "b11434-unknown",
+            [],
+            id="llama-server-no-list",
         ),
         pytest.param(OMLX, LOST, "omlx", "0.4.1", [model("alias", True, 40960), model("b", False, 8192)], id="omlx"),
         pytest.param(
@@ -131,9 +136,9 @@ VLLM: dict[str, Any] = {MODELS: listing("meta", owned_by="vllm", max_model_len=8
         pytest.param({MODELS: listing("a")}, EXPRESS, "lm_studio", None, [model("a")], id="lm-studio-before-0.3.6"),
         pytest.param(VLLM, LOST, "vllm", "0.11.0", [model("meta", True, 8192)], id="vllm"),
         pytest.param(MLX, LOST, "mlx_lm", None, [model("/models/gemma-4bit")], id="mlx_lm"),
-        pytest.param({**MLX, MODELS: Heard(200, None, PYTHON)}, LOST, "mlx_lm", None, [], id="mlx_lm-empty-body"),
+        pytest.param({**MLX, MODELS: HttpReply(200, None, PYTHON)}, LOST, "mlx_lm", None, [], id="mlx_lm-empty-body"),
         pytest.param(
-            {**MLX, "/health": Heard(503, {"status": "unavailable"}, PYTHON)},
+            {**MLX, "/health": HttpReply(503, {"status": "unavailable"}, PYTHON)},
             LOST,
             "mlx_lm",
             None,
@@ -149,7 +154,7 @@ VLLM: dict[str, Any] = {MODELS: listing("meta", owned_by="vllm", max_model_len=8
                 "/props": KOBOLD,
                 "/api/version": {"version": "0.7.0"},
                 "/api/ps": {"models": []},
-                "/": Heard(200, None, {}, "<!doctype html>"),
+                "/": HttpReply(200, None, {}, "<!doctype html>"),
             },
             LOST,
             "openai",
@@ -163,7 +168,7 @@ VLLM: dict[str, Any] = {MODELS: listing("meta", owned_by="vllm", max_model_len=8
     ],
 )
 def test_each_runtime_is_known_by_what_its_pages_hold(
-    pages: dict[str, Any], other: Heard, runtime: str, version: str | None, models: list[ListedModel]
+    pages: dict[str, Any], other: HttpReply, runtime: str, version: str | None, models: list[ListedModel]
 ) -> None:
     running = said(pages, other=other)
 
@@ -196,11 +201,11 @@ def test_ollamas_embedding_models_cannot_be_asked(told: dict[str, Any], asked: b
     ("pages", "other", "runtime", "version"),
     [
         pytest.param({}, UNAUTHORIZED, "openai", None, id="everything-shut"),
-        pytest.param({MODELS: Heard(403, {"detail": "no"})}, LOST, "openai", None, id="fastapi"),
+        pytest.param({MODELS: HttpReply(403, {"detail": "no"})}, LOST, "openai", None, id="fastapi"),
         pytest.param({MODELS: LLAMA[MODELS]}, UNAUTHORIZED, "llama_server", None, id="llama-server"),
         pytest.param({"/health": OMLX["/health"]}, UNAUTHORIZED, "omlx", None, id="omlx"),
         pytest.param(
-            {MODELS: Heard(401, {"error": "Unauthorized"}), "/version": {"version": "0.11.0"}},
+            {MODELS: HttpReply(401, {"error": "Unauthorized"}), "/version": {"version": "0.11.0"}},
             LOST,
             "vllm",
             "0.11.0",
@@ -209,7 +214,7 @@ def test_ollamas_embedding_models_cannot_be_asked(told: dict[str, Any], asked: b
     ],
 )
 def test_a_server_that_wants_a_key_is_listed_as_such(
-    pages: dict[str, Any], other: Heard, runtime: str, version: str | None
+    pages: dict[str, Any], other: HttpReply, runtime: str, version: str | None
 ) -> None:
     running = said(pages, other=other)
 
@@ -220,37 +225,37 @@ def test_a_server_that_wants_a_key_is_listed_as_such(
 def test_a_server_that_still_loads_is_known() -> None:
     loading = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
 
-    running = said({}, other=Heard(503, loading, {"server": "llama.cpp"}))
+    running = said({}, other=HttpReply(503, loading, {"server": "llama.cpp"}))
 
     assert running
     assert (running.runtime, running.loading, running.models) == ("llama_server", True, ())
 
 
-HTML = Heard(200, None, {"content-type": "text/html"}, "<!doctype html>")
+HTML = HttpReply(200, None, {"content-type": "text/html"}, "<!doctype html>")
 
 
 @pytest.mark.parametrize(
     ("pages", "other"),
     [
-        pytest.param({}, NOTHING, id="nobody"),
+        pytest.param({}, NO_REPLY, id="nobody"),
         pytest.param({}, LOST, id="no-such-page"),
         pytest.param({}, HTML, id="a-page-for-every-path"),
         pytest.param({"/api/version": {"version": "0.6.5"}}, HTML, id="open-webui"),
-        pytest.param({}, Heard(302, None, {"location": "/login"}), id="redirect"),
-        pytest.param({}, Heard(403, None, {"server": "AirTunes/1.0"}), id="airplay"),
-        pytest.param({}, Heard(401, None, {"www-authenticate": "Basic"}, "<html>"), id="a-password"),
-        pytest.param({}, Heard(200, {"status": "ok"}), id="the-same-json-for-every-path"),
+        pytest.param({}, HttpReply(302, None, {"location": "/login"}), id="redirect"),
+        pytest.param({}, HttpReply(403, None, {"server": "AirTunes/1.0"}), id="airplay"),
+        pytest.param({}, HttpReply(401, None, {"www-authenticate": "Basic"}, "<html>"), id="a-password"),
+        pytest.param({}, HttpReply(200, {"status": "ok"}), id="the-same-json-for-every-path"),
         pytest.param({"/health": {"status": "ok"}, "/version": {"version": "1.0"}}, LOST, id="a-service"),
-        pytest.param({"/health": Heard(200, {"status": "ok", "db": "up"}, PYTHON)}, LOST, id="a-python-service"),
-        pytest.param({}, Heard(200, [1, 2]), id="a-list-for-every-path"),
+        pytest.param({"/health": HttpReply(200, {"status": "ok", "db": "up"}, PYTHON)}, LOST, id="a-python-service"),
+        pytest.param({}, HttpReply(200, [1, 2]), id="a-list-for-every-path"),
         pytest.param({MODELS: {"data": {"id": "x"}}}, LOST, id="object-for-list"),
         pytest.param({MODELS: {"data": [1, "x", None, {}, {"id": 7}]}}, LOST, id="models-without-names"),
         pytest.param({MODELS: [{"id": "x"}]}, LOST, id="list-for-object"),
-        pytest.param({MODELS: Heard(500, listing("x"))}, LOST, id="list-in-an-error"),
-        pytest.param({}, Heard(503, None, {"server": "nginx"}), id="busy-gateway"),
+        pytest.param({MODELS: HttpReply(500, listing("x"))}, LOST, id="list-in-an-error"),
+        pytest.param({}, HttpReply(503, None, {"server": "nginx"}), id="busy-gateway"),
     ],
 )
-def test_what_is_no_model_server_is_left_out(pages: dict[str, Any], other: Heard) -> None:
+def test_what_is_no_model_server_is_left_out(pages: dict[str, Any], other: HttpReply) -> None:
     assert said(pages, other=other) is None
 
 
@@ -272,7 +277,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([MODELS, *PAGES]), JSON), st.sampled_from([200, 401, 404, 503]))
 def test_no_reply_is_odd_enough_to_break_it(pages: dict[str, Any], status: int) -> None:
-    running = said({page: Heard(status, body) for page, body in pages.items()})
+    running = said({page: HttpReply(status, body) for page, body in pages.items()})
 
     assert running is None or all(isinstance(listed.id, str) for listed in running.models)
 

@@ -9,7 +9,7 @@ import pytest
 
 from servers.fake import FakeServer, Reply
 from servers.launch import launch
-from servers.process import free_port
+from servers.ports import free_port
 from servers.spec import ServerError, ServerSpec
 
 PROGRAM = """\

@@ -10,7 +10,7 @@ from servers import thinking
 from servers.fake import FakeServer, Reply
 from servers.fake.dialects import LLAMA_ROUTER, LLAMA_SERVER, LM_STUDIO, OLLAMA, Dialect
 from servers.fake.spec import FakeModel
-from servers.http import Heard
+from servers.http import HttpReply
 from servers.launch import launch
 from servers.probe import probe
 from servers.spec import RuntimeName, Server, ServerSpec
@@ -63,12 +63,12 @@ async def test_llama_server_shows_the_prompt(
 async def test_prompts_are_compared_whole(
     monkeypatch: pytest.MonkeyPatch, on: Any, off: Any, plain: Any, found: tuple[bool | None, bool | None]
 ) -> None:
-    async def ask(url: str, *, post: dict[str, Any], **_: object) -> Heard:
+    async def fetch(url: str, *, post: dict[str, Any], **_: object) -> HttpReply:
         assert url.endswith("/apply-template")
         said = {True: on, False: off, None: plain}[post.get("chat_template_kwargs", {}).get("enable_thinking")]
-        return Heard(200, {"prompt": said})
+        return HttpReply(200, {"prompt": said})
 
-    monkeypatch.setattr(thinking, "ask", ask)
+    monkeypatch.setattr(thinking, "fetch", fetch)
     async with FakeServer(Reply()) as fake:
         assert await switch(server_of(fake, "llama_server")) == found
 
@@ -129,7 +129,7 @@ async def test_no_more_is_asked_than_is_of_use(
     runtime: str, thinking: bool | None, command: tuple[str, ...], asks: bool
 ) -> None:
     async with FakeServer(counted(1, 2, 2)) as fake:
-        assert (await switch(server_of(fake, runtime, thinking=thinking, command=command))).heard is (asks or None)
+        assert (await switch(server_of(fake, runtime, thinking=thinking, command=command))).works is (asks or None)
         assert bool(fake.requests) is asks
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from servers.fake import FakeModel, FakeServer, Reply
 from servers.fake.dialects import VLLM
-from servers.http import ask
+from servers.http import fetch
 from servers.launch import launch
 from servers.runtime import vllm
 from servers.runtime.table import request
@@ -119,7 +119,7 @@ async def test_a_question_is_answered(tmp_path: Path) -> None:
     ):
         url, body = request(attached, CHAT, Sampling(), stream=False)
 
-        assert (await ask(url, post=body)).get("choices", 0, "message", "content") == "Paris"
+        assert (await fetch(url, post=body)).get("choices", 0, "message", "content") == "Paris"
 
 
 async def test_it_is_never_launched(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def turning(state: Any, call: Any, reply: Reply) -> Any:
     """Load another file as soon as the study's questions are put."""
     if put(call.body):
         state.models = {"bad": replace(state.models["bad"], path="/models/another.gguf")}
-    return LLAMA_SERVER.heard(state, call, reply)
+    return LLAMA_SERVER.respond(state, call, reply)
 
 
 def slower(record: dict[str, Any], number: int) -> dict[str, Any]:

@@ -120,7 +120,7 @@ AFTER: tuple[Threat, ...] = (
     late(
         "T11 another file after the run",
         "/props shows another model_path",
-        Planted(good=llama(), bad=Served(dialect=replace(LLAMA_SERVER, heard=turning))),
+        Planted(good=llama(), bad=Served(dialect=replace(LLAMA_SERVER, respond=turning))),
         "changed",
         "block",
     ),

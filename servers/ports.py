@@ -1,0 +1,38 @@
+"""Choose a port on this machine."""
+
+import socket
+
+from servers.spec import ServerError
+
+_handed_out: set[int] = set()
+
+
+def free_port() -> int:
+    """Choose a port on 127.0.0.1 that is free now and was not handed out by us before.
+
+    Never twice, because a server that is slow to bind would be taken for the one that has its port already.
+    """
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _handed_out:
+            _handed_out.add(port)
+            return port
+
+
+def chosen_port(port: int) -> int:
+    """Return a port that the user chose, when it can be had.
+
+    Raises:
+        ServerError: Somebody else listens there, who would be taken for our server, or it may not be used.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed one lingers
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError as error:
+            raise ServerError(f"Port {port} may not be used without special rights: choose one above 1023.") from error
+        except OSError as error:
+            raise ServerError(f"Port {port} is taken by another program: end it, or choose another port.") from error
+    return port
