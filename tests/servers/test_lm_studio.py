@@ -253,7 +253,7 @@ async def test_a_model_is_loaded_with_room_for_all_questions_in_flight(
 @pytest.mark.parametrize(
     ("thinking", "reasoning"), [(None, "hm"), (True, "hm"), (False, None)], ids=["default", "on", "off"]
 )
-async def test_the_switch_for_thinking_is_heard(thinking: bool | None, reasoning: str | None) -> None:
+async def test_the_switch_for_thinking_works(thinking: bool | None, reasoning: str | None) -> None:
     async with FakeServer(Reply(text="B", reasoning="hm"), dialect=LM_STUDIO, models=[KEY]) as fake:
         url, body = request(attached(fake.base_url, thinking=thinking), CHAT, Sampling(), stream=False)
         reply = await fetch(url, post=body)
