@@ -39,9 +39,7 @@ async def discover(
     """
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
-    asked = tuple(dict.fromkeys(usual() if places is None else places))
-    reached = await asyncio.gather(*(_reach(place, min(seconds, _CONNECT_SECONDS)) for place in asked))
-    there = {place: here for place, here in zip(asked, reached, strict=True) if here is not None}
+    there = await _reachable(usual() if places is None else places, min(seconds, _CONNECT_SECONDS))
     left = end - clock()
     async with AsyncExitStack() as stack:
         clients: dict[bool, httpx2.AsyncClient] = {}
@@ -64,6 +62,13 @@ async def discover(
             where = urlsplit(running.base_url).port if here else running.base_url
             servers.setdefault((where, replace(running, base_url="")), running)
     return tuple(servers.values())
+
+
+async def _reachable(places: Sequence[str], seconds: float) -> dict[str, bool]:
+    """Return the addresses where something takes connections, and whether each led to this machine."""
+    unique = tuple(dict.fromkeys(places))
+    reached = await asyncio.gather(*(_reach(place, seconds) for place in unique))
+    return {place: here for place, here in zip(unique, reached, strict=True) if here is not None}
 
 
 def usual() -> tuple[str, ...]:

@@ -79,8 +79,8 @@ def of_sys(sys: Path) -> str | None:
 
 def of_sysctl(text: str) -> tuple[str | None, int | None, int | None]:
     """Read what macOS's sysctl says of chip, cores and memory in bytes."""
-    said = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
-    chip, cores, memory = (said.get(key, "").strip() for key in _SYSCTL)
+    values = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    chip, cores, memory = (values.get(key, "").strip() for key in _SYSCTL)
     return chip or None, int(cores) if cores.isdecimal() else None, int(memory) if memory.isdecimal() else None
 
 

@@ -13,7 +13,7 @@ from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerF
 from servers.wording import listed, waiting
 
 _IDLE = "86400"
-"""Seconds without a request after which LM Studio unloads by itself: it never hears that whichquant was killed."""
+"""Seconds without a request after which LM Studio unloads by itself: nothing tells it that whichquant was killed."""
 _MLX = "mlx"
 
 

@@ -80,18 +80,18 @@ def _packings(config: dict[str, Any]) -> tuple[_Packing | None, dict[str, _Packi
     Raises:
         ValueError: It is said in a way that is not MLX's.
     """
-    found = config.get("quantization")
-    if not found and "quantization_config" not in config:
+    settings = config.get("quantization")
+    if not settings and "quantization_config" not in config:
         return None, {}
-    found = found if isinstance(found, dict) else {}
-    usual = _packing(found)
-    layers = {name: value for name, value in found.items() if isinstance(value, dict) or value is False}
-    others = {name: _packing({**found, **value}) if value else None for name, value in layers.items()}
+    settings = settings if isinstance(settings, dict) else {}
+    usual = _packing(settings)
+    layers = {name: value for name, value in settings.items() if isinstance(value, dict) or value is False}
+    others = {name: _packing({**settings, **value}) if value else None for name, value in layers.items()}
     return usual, {name: packing for name, packing in others.items() if packing != usual}
 
 
-def _packing(found: dict[str, Any]) -> _Packing:
-    bits, group, mode = found.get("bits"), found.get("group_size"), found.get("mode", "affine")
+def _packing(settings: dict[str, Any]) -> _Packing:
+    bits, group, mode = settings.get("bits"), settings.get("group_size"), settings.get("mode", "affine")
     if not (type(bits) is int and type(group) is int and 0 < bits < _WORD_BITS and group > 0 and type(mode) is str):
         raise ValueError("no bits or no groups: quantized by other means")
     return _Packing(bits, group, mode)
