@@ -14,7 +14,8 @@ LEFT_OUT = "evaluator/demo/making/"
 
 EVALUATOR = (
     *("text", "errors", "records", "stats", "grade", "benchmarks", "study", "store", "decide", "ask", "checks"),
-    *("counts", "preflight", "analyse", "report", "events", "pipeline", "demo", "", "commands", "cli", "__main__"),
+    *("events", "counts", "preflight", "analyse", "report", "schedule", "pipeline", "demo", "", "commands", "cli"),
+    "__main__",
 )
 """Modules and packages of evaluator/, the lowest first; the empty name is the package itself: the Python API."""
 SERVERS = (
@@ -31,11 +32,8 @@ FORBIDDEN = {
 """What a package does not know although it stands below."""
 
 AGAINST_THE_ORDER: dict[str, str] = {
-    "evaluator.ask.session": "decides and grades while it asks",
-    "evaluator.ask.worker": "decides and grades while it asks",
     "evaluator.decide.power": "imports the sentences of report.power",
     "evaluator.grade.jsonl": "knows benchmarks and study",
-    "evaluator.pipeline": "prints and chooses exit codes through commands.outcome",
 }
 """Modules that are not mended yet."""
 
