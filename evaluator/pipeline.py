@@ -6,6 +6,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from evaluator.analyse.pilot import read_pilot
 from evaluator.analyse.report import Report
 from evaluator.analyse.run import analyse
@@ -19,6 +21,7 @@ from evaluator.grade.truncated import cut_off
 from evaluator.preflight.preflight import OnText, Preflight, check_lacking, judged, keep, try_servers
 from evaluator.records import Key
 from evaluator.report.files import write_report
+from evaluator.report.power import sentences
 from evaluator.schedule import CutOffSchedule, StudySchedule
 from evaluator.store.folder import is_run, locked, logs_path, mark_plan, open_for_writing, read_plan, records_path
 from evaluator.store.journal import Journal
@@ -171,9 +174,10 @@ def plan_study(
     loaded = load_study(study)
     _check_figures(loaded.study, tokens_per_second, tokens_per_answer)
     pilot = read_pilot(loaded.study, Path(runs) / loaded.study.study)
-    return power.plan_study(
+    found = power.plan_study(
         loaded.study, pilot, tokens_per_second=tokens_per_second, tokens_per_answer=tokens_per_answer
     )
+    return replace(found, sentences=tuple(sentences(found)))
 
 
 def rebuild_report(folder: Path, on_event: OnEvent = ignore) -> Report:

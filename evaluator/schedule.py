@@ -33,13 +33,13 @@ class StudySchedule:
         names = list(self._asks)
         others = [name for name in names if name != self._study.baseline]
         # Where it is looked before the end, the baseline is what a variant is looked at beside: it goes first.
-        order = names if self._design.mode == "fixed" else [self._study.baseline, *others]
+        order = names if not self._design.looks_early else [self._study.baseline, *others]
         groups = [order] if self._study.parallel else [[name] for name in order]
         return [(together, upto) for upto in rounds(self._study, self._design) for together in groups]
 
     async def catch_up(self, variant: str) -> None:
         """Grade what is on disk where it decides what is still wanted, what failed as well."""
-        if self._design.mode != "fixed":
+        if self._design.looks_early:
             await self._grade_all(variant, self._planned_on_disk(variant))
 
     def pending(self, variant: str, upto: Mapping[str, int], given_up: Collection[Key] = ()) -> Pending:
@@ -51,8 +51,8 @@ class StudySchedule:
             ask
             for ask in self._asks[variant]
             if ask.key not in finished
-            and self._rule.place(ask.key) < upto[ask.key.benchmark]
-            and self._rule.matters(variant, ask.key)
+            and self._rule.position(ask.key) < upto[ask.key.benchmark]
+            and self._rule.is_open(variant, ask.key)
         ]
         # What failed before comes last: a server that fails at certain questions would never get to the others.
         asks.sort(key=lambda ask: ask.key in journal.places)
@@ -60,20 +60,20 @@ class StudySchedule:
 
     def nothing_left(self, variant: str, pending: Pending, *, first: bool) -> str:
         """Say in words why a variant has nothing to be asked."""
-        if len(pending.answered) < len(self._asks[variant]) and self._design.mode != "fixed":
+        if len(pending.answered) < len(self._asks[variant]) and self._design.looks_early:
             return "no further question is needed for now"
         return "every question was answered before" if first else "every question was put"
 
     def is_wanted(self, variant: str, key: Key) -> bool:
         """Whether the answer to a question can still change a verdict."""
-        return self._rule.matters(variant, key)
+        return self._rule.is_open(variant, key)
 
     async def on_record(self, record: Record) -> None:
         """Grade a record that is on disk, each answer once, and let the stopping rule look."""
         part = record.variant, record.key
         if part not in self._graded:
             grade = await asyncio.to_thread(self._grader.grade, record, self._questions[record.variant][record.key])
-            self._rule.heard(grade)
+            self._rule.add(grade)
             self._on_event(Graded(record, grade))
         if record.answer:
             self._graded.add(part)

@@ -20,7 +20,7 @@ from evaluator.decide.exploratory import explore
 from evaluator.decide.score import Score, score
 from evaluator.decide.stopping import design_of
 from evaluator.decide.token_budget import budgets
-from evaluator.decide.verdict import compare
+from evaluator.decide.verdict import Rules, compare
 from evaluator.grade import grader as grade
 from evaluator.records import Grade, Key, Question, Record
 from evaluator.store import journal
@@ -185,18 +185,14 @@ def _compare(
     blocked: Mapping[tuple[str, str], str] = {},
     paces: Mapping[tuple[str, str], Score] = {},
 ) -> tuple[Comparison, ...]:
-    return compare(
-        graded.answers,
+    rules = Rules(
         baseline=study.baseline,
         margins={name: settings.margin / 100 for name, settings in study.benchmarks.chosen().items()},
         alpha=study.decide.alpha,
-        blocked=blocked,
-        totals={name: BENCHMARKS[name].TOTAL for name in design.order},
         design=design,
-        again=graded.again,
-        changed=graded.changed,
-        paces=paces,
+        totals={name: BENCHMARKS[name].TOTAL for name in design.order},
     )
+    return compare(graded, rules, blocked=blocked, paces=paces)
 
 
 def _blocked(study: Study, found: tuple[Check, ...]) -> dict[tuple[str, str], str]:

@@ -54,18 +54,14 @@ def _compare(
     graded = arrange(pooled.grades, variants=variants, baseline=against, repeats=repeats, design=design)
     # How long more questions would take "on this server" is known where there is one.
     paces = {} if of_servers(runs) else {(s.variant, s.benchmark): s for s in pooled.scores}
-    comparisons = verdict.compare(
-        graded.answers,
+    rules = verdict.Rules(
         baseline=against,
         margins={name: margin / 100 for name, margin in points.items()},
         alpha=alpha,
-        blocked=_blocked(runs, variants, common, against),
-        totals={name: BENCHMARKS[name].TOTAL for name in common},
         design=design,
-        again=graded.again,
-        changed=graded.changed,
-        paces=paces,
+        totals={name: BENCHMARKS[name].TOTAL for name in common},
     )
+    comparisons = verdict.compare(graded, rules, blocked=_blocked(runs, variants, common, against), paces=paces)
     return RunsReport(
         baseline=against,
         alpha=alpha,

@@ -7,8 +7,9 @@ from evaluator import __version__
 from evaluator.checks.published import implausible_counts
 from evaluator.counts.file import Counts
 from evaluator.counts.report import CountsReport, CountsScore, ImplausibleCount
-from evaluator.counts.sentences import ONE_TEST, WEAKER, method, name, pairing, remarks, sentence
+from evaluator.counts.sentences import ONE_TEST, WEAKER, method, pairing, remarks, sentence
 from evaluator.counts.verdict import compare_all, omnibus
+from evaluator.decide.wording import name
 from evaluator.stats.proportions import wilson
 
 

@@ -1,4 +1,4 @@
-"""TODO: evaluator/counts/report.py."""
+"""What a report on bare counts says."""
 
 from msgspec import Struct
 

@@ -2,12 +2,24 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from math import ceil
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.counts.file import Counts
 from evaluator.counts.verdict import CountsComparison
-from evaluator.decide.sentences import BENCHMARK_NAMES, between, gap, head, level, p_value, points, rounded
+from evaluator.decide.sentences import opening
+from evaluator.decide.wording import (
+    exact_level,
+    in_points,
+    listed,
+    lower_to_higher,
+    name,
+    p_equals,
+    p_range,
+    points_apart,
+    points_rounded_up,
+    text_range,
+    two_digits,
+)
 
 WEAKER = (
     "Counts are weaker than answers. Where two variants got the same questions, what tells them apart is the questions"
@@ -21,20 +33,15 @@ ONE_TEST = (
 )
 
 
-def name(benchmark: str) -> str:
-    """Name a benchmark for people."""
-    return BENCHMARK_NAMES.get(benchmark, benchmark)
-
-
 def sentence(c: CountsComparison, alpha: float) -> str:
     """Say what a comparison shows."""
-    scored = gap(c.difference)
+    scored = points_apart(c.difference)
     if c.verdict in ("equivalent", "cannot tell"):
         scored = f"{c.variant} scored {scored}" if c.difference else "both scored the same"
     interval = c.equivalence_interval if c.verdict == "equivalent" else c.interval
-    told = f"{c.count} against {c.baseline_count}; {_p(c, alpha)}"
-    numbers = f"{level(interval.level)} interval {between(interval)}; {told}"
-    first = head(c.verdict, c.variant, c.baseline, name(c.benchmark), c.margin)
+    counts = f"{c.count} against {c.baseline_count}"
+    numbers = f"{exact_level(interval.level)} interval {lower_to_higher(interval)}; {counts}; {_p(c, alpha)}"
+    first = opening(c.verdict, c.variant, c.baseline, name(c.benchmark), c.margin)
     return " ".join([f"{first}: {scored} ({numbers}).", *filter(None, [_allowed_for(c, alpha), _outlook(c)])])
 
 
@@ -43,11 +50,11 @@ def pairing(c: CountsComparison, alpha: float) -> str:
     if c.paired is None:
         return ""
     found, few, many = c.paired.range, c.paired.range.fewest.flips, c.paired.range.most.flips
-    flips = f"{few}" if few == many else f"{few} to {many}"
-    told = f"If both got the same {c.count.total:,} questions, they disagreed on {flips} of them"
-    p = f"McNemar's mid-p is {_span(found.midp_low, found.midp_high)}"
-    corrected = _span(c.paired.midp_low_holm, c.paired.midp_high_holm)
-    numbers = f"{told}, and {p}" + (f" (corrected {corrected})" if c.family > 1 else "")
+    flips = text_range(str(few), str(many))
+    differed = f"If both got the same {c.count.total:,} questions, they disagreed on {flips} of them"
+    p = f"McNemar's mid-p is {p_range(found.midp_low, found.midp_high)}"
+    corrected = p_range(c.paired.midp_low_holm, c.paired.midp_high_holm)
+    numbers = f"{differed}, and {p}" + (f" (corrected {corrected})" if c.family > 1 else "")
     if not found.could_reach(alpha):
         return f"{numbers}: no paired table with these counts shows a difference."
     if c.paired.midp_low_holm > alpha:
@@ -86,13 +93,12 @@ def _lost(counts: Counts, comparisons: tuple[CountsComparison, ...]) -> Iterator
         if c.p <= counts.alpha < c.p_holm:
             names = (c.variant, c.baseline) if c.difference < 0 else (c.baseline, c.variant)
             worse, better = names
-            of = next(benchmark.counts for benchmark in counts.benchmarks if benchmark.name == c.benchmark)
-            same = [other for other in of if other not in names and of[other] == of[worse]]
-            told = (
-                f'"{worse} is worse than {better} on {name(c.benchmark)}" does not survive the {c.family} comparisons'
-            )
-            after = f" And whatever holds against {worse} holds against {_list(same)}: the same count." if same else ""
-            yield f"{told} made: p {p_value(c.p)} taken alone, corrected p {p_value(c.p_holm)}.{after}"
+            by_variant = next(benchmark.counts for benchmark in counts.benchmarks if benchmark.name == c.benchmark)
+            same = [other for other in by_variant if other not in names and by_variant[other] == by_variant[worse]]
+            claim = f'"{worse} is worse than {better} on {name(c.benchmark)}"'
+            after = f" And whatever holds against {worse} holds against {listed(same)}: the same count." if same else ""
+            made = f"{claim} does not survive the {c.family} comparisons made"
+            yield f"{made}: p {p_equals(c.p)} taken alone, corrected p {p_equals(c.p_holm)}.{after}"
 
 
 def _same(counts: Counts) -> Iterator[str]:
@@ -103,28 +109,28 @@ def _same(counts: Counts) -> Iterator[str]:
             alike = list(group)
             others = [variant for variant in benchmark.counts if variant not in alike]
             if len(alike) > 1:
-                told = f"{_list(alike)} have the same count on {name(benchmark.name)}, {count}"
-                holds = f": what is said of one against {_list(others, 'or')} holds for the other" if others else ""
-                yield f"{told}{holds}{'s' if holds and len(alike) > 2 else ''}."
+                same = f"{listed(alike)} have the same count on {name(benchmark.name)}, {count}"
+                holds = f": what is said of one against {listed(others, 'or')} holds for the other" if others else ""
+                yield f"{same}{holds}{'s' if holds and len(alike) > 2 else ''}."
 
 
 def _edge(counts: Counts) -> Iterator[str]:
     """Say where a benchmark can show nothing because everybody solved all of it, or none."""
     for benchmark in counts.benchmarks:
-        for share, told in ((1, "all"), (0, "none")):
+        for share, solved in ((1, "all"), (0, "none")):
             if all(count.correct == share * count.total for count in benchmark.counts.values()):
-                hard = "easy" if share else "hard"
-                yield f"Every variant solved {told} of {name(benchmark.name)}: it may be too {hard} to tell them apart."
+                where, hard = name(benchmark.name), "easy" if share else "hard"
+                yield f"Every variant solved {solved} of {where}: it may be too {hard} to tell them apart."
 
 
 def _p(c: CountsComparison, alpha: float) -> str:
     """Give the p value that the verdict rests on; where the correction alone took it away, the one before."""
     if c.verdict == "cannot tell" and c.p <= alpha:
-        return f"p {p_value(c.p)} taken alone"
+        return f"p {p_equals(c.p)} taken alone"
     corrected = "corrected " if c.family > 1 else ""
     if c.verdict == "equivalent":
-        return f"{corrected}p {p_value(c.equivalence_p_holm)} against a larger difference"
-    return f"{corrected}p {p_value(c.p_holm)}"
+        return f"{corrected}p {p_equals(c.equivalence_p_holm)} against a larger difference"
+    return f"{corrected}p {p_equals(c.p_holm)}"
 
 
 def _allowed_for(c: CountsComparison, alpha: float) -> str:
@@ -132,11 +138,12 @@ def _allowed_for(c: CountsComparison, alpha: float) -> str:
         return ""
     if c.p <= alpha:
         allowed = f"After allowing for the {c.family} comparisons made, this is not firm evidence"
-        return f"{allowed} (corrected p {p_value(c.p_holm)})."
+        return f"{allowed} (corrected p {p_equals(c.p_holm)})."
     if c.equivalence_p <= alpha:
-        told = f"Taken alone they would count as equivalent within {points(c.margin)} (p {p_value(c.equivalence_p)})"
+        p = p_equals(c.equivalence_p)
+        alone = f"Taken alone they would count as equivalent within {in_points(c.margin)} (p {p})"
         allowed = f"after allowing for the {c.family} comparisons made, they do not"
-        return f"{told}; {allowed} (corrected p {p_value(c.equivalence_p_holm)})."
+        return f"{alone}; {allowed} (corrected p {p_equals(c.equivalence_p_holm)})."
     return ""
 
 
@@ -145,25 +152,15 @@ def _outlook(c: CountsComparison) -> str:
     if c.questions_unpaired is None or c.questions_paired is None:
         return ""
     asked = min(c.count.total, c.baseline_count.total)
-    few = rounded(c.questions_paired[0], 0)
-    told = f"From counts alone about {rounded(c.questions_unpaired, asked):,} questions to each would tell"
+    few = two_digits(c.questions_paired[0], 0)
+    needed = f"From counts alone about {two_digits(c.questions_unpaired, asked):,} questions to each would tell"
     has = ""
     if c.benchmark in BENCHMARKS and c.questions_unpaired > BENCHMARKS[c.benchmark].TOTAL:
         has = f"; {name(c.benchmark)} has {BENCHMARKS[c.benchmark].TOTAL:,}"
     with_answers = ""
     if few < c.questions_unpaired:
         with_answers = f", with the same questions and the answers kept as few as {few:,}, if they seldom disagree"
-    bound = f"{ceil(1000 * c.supported_margin) / 10:.1f}"
-    alone = (
-        f" What these counts alone do show is equivalence within {bound} points." if c.supported_margin < 0.25 else ""
-    )
-    return f"{told}{with_answers}{has}.{alone}"
-
-
-def _span(low: float, high: float) -> str:
-    ends = [f"{p:.3f}" if p >= 0.001 else "below 0.001" for p in (low, high)]
-    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
-
-
-def _list(names: list[str], last: str = "and") -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+    alone = ""
+    if c.supported_margin < 0.25:
+        alone = f" What these counts alone do show is equivalence within {points_rounded_up(c.supported_margin)}."
+    return f"{needed}{with_answers}{has}.{alone}"

@@ -5,19 +5,23 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from evaluator.decide.evidence import Answers, Design
+from evaluator.decide.evidence import Design
+from evaluator.decide.samples import Answers, Scores
 from evaluator.decide.score import NO_GRADE
 from evaluator.records import Grade
+
+_ByQuestion = Mapping[str, Mapping[int, Grade]]
+"""By question and repeat."""
 
 
 class Graded(Struct, frozen=True, kw_only=True):
     """What variants answered to the same questions."""
 
-    answers: Mapping[str, Mapping[str, Answers]]
+    answers: Scores
     """By variant, benchmark and question whether each answer is correct; empty where a question has no reply."""
-    again: Mapping[str, Answers]
-    """By benchmark and question the baseline's further answers."""
-    changed: Mapping[tuple[str, str], int]
+    again: Mapping[str, Answers] = {}
+    """By benchmark and question the baseline's further answers, which show how much it differs from itself."""
+    changed: Mapping[tuple[str, str], int] = {}
     """By variant and benchmark on how many questions another letter was read than from the baseline's answer."""
 
     def put(self, variant: str, benchmark: str) -> int:
@@ -37,48 +41,42 @@ def arrange(
         repeats: By benchmark how many answers to a question count; of the baseline, further ones are kept apart.
         design: It knows the order of the questions.
     """
-    heard: dict[tuple[str, str], dict[str, dict[int, Grade]]] = defaultdict(lambda: defaultdict(dict))
-    for one in grades:
-        heard[one.variant, one.key.benchmark][one.key.question_id][one.key.repeat] = one
-    answers: dict[str, dict[str, Answers]] = {
-        variant: {
-            name: {q: _correct(heard[variant, name][q], range(repeats[name])) for q in ids if q in heard[variant, name]}
-            for name, ids in design.order.items()
-        }
-        for variant in variants
-    }
-    again = {
-        name: {
-            q: right
-            for q in ids
-            if (right := _correct(heard[baseline, name].get(q, {}), range(repeats[name], repeats[name] + 1)))
-        }
-        for name, ids in design.order.items()
-    }
-    changed = {
-        (variant, name): _changed(heard[variant, name], heard[baseline, name])
-        for variant in answers
-        for name in design.order
-        if name == "mmlu_pro" and repeats[name] == 1 and variant != baseline
-    }
+    graded: dict[tuple[str, str], dict[str, dict[int, Grade]]] = defaultdict(lambda: defaultdict(dict))
+    for grade in grades:
+        graded[grade.variant, grade.key.benchmark][grade.key.question_id][grade.key.repeat] = grade
+    answers: dict[str, dict[str, Answers]] = {variant: {} for variant in variants}
+    again: dict[str, Answers] = {}
+    changed: dict[tuple[str, str], int] = {}
+    for name, ids in design.order.items():
+        planned = range(repeats[name])
+        for variant, by_benchmark in answers.items():
+            by_benchmark[name] = _answers(graded[variant, name], ids, planned)
+            if name == "mmlu_pro" and repeats[name] == 1 and variant != baseline:
+                changed[variant, name] = _changed(graded[variant, name], graded[baseline, name])
+        further = _answers(graded[baseline, name], ids, range(repeats[name], repeats[name] + 1))
+        again[name] = {question: correct for question, correct in further.items() if correct}
     return Graded(answers=answers, again=again, changed=changed)
 
 
 def parts(grades: Iterable[Grade], repeats: Mapping[str, int]) -> dict[tuple[str, str], list[Grade]]:
     """Group the grades that count by variant and benchmark."""
-    found: dict[tuple[str, str], list[Grade]] = defaultdict(list)
-    for one in grades:
-        if one.key.repeat < repeats[one.key.benchmark]:
-            found[one.variant, one.key.benchmark].append(one)
-    return found
+    grouped: dict[tuple[str, str], list[Grade]] = defaultdict(list)
+    for grade in grades:
+        if grade.key.repeat < repeats[grade.key.benchmark]:
+            grouped[grade.variant, grade.key.benchmark].append(grade)
+    return grouped
+
+
+def _answers(graded: _ByQuestion, ids: Iterable[str], repeats: range) -> Answers:
+    return {question: _correct(graded[question], repeats) for question in ids if question in graded}
 
 
 def _correct(by_repeat: Mapping[int, Grade], repeats: range) -> tuple[bool, ...]:
-    told = [by_repeat[i].outcome for i in repeats if i in by_repeat]
-    return tuple(outcome == "correct" for outcome in told if outcome not in NO_GRADE)
+    outcomes = [by_repeat[i].outcome for i in repeats if i in by_repeat]
+    return tuple(outcome == "correct" for outcome in outcomes if outcome not in NO_GRADE)
 
 
-def _changed(ours: Mapping[str, Mapping[int, Grade]], theirs: Mapping[str, Mapping[int, Grade]]) -> int:
+def _changed(ours: _ByQuestion, theirs: _ByQuestion) -> int:
     pairs = [(ours[q].get(0), theirs[q].get(0)) for q in ours if q in theirs]
     return sum(
         a.extracted != b.extracted

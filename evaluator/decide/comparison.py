@@ -1,11 +1,9 @@
-"""TODO: evaluator/decide/comparison.py."""
+"""What is known of one variant against the baseline on one benchmark, with the verdict."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
-from evaluator.decide.evidence import Answers
 from evaluator.stats.noise import Excess
 from evaluator.stats.paired import PairedTable
 from evaluator.stats.proportions import Interval
@@ -22,9 +20,6 @@ Verdict = Literal[
     "better, size uncertain",
     "clearly better",
 ]
-
-
-Scores = Mapping[str, Mapping[str, Answers]]
 
 
 class Comparison(Struct, frozen=True, kw_only=True):

@@ -7,23 +7,20 @@ between 0 and 1.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from math import fsum
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from evaluator.decide.evidence import FIXED, Answers, Repeats, Sample, course
+from evaluator.decide.designs import DESIGNS
+from evaluator.decide.evidence import FIXED, looks_at
+from evaluator.decide.samples import Answers, Repeats, Sample, Scores, difference_interval, difference_p
 from evaluator.stats.clusters import cluster_sign_flip
-from evaluator.stats.difference import tango
 from evaluator.stats.multiplicity import benjamini_hochberg
 from evaluator.stats.omnibus import cochran_q, homogeneity
-from evaluator.stats.paired import PairedTable, mcnemar_midp
+from evaluator.stats.paired import PairedTable
 from evaluator.stats.proportions import Interval, Test
-from evaluator.stats.repeats import mean_interval, sign_flip, steadied
 from evaluator.stats.strata import Estimate, stratified_mean
 from evaluator.study.study import Mode
-
-Scores = Mapping[str, Mapping[str, Answers]]
 
 
 class Tested(Struct, frozen=True):
@@ -119,126 +116,153 @@ def explore(
     """
     if len(scores) < 2:
         return None
-    if mode != "fixed":
+    if DESIGNS[mode].looks_early:
         return Exploratory(
             sentence=f"Nothing is explored in mode {mode}: p values of other comparisons would be false after some"
             " were ended early. Set decide.mode: fixed in a study of another name to have it."
         )
-    known = {
-        name: {v: of[name] for v, of in scores.items() if of.get(name) and (v, name) not in blocked}
-        for name in dict.fromkeys(name for of in scores.values() for name in of)
-    }
-    pairs = [
-        _pair((one, other), name, sample, level=1 - alpha)
-        for name, answers in known.items()
-        for one, other in combinations([v for v in answers if v != baseline], 2)
-        if (sample := _sample(answers[one], answers[other]))
-    ]
+    level, answers = 1 - alpha, _not_blocked(scores, blocked)
     by_category = [
-        (each, _across(each, values, sizes[name], level=1 - alpha))
-        for name, answers in known.items()
-        if name in categories and baseline in answers
-        for variant in answers
+        _by_category(name, by_variant, variant, baseline, categories[name])
+        for name, by_variant in answers.items()
+        if name in categories and baseline in by_variant
+        for variant in by_variant
         if variant != baseline
-        and (values := _by_category(answers[variant], answers[baseline], categories[name]))
-        and (each := [_pair((variant, baseline), name, of, level=1 - alpha, category=c) for c, of in values.items()])
     ]
-    found = Exploratory(
+    results = Exploratory(
         sentence="",
-        pairs=tuple(pairs),
-        categories=tuple(pair for each, _ in by_category for pair in each),
-        across=tuple(across for _, across in by_category),
-        omnibus=tuple(one for name, answers in known.items() if (one := _omnibus(name, answers))),
+        pairs=tuple(_other_pairs(answers, baseline, level)),
+        categories=tuple(_pair(stratum, level) for strata in by_category for stratum in strata),
+        across=tuple(_across(strata, sizes[strata[0].benchmark], level) for strata in by_category if strata),
+        omnibus=tuple(_omnibuses(answers)),
     )
-    return _corrected(found)
+    return _corrected(results)
+
+
+class _Samples(Struct, frozen=True, kw_only=True):
+    """Two variants on the same questions, not yet tested."""
+
+    variant: str
+    other: str
+    benchmark: str
+    category: str | None = None
+    sample: Sample
+
+
+def _not_blocked(scores: Scores, blocked: Mapping[tuple[str, str], str]) -> dict[str, dict[str, Answers]]:
+    """Turn scores round, by benchmark and variant, and leave out what is empty or must not be compared."""
+    answers: dict[str, dict[str, Answers]] = {name: {} for by_benchmark in scores.values() for name in by_benchmark}
+    for variant, by_benchmark in scores.items():
+        for name, by_question in by_benchmark.items():
+            if by_question and (variant, name) not in blocked:
+                answers[name][variant] = by_question
+    return answers
+
+
+def _other_pairs(answers: Mapping[str, Mapping[str, Answers]], baseline: str, level: float) -> Iterator[Pair]:
+    """Compare every two variants of which none is the baseline."""
+    for name, by_variant in answers.items():
+        for variant, other in combinations([v for v in by_variant if v != baseline], 2):
+            sample = _sample(by_variant[variant], by_variant[other])
+            if sample:
+                yield _pair(_Samples(variant=variant, other=other, benchmark=name, sample=sample), level)
+
+
+def _by_category(
+    benchmark: str, answers: Mapping[str, Answers], variant: str, baseline: str, categories: Mapping[str, str]
+) -> list[_Samples]:
+    """Pair a variant's answers with the baseline's in each category, in alphabetical order."""
+    ours: dict[str, dict[str, Repeats]] = defaultdict(dict)
+    for question, repeats in answers[variant].items():
+        if question in categories:
+            ours[categories[question]][question] = repeats
+    samples = {category: _sample(ours[category], answers[baseline]) for category in sorted(ours)}
+    return [
+        _Samples(variant=variant, other=baseline, benchmark=benchmark, category=category, sample=sample)
+        for category, sample in samples.items()
+        if sample
+    ]
 
 
 def _sample(ours: Answers, theirs: Answers) -> Sample | None:
-    samples = course(ours, theirs, "", FIXED).samples
+    samples = looks_at(ours, theirs, "", FIXED).samples
     return samples[0] if samples else None
 
 
-def _by_category(ours: Answers, theirs: Answers, categories: Mapping[str, str]) -> dict[str, Sample]:
-    parts: dict[str, dict[str, Repeats]] = defaultdict(dict)
-    for question, replies in ours.items():
-        if question in categories:
-            parts[categories[question]][question] = replies
-    return {category: sample for category in sorted(parts) if (sample := _sample(parts[category], theirs))}
-
-
-def _pair(names: tuple[str, str], benchmark: str, sample: Sample, *, level: float, category: str | None = None) -> Pair:
-    table, differences = sample.table, sample.differences
+def _pair(two: _Samples, level: float) -> Pair:
+    sample = two.sample
     return Pair(
-        variant=names[0],
-        other=names[1],
-        benchmark=benchmark,
-        category=category,
-        n=len(differences),
-        table=table,
-        won=sum(d > 0 for d in differences),
-        lost=sum(d < 0 for d in differences),
-        difference=fsum(differences) / len(differences),
-        interval=tango(table, level) if table else mean_interval(steadied(differences), level),
-        test=Tested(mcnemar_midp(table) if table else sign_flip(differences)),
+        variant=two.variant,
+        other=two.other,
+        benchmark=two.benchmark,
+        category=two.category,
+        n=sample.n,
+        table=sample.table,
+        won=sample.won,
+        lost=sample.lost,
+        difference=sample.difference,
+        interval=difference_interval(sample, level),
+        test=Tested(difference_p(sample)),
     )
 
 
-def _across(each: Sequence[Pair], samples: Mapping[str, Sample], sizes: Mapping[str, int], *, level: float) -> Across:
-    values = {category: sample.differences for category, sample in samples.items()}
-    clusters = [category for category, of in values.items() for _ in of]
+def _across(strata: Sequence[_Samples], sizes: Mapping[str, int], level: float) -> Across:
+    values = {str(stratum.category): stratum.sample.differences for stratum in strata}
+    clusters = [category for category, differences in values.items() for _ in differences]
     return Across(
-        variant=each[0].variant,
-        baseline=each[0].other,
-        benchmark=each[0].benchmark,
+        variant=strata[0].variant,
+        baseline=strata[0].other,
+        benchmark=strata[0].benchmark,
         categories=len(values),
         stratified=stratified_mean(values, sizes, level),
-        homogeneity=_tested(homogeneity([(one.won, one.lost) for one in each])),
-        clustered=Tested(cluster_sign_flip([d for of in values.values() for d in of], clusters)),
+        homogeneity=_tested(homogeneity([(stratum.sample.won, stratum.sample.lost) for stratum in strata])),
+        clustered=Tested(cluster_sign_flip([d for differences in values.values() for d in differences], clusters)),
     )
 
 
-def _omnibus(benchmark: str, answers: Mapping[str, Answers]) -> Omnibus | None:
+def _omnibuses(answers: Mapping[str, Mapping[str, Answers]]) -> Iterator[Omnibus]:
     """Test three variants or more; of two, Cochran's Q is the test that the verdict has already."""
-    if len(answers) < 3:
-        return None
-    of = list(answers.values())
-    rows = [[each[q][0] for each in of] for q in of[0] if all(len(each.get(q, ())) == 1 for each in of)]
-    if not rows:
-        return None
-    return Omnibus(benchmark=benchmark, variants=tuple(answers), n=len(rows), test=_tested(cochran_q(rows)))
+    for name, by_variant in answers.items():
+        if len(by_variant) > 2 and (rows := _answered_once_by_all(list(by_variant.values()))):
+            yield Omnibus(benchmark=name, variants=tuple(by_variant), n=len(rows), test=_tested(cochran_q(rows)))
+
+
+def _answered_once_by_all(answers: Sequence[Answers]) -> list[list[bool]]:
+    questions = [q for q in answers[0] if all(len(by_question.get(q, ())) == 1 for by_question in answers)]
+    return [[by_question[q][0] for by_question in answers] for q in questions]
 
 
 def _tested(test: Test) -> Tested:
     return Tested(p=test.p, statistic=test.statistic)
 
 
-def _corrected(found: Exploratory) -> Exploratory | None:
+def _corrected(results: Exploratory) -> Exploratory | None:
     """Correct all p values together, and say how many they are."""
-    p = [one.test.p for one in (*found.pairs, *found.categories)]
-    p += [one.test.p for one in found.omnibus]
-    p += [test.p for one in found.across for test in (one.homogeneity, one.clustered)]
+    p = [pair.test.p for pair in (*results.pairs, *results.categories)]
+    p += [omnibus.test.p for omnibus in results.omnibus]
+    p += [test.p for across in results.across for test in (across.homogeneity, across.clustered)]
     if not p:
         return None
     corrected: Iterator[float] = iter(benjamini_hochberg(p))
 
-    def with_(test: Tested) -> Tested:
+    def with_corrected(test: Tested) -> Tested:
         return replace(test, p_bh=next(corrected))
 
     # In the order of p above.
-    found = replace(
-        found,
-        pairs=tuple(replace(one, test=with_(one.test)) for one in found.pairs),
-        categories=tuple(replace(one, test=with_(one.test)) for one in found.categories),
-        omnibus=tuple(replace(one, test=with_(one.test)) for one in found.omnibus),
-    )
+    pairs = tuple(replace(pair, test=with_corrected(pair.test)) for pair in results.pairs)
+    categories = tuple(replace(pair, test=with_corrected(pair.test)) for pair in results.categories)
+    omnibus = tuple(replace(test, test=with_corrected(test.test)) for test in results.omnibus)
     across = tuple(
-        replace(one, homogeneity=with_(one.homogeneity), clustered=with_(one.clustered)) for one in found.across
+        replace(result, homogeneity=with_corrected(result.homogeneity), clustered=with_corrected(result.clustered))
+        for result in results.across
     )
     count = "1 test" if len(p) == 1 else f"{len(p)} tests"
-    return replace(
-        found,
-        across=across,
-        tests=len(p),
+    return Exploratory(
         sentence="Exploratory: found by looking in many places; no verdict rests on it."
         f" p values are corrected by Benjamini-Hochberg over {count}.",
+        tests=len(p),
+        pairs=pairs,
+        categories=categories,
+        across=across,
+        omnibus=omnibus,
     )

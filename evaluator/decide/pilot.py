@@ -1,4 +1,4 @@
-"""TODO: evaluator/decide/pilot.py."""
+"""What a run measured so far, as planning needs it."""
 
 from msgspec import Struct
 

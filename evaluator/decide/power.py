@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.pace import hours
 from evaluator.decide.pilot import Disagreement, PilotData
-from evaluator.report import power as words
 from evaluator.stats.power import detectable_difference, questions_to_see, resolution
 from evaluator.stats.power_equivalence import score_questions_for_equivalence, score_smallest_margin
 from evaluator.study.study import HumanEval, MmluPro, Mode, Study
@@ -115,7 +113,7 @@ class StudyPlan(Struct, frozen=True, kw_only=True):
     """Whether the times are upper bounds."""
     notes: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
-    """The same in words."""
+    """The same in words, filled in where it is written as JSON."""
 
 
 def plan_study(
@@ -137,7 +135,7 @@ def plan_study(
     family = (len(study.variants) - 1) * len(chosen)
     level = study.decide.alpha / max(1, family)
     expected = tuple(_expected(study, past, tokens_per_second, tokens_per_answer))
-    plan = StudyPlan(
+    return StudyPlan(
         study=study.study,
         variants=len(study.variants),
         mode=study.decide.mode,
@@ -155,7 +153,6 @@ def plan_study(
         at_most=any(e.tokens_from == "limit" for e in expected),
         notes=tuple(_notes(study, past)),
     )
-    return msgspec.structs.replace(plan, sentences=tuple(words.sentences(plan)))
 
 
 def _benchmark(name: str, settings: MmluPro | HumanEval, level: float) -> BenchmarkPlan:

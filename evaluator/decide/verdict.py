@@ -3,101 +3,98 @@
 All proportions are between 0 and 1; only the sentences speak of points, hundredths of a proportion.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from evaluator.decide.comparison import Comparison, Scores, Verdict
-from evaluator.decide.evidence import FIXED, Answers, Course, Design, Evidence, course, evidence
-from evaluator.decide.pace import Pace, hours
-from evaluator.decide.sentences import sentence
-from evaluator.stats.multiplicity import holm
-from evaluator.stats.noise import Excess, excess_flips
+from evaluator.decide.answers import Graded
+from evaluator.decide.comparison import Comparison, Verdict
+from evaluator.decide.designs import Looks
+from evaluator.decide.evidence import FIXED, Design, Evidence, evidence, looks_at
+from evaluator.decide.noise_floor import Noise, noises
+from evaluator.decide.outlook import outlook
+from evaluator.decide.pace import Pace
+from evaluator.decide.sentences import cannot_compare, sentence
+from evaluator.stats.multiplicity import holm_by_key
 from evaluator.stats.posterior import chance_better
-from evaluator.stats.power import questions_to_see
 from evaluator.stats.proportions import Interval, wilson
+
+_Key = tuple[str, str]
+"""A variant and a benchmark."""
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """By what variants are compared, set before the first question."""
+
+    baseline: str
+    """The variant that the others are compared with."""
+    margins: Mapping[str, float]
+    """By benchmark, a proportion within which two variants count as equal."""
+    alpha: float
+    """Rate of false alarms over all comparisons together."""
+    design: Design = FIXED
+    totals: Mapping[str, int] = {}
+    """By benchmark how many questions it has."""
+
+
+class _Pair(Struct, frozen=True, kw_only=True):
+    """A variant beside the baseline on one benchmark."""
+
+    variant: str
+    benchmark: str
+    margin: float
+    looks: Looks
+    planned: int | None
+    put: int
+    changed: int | None
+    reason: str | None
+    """Why they cannot be compared; None where they can."""
+
+    @property
+    def key(self) -> _Key:
+        return self.variant, self.benchmark
+
+
+class _Tested(Struct, frozen=True, kw_only=True):
+    """What a comparison shows, corrected for all of them."""
+
+    evidence: Evidence
+    p_holm: float
+    equivalence_p_holm: float
+    noise: Noise
+    verdict: Verdict
 
 
 def compare(
-    scores: Scores,
-    *,
-    baseline: str,
-    margins: Mapping[str, float],
-    alpha: float,
-    blocked: Mapping[tuple[str, str], str] = {},
-    totals: Mapping[str, int] = {},
-    design: Design = FIXED,
-    again: Mapping[str, Answers] = {},
-    changed: Mapping[tuple[str, str], int] = {},
-    paces: Mapping[tuple[str, str], Pace] = {},
+    graded: Graded, rules: Rules, *, blocked: Mapping[_Key, str] = {}, paces: Mapping[_Key, Pace] = {}
 ) -> tuple[Comparison, ...]:
     """Compare every variant with the baseline on every benchmark, benchmark by benchmark.
 
     Args:
-        scores: By variant, benchmark and question whether each of its answers is correct.
-        baseline: The variant that the others are compared with.
-        margins: By benchmark, a proportion within which two variants count as equal.
-        alpha: Rate of false alarms over all comparisons together.
+        graded: What the variants answered.
+        rules: By what they are compared.
         blocked: By variant and benchmark why they must not be compared; a blocked baseline blocks all. Holm's
             correction is for all comparisons, the blocked ones too.
-        totals: By benchmark how many questions it has.
-        design: How it is decided.
-        again: By benchmark and question the baseline's further answers, which show how much it differs from itself.
-        changed: By variant and benchmark on how many questions another answer than the baseline's was read.
         paces: By variant and benchmark how fast it answered.
 
     Raises:
         ValueError: the baseline has no scores, a benchmark has no margin, or alpha is not between 0 and 0.5.
     """
-    if baseline not in scores:
-        raise ValueError(f"the baseline {baseline!r} has no scores; there are {', '.join(map(repr, scores)) or 'none'}")
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha must lie between 0 and 0.5, and is {alpha}")
-    benchmarks = dict.fromkeys(name for of_variant in scores.values() for name in of_variant)
-    if without := [name for name in benchmarks if name not in margins]:
-        raise ValueError(f"no margin is given for {', '.join(without)}; it says how large a difference would matter")
-    keys = [(variant, benchmark) for benchmark in benchmarks for variant in scores if variant != baseline]
-    courses = {(v, b): course(scores[v].get(b, {}), scores[baseline].get(b, {}), b, design) for v, b in keys}
-    reasons = {(v, b): blocked.get((v, b), blocked.get((baseline, b))) for v, b in keys}
-    seen = [key for key in keys if reasons[key] is None and courses[key].samples]
-    # All that the study sets out to compare, whatever could be compared in the end: a correction is chosen beforehand.
-    family = len(keys)
-    found = {(v, b): evidence(courses[v, b], margin=margins[b], alpha=alpha, family=family) for v, b in seen}
-    p_holm = _corrected({key: of.p for key, of in found.items()}, family)
-    equivalence_p_holm = _corrected({key: of.equivalence_p for key, of in found.items()}, family)
-    noises = {(v, b): _noise(scores[v].get(b, {}), scores[baseline].get(b, {}), again.get(b, {})) for v, b in seen}
-    wobbling = {key: noise for key, noise in noises.items() if noise is not None}
-    noise_p = _corrected({key: of.p for key, (of, _) in wobbling.items()}, family)
+    pairs = list(_pairs(graded, rules, blocked))
+    family = len(pairs)
+    tested = _tested([pair for pair in pairs if pair.reason is None], graded, rules, family)
     comparisons = []
-    for variant, benchmark in keys:
-        key = variant, benchmark
-        comparison = Comparison(
-            variant=variant,
-            baseline=baseline,
-            benchmark=benchmark,
-            mode=design.mode,
-            n=len(courses[key].samples[-1].differences) if courses[key].samples else 0,
-            planned=len(design.order[benchmark]) if benchmark in design.order else None,
-            put=len(scores[variant].get(benchmark, {})),
-            table=courses[key].samples[-1].table if courses[key].samples else None,
-            changed=changed.get(key),
-            family=family,
-            margin=margins[benchmark],
-        )
-        if key in found:
-            comparison = _filled(comparison, found[key], alpha, p_holm[key], equivalence_p_holm[key])
-            if key in wobbling:
-                noise, questions = wobbling[key]
-                comparison = replace(comparison, noise=noise, noise_questions=questions, noise_p_holm=noise_p[key])
-            pace = [paces.get((v, benchmark)) for v in (variant, baseline)]
-            comparison = _with_outlook(comparison, courses[key], found[key], alpha, pace)
-        reason = reasons[key] or _nothing_yet(courses[key], design)
-        said = sentence(comparison, reason=reason, alpha=alpha, total=totals.get(benchmark))
-        comparisons.append(replace(comparison, sentence=said))
+    for pair in pairs:
+        if pair.reason is not None:
+            comparisons.append(_not_compared(pair, pair.reason, rules, family))
+        else:
+            both = [paces.get((variant, pair.benchmark)) for variant in (pair.variant, rules.baseline)]
+            comparisons.append(_compared(pair, tested[pair.key], both, rules, family))
     return tuple(comparisons)
 
 
-def decided(p: Mapping[tuple[str, str], tuple[float, float]], alpha: float) -> set[tuple[str, str]]:
+def decided(p: Mapping[_Key, tuple[float, float]], alpha: float) -> set[_Key]:
     """Say which comparisons are decided, different or equivalent within the margin, after Holm's correction.
 
     Args:
@@ -105,9 +102,9 @@ def decided(p: Mapping[tuple[str, str], tuple[float, float]], alpha: float) -> s
             there will be; 1 where there is nothing to see yet.
         alpha: Rate of false alarms over all comparisons together.
     """
-    different = _corrected({key: of for key, (of, _) in p.items()}, len(p))
-    equivalent = _corrected({key: of for key, (_, of) in p.items()}, len(p))
-    return {key for key in p if min(different[key], equivalent[key]) <= alpha}
+    p_different = holm_by_key({key: different for key, (different, _) in p.items()}, len(p))
+    p_equivalent = holm_by_key({key: equivalent for key, (_, equivalent) in p.items()}, len(p))
+    return {key for key in p if min(p_different[key], p_equivalent[key]) <= alpha}
 
 
 def decide(
@@ -137,76 +134,121 @@ def decide(
     return "equivalent" if equivalence_p <= alpha and inside else "cannot tell"
 
 
-def _corrected(p: Mapping[tuple[str, str], float], family: int) -> dict[tuple[str, str], float]:
-    """Correct p values by Holm for a family in which the comparisons that are missing here have a p of 1."""
-    return dict(zip(p, holm([*p.values(), *[1.0] * (family - len(p))]), strict=False))
+def _pairs(graded: Graded, rules: Rules, blocked: Mapping[_Key, str]) -> Iterator[_Pair]:
+    """Pair all that the study sets out to compare, whatever can be compared in the end."""
+    scores, baseline = graded.answers, rules.baseline
+    if baseline not in scores:
+        raise ValueError(f"the baseline {baseline!r} has no scores; there are {', '.join(map(repr, scores)) or 'none'}")
+    if not 0 < rules.alpha < 0.5:
+        raise ValueError(f"alpha must lie between 0 and 0.5, and is {rules.alpha}")
+    benchmarks = dict.fromkeys(name for by_benchmark in scores.values() for name in by_benchmark)
+    if without := [name for name in benchmarks if name not in rules.margins]:
+        raise ValueError(f"no margin is given for {', '.join(without)}; it says how large a difference would matter")
+    for benchmark in benchmarks:
+        theirs = scores[baseline].get(benchmark, {})
+        for variant in scores:
+            if variant != baseline:
+                looks = looks_at(scores[variant].get(benchmark, {}), theirs, benchmark, rules.design)
+                reason = blocked.get((variant, benchmark), blocked.get((baseline, benchmark)))
+                if not looks.samples:
+                    reason = reason or rules.design.kind.nothing_yet(looks, rules.design.looks)
+                yield _Pair(
+                    variant=variant,
+                    benchmark=benchmark,
+                    margin=rules.margins[benchmark],
+                    looks=looks,
+                    planned=len(rules.design.order[benchmark]) if benchmark in rules.design.order else None,
+                    put=len(scores[variant].get(benchmark, {})),
+                    changed=graded.changed.get((variant, benchmark)),
+                    reason=reason,
+                )
 
 
-def _nothing_yet(course: Course, design: Design) -> str:
-    if design.mode == "group_sequential" and course.put:
-        return f"the first of the {design.looks} planned looks is still to come"
-    return "no question was answered by both"
+def _tested(pairs: Sequence[_Pair], graded: Graded, rules: Rules, family: int) -> dict[_Key, _Tested]:
+    """Test what can be compared, and correct for the whole family: a correction is chosen beforehand."""
+    shown = {pair.key: evidence(pair.looks, margin=pair.margin, alpha=rules.alpha, family=family) for pair in pairs}
+    p_holm = holm_by_key({key: found.p for key, found in shown.items()}, family)
+    equivalence_p_holm = holm_by_key({key: found.equivalence_p for key, found in shown.items()}, family)
+    noise = noises(shown, graded, rules.baseline, family)
+    return {
+        pair.key: _Tested(
+            evidence=shown[pair.key],
+            p_holm=p_holm[pair.key],
+            equivalence_p_holm=equivalence_p_holm[pair.key],
+            noise=noise.get(pair.key, Noise()),
+            verdict=decide(
+                shown[pair.key].interval,
+                shown[pair.key].family_interval,
+                shown[pair.key].equivalence_interval,
+                p=p_holm[pair.key],
+                equivalence_p=equivalence_p_holm[pair.key],
+                margin=pair.margin,
+                alpha=rules.alpha,
+            ),
+        )
+        for pair in pairs
+    }
 
 
-def _filled(
-    comparison: Comparison, found: Evidence, alpha: float, p_holm: float, equivalence_p_holm: float
-) -> Comparison:
-    """Add the numbers, and the verdict that they allow."""
-    return replace(
-        comparison,
-        difference=found.difference,
-        interval=found.interval,
-        family_interval=found.family_interval,
-        equivalence_interval=found.equivalence_interval,
-        flips=wilson(found.won + found.lost, found.n, 1 - alpha),
-        won=found.won,
-        lost=found.lost,
-        p=found.p,
-        p_holm=p_holm,
-        equivalence_p=found.equivalence_p,
-        equivalence_p_holm=equivalence_p_holm,
-        noninferiority_p=found.noninferiority_p,
-        chance_better=chance_better(found.table) if found.table else None,
-        supported_margin=max(abs(found.equivalence_interval.low), abs(found.equivalence_interval.high)),
-        verdict=decide(
-            found.interval,
-            found.family_interval,
-            found.equivalence_interval,
-            p=p_holm,
-            equivalence_p=equivalence_p_holm,
-            margin=comparison.margin,
-            alpha=alpha,
-        ),
+def _not_compared(pair: _Pair, reason: str, rules: Rules, family: int) -> Comparison:
+    sample = pair.looks.samples[-1] if pair.looks.samples else None
+    return Comparison(
+        variant=pair.variant,
+        baseline=rules.baseline,
+        benchmark=pair.benchmark,
+        mode=rules.design.mode,
+        n=sample.n if sample else 0,
+        planned=pair.planned,
+        put=pair.put,
+        table=sample.table if sample else None,
+        changed=pair.changed,
+        family=family,
+        margin=pair.margin,
+        sentence=cannot_compare(pair.variant, rules.baseline, pair.benchmark, reason),
     )
 
 
-def _noise(ours: Answers, theirs: Answers, again: Answers) -> tuple[Excess, int] | None:
-    """Hold the disagreement with the baseline against the baseline's with itself, on what it was asked twice."""
-    runs = {q: (*answers, *again.get(q, ())) for q, answers in theirs.items()}
-    twice = [q for q, answers in runs.items() if len(answers) > 1 and ours.get(q)]
-    return (excess_flips([runs[q] for q in twice], [ours[q] for q in twice]), len(twice)) if twice else None
-
-
-def _with_outlook(
-    comparison: Comparison, course: Course, found: Evidence, alpha: float, paces: Sequence[Pace | None]
-) -> Comparison:
-    """Add how much of an answer so many questions can be, and how many more would tell."""
-    margin, n = comparison.margin, found.n
-    looked_for = max(margin, abs(found.difference)) if comparison.verdict == "cannot tell" else margin
+def _compared(pair: _Pair, tested: _Tested, paces: Sequence[Pace | None], rules: Rules, family: int) -> Comparison:
+    found, equal = tested.evidence, tested.evidence.equivalence_interval
+    early = rules.design.looks_early and pair.planned is not None and pair.put < pair.planned
+    undecided = tested.verdict == "cannot tell"
     # Of Holm's levels the strictest, so that the answer holds whatever the other comparisons show.
-    alpha /= comparison.family
-    # One answer each: a difference of the margin takes that many flips at least, even where fewer were seen.
-    spread = max(found.spread, looked_for if found.table else looked_for**2)
-    comparison = replace(comparison, resolution=n / questions_to_see(margin, max(spread, margin), alpha=alpha))
-    if comparison.verdict != "cannot tell":
-        early = comparison.mode != "fixed" and comparison.planned is not None and comparison.put < comparison.planned
-        return replace(comparison, stopped=early)
-    needed = questions_to_see(looked_for, spread, alpha=alpha)
-    if needed <= n:
-        # The margin could have been seen already. What is left to see is how far the difference lies from nought or
-        # from the margin, whichever is farther.
-        looked_for = max(abs(found.difference), margin - abs(found.difference))
-        needed = max(n + 1, questions_to_see(looked_for, spread, alpha=alpha))
-    known = [pace for pace in paces if pace is not None]
-    time = hours(needed - n, known, repeats=course.samples[-1].answers) if len(known) == len(paces) else None
-    return replace(comparison, questions_needed=needed, sought=looked_for, hours_needed=time)
+    ahead = outlook(found, pair.margin, rules.alpha / family, paces, undecided=undecided)
+    comparison = Comparison(
+        variant=pair.variant,
+        baseline=rules.baseline,
+        benchmark=pair.benchmark,
+        mode=rules.design.mode,
+        n=found.n,
+        planned=pair.planned,
+        put=pair.put,
+        stopped=early and not undecided,
+        table=found.table,
+        difference=found.difference,
+        interval=found.interval,
+        family_interval=found.family_interval,
+        equivalence_interval=equal,
+        flips=wilson(found.won + found.lost, found.n, 1 - rules.alpha),
+        changed=pair.changed,
+        won=found.won,
+        lost=found.lost,
+        p=found.p,
+        p_holm=tested.p_holm,
+        equivalence_p=found.equivalence_p,
+        equivalence_p_holm=tested.equivalence_p_holm,
+        noninferiority_p=found.noninferiority_p,
+        chance_better=chance_better(found.table) if found.table else None,
+        family=family,
+        margin=pair.margin,
+        supported_margin=max(abs(equal.low), abs(equal.high)),
+        noise=tested.noise.excess,
+        noise_questions=tested.noise.questions,
+        noise_p_holm=tested.noise.p_holm,
+        verdict=tested.verdict,
+        questions_needed=ahead.questions_needed,
+        sought=ahead.sought,
+        hours_needed=ahead.hours_needed,
+        resolution=ahead.resolution,
+    )
+    words = sentence(comparison, alpha=rules.alpha, total=rules.totals.get(pair.benchmark))
+    return replace(comparison, sentence=words)

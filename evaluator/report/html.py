@@ -7,8 +7,9 @@ from msgspec import Struct
 from evaluator.analyse.report import Report
 from evaluator.decide import wording
 from evaluator.decide.comparison import Comparison
+from evaluator.decide.designs import DESIGNS
 from evaluator.report import phrases
-from evaluator.report.method import INTERVALS, method, saved
+from evaluator.report.method import method, saved
 from evaluator.report.server import who
 from evaluator.report.tables import behind, explored, limits
 from evaluator.stats.proportions import Interval
@@ -41,7 +42,7 @@ def html(report: Report) -> str:
         phrases=phrases,
         wording=wording,
         alone=phrases.alone(report),
-        interval=INTERVALS[report.plan.study.decide.mode],
+        interval=DESIGNS[report.plan.study.decide.mode].interval_name,
         method=method(report),
         saved=saved(report),
         behind={benchmark: behind(report, benchmark) for benchmark in report.plan.study.benchmarks.chosen()},

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 
 from evaluator.analyse.report import Report
 from evaluator.decide import wording
+from evaluator.decide.designs import DESIGNS
 from evaluator.decide.score import Score
 from evaluator.report import phrases
-from evaluator.report.method import INTERVALS, method, saved
+from evaluator.report.method import method, saved
 from evaluator.report.server import who
 from evaluator.report.tables import Table, behind, explored, limits
 from evaluator.text import strip_control
@@ -55,7 +56,8 @@ def _lines(report: Report) -> Iterator[str]:
 def _found(report: Report, benchmark: str) -> Iterator[str]:
     """Give two tables: what was found, and what it took."""
     scores, alone = phrases.rows(report, benchmark), phrases.alone(report)
-    against = ("difference", f"its {INTERVALS[report.plan.study.decide.mode]}", "answered differently", "verdict")
+    interval = DESIGNS[report.plan.study.decide.mode].interval_name
+    against = ("difference", f"its {interval}", "answered differently", "verdict")
     yield from _head(*_FOUND, *(() if alone else against))
     for score in scores:
         cells = (score.variant, phrases.size(report, score.variant), wording.correct(score), *_accuracy(score))
@@ -95,9 +97,9 @@ def _difference(report: Report, score: Score) -> tuple[str, str, str, str]:
     if found is None or found.verdict == "not comparable":
         return wording.DASH, wording.DASH, wording.DASH, found.verdict if found else wording.DASH
     said = phrases.said(found)
-    span = f"{wording.span(said)} ({wording.level(said.level)})" if said else wording.DASH
+    span = f"{wording.signed_span(said)} ({wording.level(said.level)})" if said else wording.DASH
     flips = f"{found.table.flips}" if found.table else wording.DASH
-    return f"{wording.points(found.difference or 0.0)} points", span, flips, f"**{found.verdict}**"
+    return f"{wording.signed_points(found.difference or 0.0)} points", span, flips, f"**{found.verdict}**"
 
 
 def _rest(score: Score) -> tuple[str, ...]:

@@ -1,24 +1,22 @@
 """What a plan says: its sentences, and its tables for a terminal of 80 columns."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.decide.wording import DASH, interval, name, percent
+from evaluator.decide.designs import DESIGNS
+from evaluator.decide.power import BenchmarkPlan, Expected, Observed, StudyPlan, Target
+from evaluator.decide.wording import DASH, in_points, interval, name, percent
 from evaluator.text import duration
-
-if TYPE_CHECKING:
-    from evaluator.decide.power import BenchmarkPlan, Expected, Observed, StudyPlan, Target
 
 _USUAL = 0.10
 """The rate of disagreement that the headline speaks of."""
 
 
-def show(plan: "StudyPlan", console: Console) -> None:
+def show(plan: StudyPlan, console: Console) -> None:
     """Print a plan."""
     for sentence in headlines(plan):
         console.print(Text(sentence, style="bold" if sentence.startswith("With ") else ""))
@@ -36,14 +34,14 @@ def show(plan: "StudyPlan", console: Console) -> None:
         console.print(Text(sentence))
 
 
-def sentences(plan: "StudyPlan") -> Iterator[str]:
+def sentences(plan: StudyPlan) -> Iterator[str]:
     """Say everything in words: what can be shown, what the answers so far say, how long it takes."""
     yield from headlines(plan)
     yield from (observed(plan, seen) for seen in plan.observed)
     yield from times(plan)
 
 
-def headlines(plan: "StudyPlan") -> Iterator[str]:
+def headlines(plan: StudyPlan) -> Iterator[str]:
     """Say in a sentence or two for each benchmark what the study can show, and under which conditions."""
     if not plan.family:
         yield "There is one variant only: nothing to compare it with."
@@ -54,13 +52,13 @@ def headlines(plan: "StudyPlan") -> Iterator[str]:
         if benchmark.repeats > 1:
             yield _repeats(benchmark)
     yield _level(plan)
-    if plan.mode != "fixed":
-        yield _MODES[plan.mode]
+    if planning := DESIGNS[plan.mode].planning:
+        yield planning
 
 
-def observed(plan: "StudyPlan", seen: "Observed") -> str:
+def observed(plan: StudyPlan, seen: Observed) -> str:
     """Say what the disagreement seen in one comparison means for the questions still needed."""
-    pair, n, margin = seen.seen, seen.seen.n, points(seen.margin)
+    pair, n, margin = seen.seen, seen.seen.n, in_points(seen.margin)
     within = interval(pair.interval)
     rate = f"disagree on {percent(pair.rate)} ({pair.differ:,} of {n:,} questions, 95 % interval {within})"
     if any(b.repeats > 1 for b in plan.benchmarks if b.benchmark == pair.benchmark):
@@ -79,7 +77,7 @@ def observed(plan: "StudyPlan", seen: "Observed") -> str:
     return f"{where} {rate}: {apart}. If they are equal, {equal}."
 
 
-def times(plan: "StudyPlan") -> Iterator[str]:
+def times(plan: StudyPlan) -> Iterator[str]:
     """Say how long the study takes, or what must be known to tell."""
     limits = [e for e in plan.expected if e.tokens_from == "limit"]
     if plan.seconds is None:
@@ -89,7 +87,7 @@ def times(plan: "StudyPlan") -> Iterator[str]:
         )
         yield f"{told} in flight to one variant){f'{longest} tokens they may have' if longest else ''}."
         return
-    most = "at most " if plan.at_most or plan.mode != "fixed" else ""
+    most = "at most " if plan.at_most or DESIGNS[plan.mode].looks_early else ""
     order = "all variants at once" if plan.parallel else "one variant after the other"
     left = ""
     if plan.seconds_left is not None and any(e.answered for e in plan.expected):
@@ -105,27 +103,7 @@ def times(plan: "StudyPlan") -> Iterator[str]:
     yield from plan.notes
 
 
-def points(proportion: float) -> str:
-    """Write 0.02 as `2 points`."""
-    number = f"{100 * proportion:.3g}"
-    return f"{number} point{'' if number == '1' else 's'}"
-
-
-_MODES = {
-    "sequential": (
-        "Sequential mode may end a comparison earlier, at no higher rate of false alarms. The numbers are for the whole"
-        " budget of questions, tested once; looking often has its price: what it sees at the end of the budget is about"
-        " 1.2 to 1.4 times as large (simulated)."
-    ),
-    "group_sequential": (
-        "Group-sequential mode may end a comparison earlier, at one of its planned looks, at no higher rate of false"
-        " alarms. The numbers are for the whole budget of questions, at whose end it sees nearly as much as one single"
-        " test."
-    ),
-}
-
-
-def _headline(plan: "StudyPlan", benchmark: "BenchmarkPlan") -> str:
+def _headline(plan: StudyPlan, benchmark: BenchmarkPlan) -> str:
     at = next(at for at in benchmark.at if at.disagreement == _USUAL)
     given = f"With {_questions(benchmark.questions)} and {100 * _USUAL:g} % disagreement this study"
     seen = "cannot count on seeing any difference"
@@ -133,7 +111,7 @@ def _headline(plan: "StudyPlan", benchmark: "BenchmarkPlan") -> str:
         seen = f"can see differences of {100 * at.detectable:.1f} points or more"
     aim = next(t for t in benchmark.targets if t.aim == "difference" and t.size == benchmark.margin)
     needed = aim.needed[plan.rates.index(_USUAL)]
-    where, margin = name(benchmark.benchmark), points(benchmark.margin)
+    where, margin = name(benchmark.benchmark), in_points(benchmark.margin)
     if needed is None:
         return f"{given} {seen} on {where}; its margin of {margin} is more than disagreement so rare allows."
     equal = next(t for t in benchmark.targets if t.aim == "equivalence").needed[plan.rates.index(_USUAL)]
@@ -144,7 +122,7 @@ def _headline(plan: "StudyPlan", benchmark: "BenchmarkPlan") -> str:
     return f"{given} {seen} on {where}; its margin of {margin} would need about {about(needed)}{more}{same}."
 
 
-def _best(benchmark: "BenchmarkPlan") -> Iterator[str]:
+def _best(benchmark: BenchmarkPlan) -> Iterator[str]:
     """Say which margin all questions can support, where they do not suffice for the study's."""
     aim = next(t for t in benchmark.targets if t.aim == "equivalence")
     best = [
@@ -159,7 +137,7 @@ def _best(benchmark: "BenchmarkPlan") -> Iterator[str]:
         )
 
 
-def _repeats(benchmark: "BenchmarkPlan") -> str:
+def _repeats(benchmark: BenchmarkPlan) -> str:
     told = (
         f"{benchmark.repeats} answers to each question of {name(benchmark.benchmark)} reduce noise only: what is said"
         " here is for one answer each, and is the least that this study can show"
@@ -169,7 +147,7 @@ def _repeats(benchmark: "BenchmarkPlan") -> str:
     return f"{told}. All questions are asked, so more answers are what is left to do."
 
 
-def _level(plan: "StudyPlan") -> str:
+def _level(plan: StudyPlan) -> str:
     if plan.family == 1:
         return f"All numbers are for {percent(plan.power, 0)} power at the level {plan.alpha:g}."
     return (
@@ -180,10 +158,10 @@ def _level(plan: "StudyPlan") -> str:
     )
 
 
-def _abilities(plan: "StudyPlan", benchmark: "BenchmarkPlan") -> Table:
+def _abilities(plan: StudyPlan, benchmark: BenchmarkPlan) -> Table:
     title = (
         f"\n{name(benchmark.benchmark)}: {benchmark.questions:,} of {benchmark.total:,} questions, margin"
-        f" {points(benchmark.margin)}"
+        f" {in_points(benchmark.margin)}"
     )
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("where two variants disagree on")
@@ -198,12 +176,12 @@ def _abilities(plan: "StudyPlan", benchmark: "BenchmarkPlan") -> Table:
     return table
 
 
-def _aim(target: "Target") -> str:
+def _aim(target: Target) -> str:
     aim = "to see" if target.aim == "difference" else "for equivalence within"
-    return f"  {aim} {points(target.size)}"
+    return f"  {aim} {in_points(target.size)}"
 
 
-def _legend(benchmark: "BenchmarkPlan") -> Iterator[str]:
+def _legend(benchmark: BenchmarkPlan) -> Iterator[str]:
     needs = [needed for target in benchmark.targets for needed in target.needed]
     if any(needed is not None and needed > benchmark.total for needed in needs):
         yield f"> {benchmark.total:,}: more than the benchmark has."
@@ -211,7 +189,7 @@ def _legend(benchmark: "BenchmarkPlan") -> Iterator[str]:
         yield f"{DASH}: takes more disagreement than that."
 
 
-def _times(plan: "StudyPlan") -> Table:
+def _times(plan: StudyPlan) -> Table:
     table = Table(
         title="\nHow long it takes", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
@@ -232,7 +210,7 @@ def _times(plan: "StudyPlan") -> Table:
     return table
 
 
-def _outlook(needed: int, seen: "Observed", aim: str, time: str) -> str:
+def _outlook(needed: int, seen: Observed, aim: str, time: str) -> str:
     if needed <= seen.seen.n:
         return f"the {seen.seen.n:,} compared are enough to {aim}"
     if needed > seen.total:
@@ -240,18 +218,18 @@ def _outlook(needed: int, seen: "Observed", aim: str, time: str) -> str:
     return f"about {about(needed)} questions would {aim}{time}"
 
 
-def _time(plan: "StudyPlan", seen: "Observed", hours: float | None) -> str:
+def _time(plan: StudyPlan, seen: Observed, hours: float | None) -> str:
     if hours is None:
         return ""
     ours = [e for e in plan.expected if e.benchmark == seen.seen.benchmark and e.variant in _pair(seen)]
     return f"; {'at most ' if _bounded(ours) else ''}{duration(3600 * hours)} more on this server"
 
 
-def _pair(seen: "Observed") -> tuple[str, str]:
+def _pair(seen: Observed) -> tuple[str, str]:
     return seen.seen.variant, seen.seen.baseline
 
 
-def _bounded(expected: "list[Expected]") -> bool:
+def _bounded(expected: list[Expected]) -> bool:
     return any(e.tokens_from == "limit" for e in expected)
 
 

@@ -66,7 +66,7 @@ def _table(report: "RunsReport", benchmark: str) -> Table:
             wording.correct(score),
             wording.percent(score.accuracy).removesuffix(" %"),
             wording.interval(score.interval).removesuffix(" %").replace(" to ", wording.DASH),
-            "" if known is None else wording.points(known),
+            "" if known is None else wording.signed_points(known),
             Text(verdict, style=phrases.colour(verdict)),
         )
     return table

@@ -7,10 +7,10 @@ from msgspec import Struct
 from evaluator.analyse.report import Report
 from evaluator.decide import wording
 from evaluator.decide.comparison import Comparison
+from evaluator.decide.designs import DESIGNS
 from evaluator.decide.exploratory import Across, Exploratory, Omnibus, Pair, Tested
 from evaluator.decide.token_budget import Budget
 from evaluator.report import phrases
-from evaluator.report.method import INTERVALS, P_VALUES
 from evaluator.stats.proportions import Interval, wilson
 from evaluator.text import duration
 
@@ -128,8 +128,8 @@ def _behind(c: Comparison) -> Iterator[tuple[str, str]]:
     yield f"solved by the variant only{more}", _share(c.won, c.n, wilson(c.won or 0, c.n, level))
     yield f"solved by {c.baseline} only{more}", _share(c.lost, c.n, wilson(c.lost or 0, c.n, level))
     yield "another letter read, right or wrong", _count(c.changed)
-    yield "difference", wording.DASH if c.difference is None else f"{wording.points(c.difference)} points"
-    kind, p = INTERVALS[c.mode], P_VALUES[c.mode]
+    yield "difference", wording.DASH if c.difference is None else f"{wording.signed_points(c.difference)} points"
+    kind, p = DESIGNS[c.mode].interval_name, DESIGNS[c.mode].p_name
     yield f"its {kind}", _span(c.interval)
     yield f"its {kind}, of all comparisons together", _span(c.family_interval) if c.family > 1 else wording.DASH
     family = f" (corrected: Holm, {c.family} comparisons)" if c.family > 1 else ""
@@ -153,7 +153,7 @@ def _noise(c: Comparison) -> Iterator[tuple[str, str]]:
         return
     # Where all questions came out alike, the bootstrap's interval has no width, which is no certainty.
     interval = noise.interval if noise.interval.low < noise.interval.high else None
-    excess = _span(interval, noise.excess) if interval else f"{wording.points(noise.excess)} points"
+    excess = _span(interval, noise.excess) if interval else f"{wording.signed_points(noise.excess)} points"
     told = (
         f"{wording.percent(noise.within_a)} of {asked:,}",
         f"{wording.percent(noise.between)} of {asked:,}",
@@ -174,8 +174,8 @@ def _share(count: int | None, n: int, within: Interval | None) -> str:
 def _span(interval: Interval | None, value: float | None = None) -> str:
     if interval is None:
         return wording.DASH
-    begin = "" if value is None else f"{wording.points(value)} points, "
-    return f"{begin}{wording.span(interval)} ({wording.level(interval.level)})"
+    begin = "" if value is None else f"{wording.signed_points(value)} points, "
+    return f"{begin}{wording.signed_span(interval)} ({wording.level(interval.level)})"
 
 
 def _corrected(p: float | None, corrected: float | None, family: int) -> str:
@@ -205,7 +205,7 @@ def _category(one: Pair) -> tuple[str, ...]:
 
 
 def _gap(one: Pair) -> tuple[str, ...]:
-    counts = f"{one.n:,}", wording.points(one.difference), _span(one.interval), f"{one.won:,}", f"{one.lost:,}"
+    counts = f"{one.n:,}", wording.signed_points(one.difference), _span(one.interval), f"{one.won:,}", f"{one.lost:,}"
     return *counts, *_tested(one.test)
 
 
@@ -216,7 +216,7 @@ def _omnibus(one: Omnibus) -> tuple[str, ...]:
 
 def _across(one: Across) -> tuple[str, ...]:
     found = one.stratified
-    told = wording.name(one.benchmark), one.variant, wording.points(found.value), _span(found.interval)
+    told = wording.name(one.benchmark), one.variant, wording.signed_points(found.value), _span(found.interval)
     return *told, *_tested(one.homogeneity), *_tested(one.clustered)
 
 

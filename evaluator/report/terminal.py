@@ -72,7 +72,7 @@ def _table(report: Report, benchmark: str) -> Table:
         table.add_column("verdict", min_width=10, overflow="fold")
     for score in phrases.rows(report, benchmark):
         found = phrases.against(report, benchmark).get(score.variant)
-        differs = wording.points(found.difference) if found and found.difference is not None else ""
+        differs = wording.signed_points(found.difference) if found and found.difference is not None else ""
         cells: tuple[str | Text, ...] = (
             score.variant,
             phrases.size(report, score.variant),

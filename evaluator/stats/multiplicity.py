@@ -1,7 +1,10 @@
 """Several tests at once: p values corrected for having looked more than once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
+from typing import TypeVar
+
+Key = TypeVar("Key")
 
 
 def holm(p: Sequence[float]) -> tuple[float, ...]:
@@ -15,6 +18,15 @@ def holm(p: Sequence[float]) -> tuple[float, ...]:
     ranked = _ranked(p)
     raised = (min(1.0, (len(p) - i) * p[index]) for i, index in enumerate(ranked))
     return _in_place(ranked, accumulate(raised, max))
+
+
+def holm_by_key(p: Mapping[Key, float], family: int) -> dict[Key, float]:
+    """Adjust p values by `holm` for a family of so many tests; those that are missing have a p of 1.
+
+    Raises:
+        ValueError: a p value is not between 0 and 1.
+    """
+    return dict(zip(p, holm([*p.values(), *[1.0] * (family - len(p))]), strict=False))
 
 
 def e_holm(e: Sequence[float], alpha: float) -> tuple[bool, ...]:

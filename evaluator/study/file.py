@@ -108,7 +108,7 @@ def _decide(study: Study) -> Iterator[tuple[str, str]]:
     if study.decide.mode != "fixed" and len(study.variants) == 1:
         yield "decide.mode", "there is one variant only, so nothing is decided that could end early: remove it"
     fewest = min((s.questions for s in study.benchmarks.chosen().values() if isinstance(s.questions, int)), default=99)
-    looks = study.decide.looks if isinstance(study.decide.looks, int) else 5
+    looks = study.decide.planned_looks
     if study.decide.mode == "group_sequential" and fewest < looks:
         yield "decide.looks", f"{looks} looks at {fewest} questions: ask more questions, or look less often"
 

@@ -31,6 +31,8 @@ Margin = Annotated[float, Meta(gt=0, lt=100, description="points within which a 
 Format = Annotated[Literal["chat", "completion"], Meta(description="completion is for base models")]
 Repeats = Annotated[int, Meta(ge=1, description="answers for each question; pass@k is estimated from them")]
 Mode = Literal["fixed", "sequential", "group_sequential"]
+LOOKS = 5
+"""Of the group-sequential design, where the study names no number."""
 
 
 class StudyError(Exception):
@@ -106,6 +108,11 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=0, description="questions of each benchmark that the baseline is asked once more, to see its wobble"),
     ] = 0
+
+    @property
+    def planned_looks(self) -> int:
+        """Give the number of looks of the group-sequential design."""
+        return self.looks if isinstance(self.looks, int) else LOOKS
 
 
 class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -223,7 +223,7 @@ def of(mode: str, repeats: int = 1, extra: str = "") -> tuple[StoppingRule, list
 
 def tell(referee: StoppingRule, variant: str, key: Key, right: bool) -> None:
     outcome: Any = "correct" if right else "wrong"
-    referee.heard(Grade(key=key, variant=variant, outcome=outcome, extracted="A", why=""))
+    referee.add(Grade(key=key, variant=variant, outcome=outcome, extracted="A", why=""))
 
 
 def test_only_the_beginning_that_both_have_answered_counts() -> None:
@@ -232,14 +232,14 @@ def test_only_the_beginning_that_both_have_answered_counts() -> None:
     for key in keys[1:60]:
         tell(referee, "a", key, right=True)
         tell(referee, "b", key, right=False)
-    held_back = referee.matters("b", keys[100])
+    held_back = referee.is_open("b", keys[100])
     for variant in "ab":
         tell(referee, variant, keys[0], right=True)
 
     assert held_back
-    assert not referee.matters("b", keys[100])
-    assert not referee.matters("a", keys[100])
-    assert referee.matters("b", next(key for key in keys if key.benchmark == "humaneval"))
+    assert not referee.is_open("b", keys[100])
+    assert not referee.is_open("a", keys[100])
+    assert referee.is_open("b", next(key for key in keys if key.benchmark == "humaneval"))
 
 
 def test_a_question_counts_when_all_its_answers_are_there() -> None:
@@ -248,7 +248,7 @@ def test_a_question_counts_when_all_its_answers_are_there() -> None:
         for key in (key for key in keys[:80] if key.repeat == repeat):
             for variant in "ab":
                 tell(referee, variant, key, right=variant == "a")
-        assert referee.matters("b", keys[200]) == (repeat == 0)
+        assert referee.is_open("b", keys[200]) == (repeat == 0)
 
 
 def test_with_a_fixed_number_of_questions_all_of_them_matter() -> None:
@@ -257,7 +257,7 @@ def test_with_a_fixed_number_of_questions_all_of_them_matter() -> None:
         for variant in "ab":
             tell(referee, variant, key, right=variant == "a")
 
-    assert referee.matters("a", keys[-1])
+    assert referee.is_open("a", keys[-1])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from evaluator.benchmarks import mmlu_pro
 from evaluator.benchmarks.order import nested_order
 from evaluator.decide.answers import arrange
 from evaluator.decide.evidence import Design
-from evaluator.decide.verdict import compare
+from evaluator.decide.verdict import Rules, compare
 from evaluator.records import Grade, Key
 from evaluator.study.study import Mode
 
@@ -49,20 +49,13 @@ def main(questions: int = 12_032, count: int = 8, repeats: int = 5) -> None:
         begun = time.process_time()
         graded = arrange(everything, variants=variants, baseline="v0", repeats={"mmlu_pro": repeats}, design=design)
         arranged = time.process_time()
-        found = compare(
-            graded.answers,
-            baseline="v0",
-            margins={"mmlu_pro": 0.02},
-            alpha=0.05,
-            design=design,
-            again=graded.again,
-            changed=graded.changed,
-        )
+        rules = Rules(baseline="v0", margins={"mmlu_pro": 0.02}, alpha=0.05, design=design)
+        comparisons = compare(graded, rules)
         ended = time.process_time()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "linux" else 2**30)
-        said = ", ".join(sorted({comparison.verdict for comparison in found}))
+        verdicts = ", ".join(sorted({comparison.verdict for comparison in comparisons}))
         took = f"arranged {arranged - begun:.1f} s, compared {ended - arranged:.1f} s, peak {peak:.2f} GiB"
-        print(f"{mode}: {took}: {said}")
+        print(f"{mode}: {took}: {verdicts}")
 
 
 if __name__ == "__main__":

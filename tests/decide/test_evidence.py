@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator.decide.evidence import LOOK_EVERY, Design, course, evidence, p_values
+from evaluator.decide.designs import LOOK_EVERY
+from evaluator.decide.evidence import Design, evidence, looks_at, p_values
 from evaluator.decide.verdict import decide
 from evaluator.stats.difference import tango
 from evaluator.stats.equivalence import equivalence
@@ -29,7 +30,7 @@ def in_order(ours: Answers, order: list[str], mode: Mode, looks: int = 5) -> Des
 def test_the_fixed_design_gives_the_published_statistics() -> None:
     ours, theirs = answers(140, 3, 15, 6)
 
-    found = evidence(course(ours, theirs, "b", Design()), margin=0.05, alpha=0.05, family=2)
+    found = evidence(looks_at(ours, theirs, "b", Design()), margin=0.05, alpha=0.05, family=2)
 
     table = PairedTable(140, 3, 15, 6)
     assert found.table == table
@@ -51,7 +52,7 @@ def test_what_was_decided_stays_decided_whatever_comes_after() -> None:
     theirs: Answers = {f"q{i}": (i < 20,) for i in range(220)}
     design = in_order(ours, list(ours), "sequential")
 
-    p, _ = p_values(course(ours, theirs, "b", design), 0.05)
+    p, _ = p_values(looks_at(ours, theirs, "b", design), 0.05)
 
     assert p == pytest.approx(1 / max(e_no_difference(0, 20), e_no_difference(200, 20)))
 
@@ -60,9 +61,9 @@ def test_it_is_looked_every_20_questions_and_at_the_end() -> None:
     """12 flips within the first 20, none after: the first look says most, and it comes at question 20, not 12."""
     ours, theirs, order = one_way(50, 12)
 
-    p, _ = p_values(course(ours, theirs, "b", in_order(ours, order, "sequential")), 0.05)
+    p, _ = p_values(looks_at(ours, theirs, "b", in_order(ours, order, "sequential")), 0.05)
     early, _ = p_values(
-        course({q: ours[q] for q in order[:12]}, theirs, "b", in_order(ours, order, "sequential")), 0.05
+        looks_at({q: ours[q] for q in order[:12]}, theirs, "b", in_order(ours, order, "sequential")), 0.05
     )
 
     assert LOOK_EVERY == 20
@@ -84,7 +85,7 @@ def test_planned_looks_see_what_was_answered_by_then(answered: int, n: int) -> N
     both = {**ours, **more}, {**theirs, **more}
     first = list({**dict.fromkeys(order), **dict.fromkeys(more)})[:answered]
 
-    found = course({q: both[0][q] for q in first}, {q: both[1][q] for q in first}, "b", seen)
+    found = looks_at({q: both[0][q] for q in first}, {q: both[1][q] for q in first}, "b", seen)
 
     assert len(found.samples[-1].differences) == n
     assert found.fractions[-1] == n / 200
@@ -93,7 +94,7 @@ def test_planned_looks_see_what_was_answered_by_then(answered: int, n: int) -> N
 def test_before_the_first_planned_look_there_is_nothing_to_see() -> None:
     ours, theirs, order = one_way(100, 10)
 
-    found = course({q: ours[q] for q in order[:19]}, theirs, "b", in_order(ours, order, "group_sequential"))
+    found = looks_at({q: ours[q] for q in order[:19]}, theirs, "b", in_order(ours, order, "group_sequential"))
 
     assert (found.samples, found.put) == ((), 19)
     with pytest.raises(ValueError, match="no question was answered by both"):
@@ -104,7 +105,7 @@ def test_a_question_without_a_reply_is_passed_over() -> None:
     ours, theirs, order = one_way(100, 10)
     ours = {**ours, order[3]: ()}
 
-    found = course(ours, theirs, "b", in_order(ours, order, "group_sequential"))
+    found = looks_at(ours, theirs, "b", in_order(ours, order, "group_sequential"))
 
     assert [len(sample.differences) for sample in found.samples] == [19, 39, 59, 79, 99]
     assert found.put == 100
@@ -113,7 +114,7 @@ def test_a_question_without_a_reply_is_passed_over() -> None:
 def test_the_repeated_intervals_are_tangos_at_the_looks_own_levels_and_share_what_is_told() -> None:
     ours, theirs = answers(140, 3, 15, 6)
     design = in_order(ours, random.Random(3).sample(list(ours), 164), "group_sequential", looks=4)
-    seen = course(ours, theirs, "b", design)
+    seen = looks_at(ours, theirs, "b", design)
 
     found = evidence(seen, margin=0.05, alpha=0.05, family=1)
 
@@ -130,7 +131,7 @@ def test_a_beginning_against_what_came_after_tells_nothing() -> None:
     theirs: Answers = {f"q{i}": (i < 20 or i >= 44,) for i in range(60)}
     design = in_order(ours, list(ours), "sequential")
 
-    found = evidence(course(ours, theirs, "b", design), margin=0.05, alpha=0.05, family=1)
+    found = evidence(looks_at(ours, theirs, "b", design), margin=0.05, alpha=0.05, family=1)
 
     assert found.p < 0.05
     assert found.interval.low < 0 < found.interval.high
@@ -152,8 +153,8 @@ def test_only_questions_before_the_first_open_one_count_where_one_may_stop_at_an
     ours, theirs, order = one_way(100, 10)
     missing = {q: right for q, right in ours.items() if q != order[30]}
 
-    early = course(missing, theirs, "b", in_order(ours, order, "sequential"))
-    fixed = course(missing, theirs, "b", in_order(ours, order, "fixed"))
+    early = looks_at(missing, theirs, "b", in_order(ours, order, "sequential"))
+    fixed = looks_at(missing, theirs, "b", in_order(ours, order, "fixed"))
 
     assert [len(found.samples[-1].differences) for found in (early, fixed)] == [30, 99]
 
@@ -169,7 +170,7 @@ def test_a_p_value_and_its_interval_agree(table: tuple[int, int, int, int], mode
     ours, theirs = answers(*table)
     design = in_order(ours, random.Random(seed).sample(list(ours), len(ours)), mode, looks=1)
 
-    found = evidence(course(ours, theirs, "b", design), margin=0.05, alpha=0.05, family=1)
+    found = evidence(looks_at(ours, theirs, "b", design), margin=0.05, alpha=0.05, family=1)
 
     if mode == "sequential" and abs(log(found.p) - log(0.05)) > 1e-3:
         assert (found.interval.low > 0 or found.interval.high < 0) == (found.p <= 0.05)
@@ -185,7 +186,7 @@ def test_swapping_the_two_turns_every_number_round(table: tuple[int, int, int, i
     design = in_order(ours, random.Random(seed).sample(list(ours), len(ours)), mode)
 
     found, swapped = (
-        evidence(course(a, b, "b", design), margin=0.05, alpha=0.05, family=1)
+        evidence(looks_at(a, b, "b", design), margin=0.05, alpha=0.05, family=1)
         for a, b in ((ours, theirs), (theirs, ours))
     )
 
@@ -204,7 +205,7 @@ def test_looking_at_any_time_costs_width(table: tuple[int, int, int, int], seed:
     at_the_end = msgspec.structs.replace(design, mode="fixed")
 
     any_time, once = (
-        evidence(course(ours, theirs, "b", d), margin=0.05, alpha=0.05, family=1) for d in (design, at_the_end)
+        evidence(looks_at(ours, theirs, "b", d), margin=0.05, alpha=0.05, family=1) for d in (design, at_the_end)
     )
 
     assert any_time.interval.high - any_time.interval.low >= (once.interval.high - once.interval.low) * 0.999
@@ -214,7 +215,7 @@ def test_several_answers_to_a_question_are_one_step() -> None:
     ours, theirs = repeats([2] * 60 + [5] * 40), repeats([5] * 100)
 
     found = evidence(
-        course(ours, theirs, "b", in_order(ours, list(ours), "sequential")), margin=0.05, alpha=0.05, family=1
+        looks_at(ours, theirs, "b", in_order(ours, list(ours), "sequential")), margin=0.05, alpha=0.05, family=1
     )
 
     assert (found.n, found.table, found.lost) == (100, None, 60)

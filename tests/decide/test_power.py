@@ -11,8 +11,8 @@ from rich.console import Console
 from evaluator.commands.plan import show_plan
 from evaluator.decide.pilot import Disagreement, Measured, PilotData
 from evaluator.decide.power import StudyPlan, plan_study
-from evaluator.decide.wording import DASH
-from evaluator.report.power import points
+from evaluator.decide.wording import DASH, in_points
+from evaluator.report.power import sentences
 from evaluator.stats.proportions import wilson
 from evaluator.study.file import parse
 from evaluator.study.requests import plan as requests_of
@@ -152,7 +152,7 @@ def study_path(tmp_path: Path) -> Path:
     ],
 )
 def test_what_a_study_can_show_is_said_in_a_sentence(study: Study, sentence: str) -> None:
-    assert sentence in plan_study(study).sentences
+    assert sentence in list(sentences(plan_study(study)))
 
 
 @pytest.mark.parametrize("benchmarks", ["mmlu_pro: {questions: 20, repeats: 2}", "mmlu_pro: {}, humaneval: {}"])
@@ -201,7 +201,7 @@ def test_a_program_reads_the_same_as_one_object(study_path: Path, tmp_path: Path
 
 
 def last(plan: StudyPlan) -> str:
-    return next(s for s in plan.sentences if s.startswith(("Expected", "How long")))
+    return next(s for s in sentences(plan) if s.startswith(("Expected", "How long")))
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_speeds_measured_otherwise_are_said_to_be() -> None:
     ],
 )
 def test_what_the_answers_so_far_say(study: Study, past: PilotData, sentence: str) -> None:
-    assert sentence in plan_study(study, past).sentences
+    assert sentence in list(sentences(plan_study(study, past)))
 
 
 def test_without_a_speed_no_time_is_said() -> None:
@@ -338,7 +338,7 @@ def test_without_a_speed_no_time_is_said() -> None:
     plan = plan_study(study_of(), PilotData(**{**_fields(past), "measured": unmeasured}))
 
     assert plan.observed[0].hours is None
-    assert not any("on this server" in s for s in plan.sentences)
+    assert not any("on this server" in s for s in sentences(plan))
 
 
 def _fields(past: PilotData) -> dict[str, Any]:
@@ -368,4 +368,4 @@ def test_a_study_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("proportion", "words"), [(0.01, "1 point"), (0.02, "2 points"), (0.125, "12.5 points")])
 def test_points_in_words(proportion: float, words: str) -> None:
-    assert points(proportion) == words
+    assert in_points(proportion) == words

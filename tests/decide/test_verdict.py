@@ -1,16 +1,16 @@
 """What is said of a variant: the decision rule of statistics.md, part 3, and its exact words."""
 
 import random
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator.decide.comparison import Comparison, Scores
-from evaluator.decide.verdict import compare
+from evaluator.decide.comparison import Comparison
 from evaluator.stats.paired import PairedTable
-from tests.support.paired_answers import MARGINS, answers, repeats
+from tests.support.paired_answers import Answers, answers, compared, q4_beside_q8, repeats
 
 
 def one(
@@ -21,16 +21,13 @@ def one(
     blocked: str | None = None,
 ) -> Comparison:
     """Compare q4_0 with the baseline q8_0 on one benchmark; the table is (both, only q4_0, only q8_0, neither)."""
-    ours, theirs = answers(*table)
-    (comparison,) = compare(
-        {"q8_0": {benchmark: theirs}, "q4_0": {benchmark: ours}},
-        baseline="q8_0",
+    return q4_beside_q8(
+        *answers(*table),
+        benchmark,
         margins={benchmark: margin},
-        alpha=0.05,
         totals=totals or {},
         blocked={("q4_0", benchmark): blocked} if blocked else {},
     )
-    return comparison
 
 
 SENTENCES = [
@@ -196,15 +193,15 @@ def test_the_original_study_does_not_survive_its_six_comparisons() -> None:
     """98 v 90 of 100 on HumanEval, (9,1) flips: p .0117 alone, .07 after the six (statistics.md 1)."""
     six, four = answers(89, 9, 1, 1)
     same = answers(88, 2, 2, 8)[0]
-    scores: Scores = {
+    scores: dict[str, dict[str, Answers]] = {
         "4-bit": {"humaneval": four, "mmlu_pro": same},
         "6-bit": {"humaneval": six, "mmlu_pro": same},
         "qat": {"humaneval": same, "mmlu_pro": same},
         "other": {"humaneval": same, "mmlu_pro": same},
     }
 
-    alone = compare({k: scores[k] for k in ("4-bit", "6-bit")}, baseline="4-bit", margins=MARGINS, alpha=0.05)
-    family = compare(scores, baseline="4-bit", margins=MARGINS, alpha=0.05)
+    alone = compared({k: scores[k] for k in ("4-bit", "6-bit")}, baseline="4-bit")
+    family = compared(scores, baseline="4-bit")
     six_bit = family[0]
 
     assert alone[0].verdict == "better, size uncertain"
@@ -224,9 +221,7 @@ def test_what_cannot_be_compared_stays_in_the_family() -> None:
     ours, theirs = answers(140, 3, 15, 6)
     scores = {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}, "q2_k": {"humaneval": ours}}
 
-    first, second = compare(
-        scores, baseline="q8_0", margins=MARGINS, alpha=0.05, blocked={("q2_k", "humaneval"): "it was cut off"}
-    )
+    first, second = compared(scores, blocked={("q2_k", "humaneval"): "it was cut off"})
 
     assert first.p is not None
     assert first.p_holm == pytest.approx(2 * first.p)
@@ -237,25 +232,19 @@ def test_what_cannot_be_compared_stays_in_the_family() -> None:
 def test_a_blocked_baseline_blocks_all_on_that_benchmark() -> None:
     ours, theirs = answers(140, 3, 15, 6)
 
-    (comparison,) = compare(
-        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}},
-        baseline="q8_0",
-        margins=MARGINS,
-        alpha=0.05,
-        blocked={("q8_0", "humaneval"): "q8_0 gave 40 empty answers"},
-    )
+    comparison = q4_beside_q8(ours, theirs, blocked={("q8_0", "humaneval"): "q8_0 gave 40 empty answers"})
 
     assert comparison.sentence == "q4_0 and q8_0 cannot be compared on HumanEval: q8_0 gave 40 empty answers."
 
 
 def test_only_questions_that_both_answered_equally_often_count() -> None:
-    scores: Scores = {
+    scores: dict[str, dict[str, Answers]] = {
         "q8_0": {"humaneval": {"a": (True,), "b": (True,), "c": (True, False), "e": ()}},
         "q4_0": {"humaneval": {"b": (True,), "c": (True,), "d": (False,), "e": ()}},
         "none": {},
     }
 
-    q4_0, none = compare(scores, baseline="q8_0", margins=MARGINS, alpha=0.05)
+    q4_0, none = compared(scores)
 
     assert (q4_0.n, q4_0.table) == (1, PairedTable(1, 0, 0, 0))
     assert none.sentence == "none and q8_0 cannot be compared on HumanEval: no question was answered by both."
@@ -265,7 +254,7 @@ def test_benchmark_by_benchmark_in_the_order_given() -> None:
     ours, theirs = answers(90, 3, 3, 4)
     both = {"mmlu_pro": ours, "humaneval": theirs}
 
-    comparisons = compare({"z": both, "a": both, "b": both}, baseline="a", margins=MARGINS, alpha=0.05)
+    comparisons = compared({"z": both, "a": both, "b": both}, baseline="a")
 
     in_order = [("mmlu_pro", "z"), ("mmlu_pro", "b"), ("humaneval", "z"), ("humaneval", "b")]
     assert [(c.benchmark, c.variant) for c in comparisons] == in_order
@@ -310,12 +299,7 @@ def test_benchmark_by_benchmark_in_the_order_given() -> None:
 def test_with_several_answers_to_a_question_their_means_are_compared(
     ours: list[int], theirs: list[int], verdict: str, sentence: str
 ) -> None:
-    (comparison,) = compare(
-        {"q8_0": {"humaneval": repeats(theirs)}, "q4_0": {"humaneval": repeats(ours)}},
-        baseline="q8_0",
-        margins=MARGINS,
-        alpha=0.05,
-    )
+    comparison = q4_beside_q8(repeats(ours), repeats(theirs))
 
     assert comparison.table is None
     assert comparison.verdict == verdict
@@ -323,9 +307,9 @@ def test_with_several_answers_to_a_question_their_means_are_compared(
 
 
 def test_a_handful_of_questions_asked_often_is_no_proof_of_equality() -> None:
-    same = {"humaneval": repeats([5, 5, 5])}
+    same = repeats([5, 5, 5])
 
-    (comparison,) = compare({"q8_0": same, "q4_0": same}, baseline="q8_0", margins=MARGINS, alpha=0.05)
+    comparison = q4_beside_q8(same, same)
 
     assert comparison.verdict == "cannot tell"
 
@@ -340,12 +324,11 @@ def test_a_handful_of_questions_asked_often_is_no_proof_of_equality() -> None:
         pytest.param({"alpha": 0.5}, "alpha must lie between 0 and 0.5", id="alpha"),
     ],
 )
-def test_impossible_settings_are_refused(change: dict[str, object], message: str) -> None:
+def test_impossible_settings_are_refused(change: dict[str, Any], message: str) -> None:
     ours, theirs = answers(5, 1, 1, 1)
-    arguments: dict[str, object] = {"baseline": "q8_0", "margins": MARGINS, "alpha": 0.05} | change
 
     with pytest.raises(ValueError, match=message):
-        compare({"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}}, **arguments)  # type: ignore[arg-type]
+        q4_beside_q8(ours, theirs, **change)
 
 
 cells = st.integers(0, 40)
@@ -387,9 +370,6 @@ def test_the_order_of_the_questions_changes_nothing(counts: list[tuple[int, int]
     ours, theirs = repeats([a for a, _ in counts], 3), repeats([b for _, b in counts], 3)
     shuffled = {i: ours[i] for i in rng.sample(list(ours), len(ours))}
 
-    first, second = (
-        compare({"b": {"humaneval": theirs}, "a": {"humaneval": mine}}, baseline="b", margins=MARGINS, alpha=0.05)
-        for mine in (ours, shuffled)
-    )
+    first, second = (q4_beside_q8(mine, theirs) for mine in (ours, shuffled))
 
     assert first == second

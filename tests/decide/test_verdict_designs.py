@@ -6,9 +6,8 @@ import msgspec
 import pytest
 
 from evaluator.decide.evidence import Design
-from evaluator.decide.verdict import compare
 from evaluator.study.study import Mode
-from tests.support.paired_answers import MARGINS, Answers, answers
+from tests.support.paired_answers import Answers, answers, compared, q4_beside_q8
 
 
 def test_what_only_the_correction_takes_away_is_said() -> None:
@@ -16,7 +15,7 @@ def test_what_only_the_correction_takes_away_is_said() -> None:
     ours, theirs = answers(154, 3, 3, 4)
     both = {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}, "q5_0": {"humaneval": ours}}
 
-    first, _ = compare(both, baseline="q8_0", margins={"humaneval": 0.0335}, alpha=0.05)
+    first, _ = compared(both, margins={"humaneval": 0.0335})
 
     assert first.verdict == "cannot tell"
     assert first.equivalence_p is not None
@@ -33,13 +32,7 @@ def test_how_long_the_questions_that_would_tell_take() -> None:
     ours, theirs = answers(60, 1, 3, 36)
     paces = {("q8_0", "mmlu_pro"): Pace(), ("q4_0", "mmlu_pro"): Pace()}
 
-    (comparison,) = compare(
-        {"q8_0": {"mmlu_pro": theirs}, "q4_0": {"mmlu_pro": ours}},
-        baseline="q8_0",
-        margins=MARGINS,
-        alpha=0.05,
-        paces=paces,
-    )
+    comparison = q4_beside_q8(ours, theirs, "mmlu_pro", paces=paces)
 
     # 20 s an answer, 782 questions, less the 100 there are, both variants
     assert comparison.questions_needed == 783
@@ -102,13 +95,7 @@ def test_looking_early_has_its_own_numbers_and_names_them(
 ) -> None:
     ours, theirs, design = shuffled(table)
 
-    (comparison,) = compare(
-        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}},
-        baseline="q8_0",
-        margins=MARGINS,
-        alpha=0.05,
-        design=msgspec.structs.replace(design, mode=mode),
-    )
+    comparison = q4_beside_q8(ours, theirs, design=msgspec.structs.replace(design, mode=mode))
 
     assert (comparison.verdict, comparison.mode, comparison.stopped) == (verdict, mode, False)
     for part in parts:
@@ -119,13 +106,7 @@ def test_what_was_decided_early_says_what_was_not_needed() -> None:
     ours, theirs, design = shuffled((100, 2, 40, 22))
     seen = design.order["humaneval"][:60]
 
-    (comparison,) = compare(
-        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": {q: ours[q] for q in seen}}},
-        baseline="q8_0",
-        margins=MARGINS,
-        alpha=0.05,
-        design=design,
-    )
+    comparison = q4_beside_q8({q: ours[q] for q in seen}, theirs, design=design)
 
     assert (comparison.n, comparison.planned, comparison.stopped) == (60, 164, True)
     assert "This was decided early: 104 of the 164 planned questions were not needed." in comparison.sentence
@@ -134,12 +115,8 @@ def test_what_was_decided_early_says_what_was_not_needed() -> None:
 def test_a_comparison_still_to_come_counts_in_the_family_of_a_sequential_study() -> None:
     ours, theirs, design = shuffled((100, 2, 40, 22))
 
-    worse, none = compare(
-        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}, "q2_k": {"humaneval": {}}},
-        baseline="q8_0",
-        margins=MARGINS,
-        alpha=0.05,
-        design=design,
+    worse, none = compared(
+        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}, "q2_k": {"humaneval": {}}}, design=design
     )
 
     assert worse.p is not None
@@ -178,13 +155,7 @@ def test_a_difference_is_set_beside_the_baselines_own_wobble(
     ours, theirs = answers(*table)
     further = {q: (same,) for q, same in zip(theirs, again, strict=True)}
 
-    (comparison,) = compare(
-        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}},
-        baseline="q8_0",
-        margins=MARGINS,
-        alpha=0.05,
-        again={"humaneval": further},
-    )
+    comparison = q4_beside_q8(ours, theirs, again={"humaneval": further})
 
     assert end in comparison.sentence
     assert comparison.noise_questions == 100
@@ -195,7 +166,7 @@ def test_a_size_is_told_with_the_interval_it_is_judged_by() -> None:
     ours, theirs = answers(140, 3, 15, 6)
     same = {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}, "q5_0": {"humaneval": ours}}
 
-    first, _ = compare(same, baseline="q8_0", margins={"humaneval": 0.024}, alpha=0.05)
+    first, _ = compared(same, margins={"humaneval": 0.024})
 
     assert first.interval is not None
     assert first.family_interval is not None
@@ -210,12 +181,7 @@ def test_a_large_difference_needs_few_more_questions() -> None:
     """4 against 0 of 30: what is looked for is what was seen, not a margin of 1 point."""
     ours, theirs = answers(20, 0, 4, 6)
 
-    (comparison,) = compare(
-        {"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}},
-        baseline="q8_0",
-        margins={"humaneval": 0.01},
-        alpha=0.05,
-    )
+    comparison = q4_beside_q8(ours, theirs, margins={"humaneval": 0.01})
 
     assert comparison.questions_needed is not None
     assert 30 < comparison.questions_needed < 100

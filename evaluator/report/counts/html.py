@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from evaluator.counts.report import CountsReport
-from evaluator.counts.sentences import name
 from evaluator.counts.verdict import CountsComparison
 from evaluator.decide import wording
+from evaluator.decide.wording import name
 from evaluator.report.counts import rows
 from evaluator.report.html import Span, harmless
 from evaluator.text import strip_control

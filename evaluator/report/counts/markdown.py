@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from evaluator.counts.report import CountsReport
-from evaluator.counts.sentences import name
 from evaluator.decide import wording
+from evaluator.decide.wording import name
 from evaluator.report.counts import rows
 from evaluator.text import strip_control
 
@@ -41,7 +41,7 @@ def _lines(report: CountsReport) -> Iterator[str]:
 
 
 def _scores(report: CountsReport, benchmark: str) -> Iterator[str]:
-    yield from _head("variant", "correct", "accuracy", f"{100 * (1 - report.alpha):.4g} % interval")
+    yield from _head("variant", "correct", "accuracy", f"{wording.level(1 - report.alpha)} interval")
     for score in rows.scores(report, benchmark):
         cells = f"{score.correct}/{score.total}", wording.percent(score.accuracy), wording.interval(score.interval)
         yield _row(_safe(score.variant), *cells)
@@ -51,15 +51,15 @@ def _comparisons(report: CountsReport, benchmark: str) -> Iterator[str]:
     """Give two tables: differences with verdicts, and the tests, each p value with the corrected one."""
     yield from _head("compared", "difference", "Miettinen-Nurminen", "Newcombe", "verdict")
     for c, _ in rows.comparisons(report, benchmark):
-        spans = rows.span(c.interval), rows.span(c.newcombe)
-        yield _row(_safe(rows.pair(c)), f"{wording.points(c.difference)} points", *spans, f"**{c.verdict}**")
+        spans = wording.signed_span(c.interval), wording.signed_span(c.newcombe)
+        yield _row(_safe(rows.pair(c)), f"{wording.signed_points(c.difference)} points", *spans, f"**{c.verdict}**")
     yield ""
     yield from _head("p, and p corrected by Holm", *rows.TESTS.values())
     for c, _ in rows.comparisons(report, benchmark):
         cells = []
         for test in (c.tests[key] for key in rows.TESTS):
             value = f"{rows.statistic(test)}: " if test.statistic is not None else ""
-            cells.append(_safe(f"{value}{rows.p(test.p)}, {rows.p(test.p_holm)}"))
+            cells.append(_safe(f"{value}{wording.p_value(test.p)}, {wording.p_value(test.p_holm)}"))
         yield _row(_safe(rows.pair(c)), *cells)
 
 

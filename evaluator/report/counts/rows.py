@@ -1,10 +1,8 @@
 """What stands in the tables of a report on bare counts, the same in every form."""
 
 from evaluator.counts.report import CountsReport, CountsScore
-from evaluator.counts.sentences import name
 from evaluator.counts.verdict import CountsComparison, Omnibus, Paired, Tested
-from evaluator.decide import wording
-from evaluator.stats.proportions import Interval
+from evaluator.decide.wording import name, p_value, signed_span, text_range
 
 TESTS = {
     "z": "z",
@@ -38,16 +36,6 @@ def pair(c: CountsComparison) -> str:
     return f"{c.variant} v {c.baseline}"
 
 
-def span(interval: Interval) -> str:
-    """Write an interval of a difference in points."""
-    return f"{wording.points(interval.low)} to {wording.points(interval.high)}"
-
-
-def p(value: float) -> str:
-    """Write a p value in a cell."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def statistic(test: Tested) -> str:
     """Write a test's statistic, or nothing where the p value is all there is."""
     return "" if test.statistic is None else f"{test.statistic:.2f}".replace("-", "\u2212")
@@ -57,13 +45,13 @@ def paired(found: Paired) -> tuple[str, ...]:
     """Write the range of McNemar's test over all paired tables with the same counts: cells for PAIRED."""
     r = found.range
     return (
-        _between(str(r.fewest.flips), str(r.most.flips)),
-        _between(p(r.midp_low), p(r.midp_high)),
-        _between(p(found.midp_low_holm), p(found.midp_high_holm)),
-        _between(p(r.exact_low), p(r.exact_high)),
-        _between(p(found.exact_low_holm), p(found.exact_high_holm)),
-        span(r.narrowest),
-        span(r.widest),
+        text_range(str(r.fewest.flips), str(r.most.flips)),
+        text_range(p_value(r.midp_low), p_value(r.midp_high)),
+        text_range(p_value(found.midp_low_holm), p_value(found.midp_high_holm)),
+        text_range(p_value(r.exact_low), p_value(r.exact_high)),
+        text_range(p_value(found.exact_low_holm), p_value(found.exact_high_holm)),
+        signed_span(r.narrowest),
+        signed_span(r.widest),
     )
 
 
@@ -76,13 +64,12 @@ def about(benchmark: str, report: CountsReport) -> str:
 def any_difference(found: Omnibus) -> str:
     """Say whether the variants of a benchmark differ at all."""
     chi = f"chi-squared {found.chi_squared.statistic:.2f} with {found.degrees} degrees of freedom"
-    exact = "too many tables to count exactly" if found.exact is None else f"exact (Freeman-Halton) p {p(found.exact)}"
-    told = f"Any difference among all variants on {name(found.benchmark)}: {chi}, p {p(found.chi_squared.p)}; {exact}."
-    return f"{told} These are not corrected, and no verdict rests on them."
-
-
-def _between(low: str, high: str) -> str:
-    return low if low == high else f"{low} to {high}"
+    exact = "too many tables to count exactly"
+    if found.exact is not None:
+        exact = f"exact (Freeman-Halton) p {p_value(found.exact)}"
+    chi_p = p_value(found.chi_squared.p)
+    first = f"Any difference among all variants on {name(found.benchmark)}: {chi}, p {chi_p}; {exact}."
+    return f"{first} These are not corrected, and no verdict rests on them."
 
 
 def _comparisons(family: int) -> str:

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator.counts.report import CountsReport
-from evaluator.counts.sentences import name
 from evaluator.decide import wording
+from evaluator.decide.wording import name
 from evaluator.report import phrases
 from evaluator.report.counts import rows
 from evaluator.text import strip_control
@@ -48,7 +48,7 @@ def _parts(report: CountsReport) -> Iterator[ConsoleRenderable]:
 def _scores(report: CountsReport, benchmark: str) -> Table:
     table = _table()
     table.add_column("variant", overflow="fold")
-    for heading in ("correct", "%", f"{100 * (1 - report.alpha):.4g} %"):
+    for heading in ("correct", "%", wording.level(1 - report.alpha)):
         table.add_column(heading, justify="right", no_wrap=True)
     for score in rows.scores(report, benchmark):
         table.add_row(
@@ -65,7 +65,7 @@ def _tests(report: CountsReport, benchmark: str) -> Table:
     table = _table()
     table.add_column("compared", overflow="fold")
     table.add_column("differs", justify="right", no_wrap=True)
-    table.add_column(f"{100 * (1 - report.alpha):.4g} %", justify="right", no_wrap=True)
+    table.add_column(wording.level(1 - report.alpha), justify="right", no_wrap=True)
     for heading in ("z, χ²", "Yates", "Fisher", "Boschloo"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=10, overflow="fold")
@@ -73,9 +73,9 @@ def _tests(report: CountsReport, benchmark: str) -> Table:
         tests = [c.tests[test] for test in ("chi_squared", "yates", "fisher", "boschloo")]
         table.add_row(
             Text(f"{_line(c.variant)}\nv {_line(c.baseline)}"),
-            wording.points(c.difference),
-            f"{rows.span(c.interval)}\n{rows.span(c.newcombe)}".replace(" to ", wording.DASH),
-            *(f"{rows.p(test.p)}\n{rows.p(test.p_holm)}" for test in tests),
+            wording.signed_points(c.difference),
+            f"{wording.signed_span(c.interval)}\n{wording.signed_span(c.newcombe)}".replace(" to ", wording.DASH),
+            *(f"{wording.p_value(test.p)}\n{wording.p_value(test.p_holm)}" for test in tests),
             Text(c.verdict, style=phrases.colour(c.verdict)),
         )
     return table
