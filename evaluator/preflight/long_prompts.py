@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from evaluator.grade.thinking import split_thinking
 from evaluator.preflight.prompts import PART, RECALL, REMEMBER, WORD
-from evaluator.preflight.trial import GREEDY, ONE, Trial, said, worded
+from evaluator.preflight.trial import GREEDY, ONE, Trial, all_text, one_line
 from evaluator.records import Answer, Failure
 from evaluator.store.proofs import Length
 from evaluator.study.requests import Ask, characters, context_needed
@@ -57,7 +57,7 @@ async def lengths(trial: Trial, needed: int) -> tuple[tuple[Length, ...], bool |
     """
     short, counts = await _quarter(trial, min(needed, CAP) - SPARE)
     sizes = ((short, ONE), (2 * short, _RECALL), (4 * short, ONE))
-    replies = [(parts, await trial.put(trial.worded(_text(parts), sampling))) for parts, sampling in sizes]
+    replies = [(parts, await trial.put(trial.request_for(_text(parts), sampling))) for parts, sampling in sizes]
     asked = replies[1][1]
     found = [_length(trial, *one) for one in replies]
     if not counts:
@@ -83,7 +83,7 @@ def _length(trial: Trial, parts: int, outcome: Answer | Failure) -> Length | Non
     if outcome.kind in _LOST:
         trial.fail("A long prompt", outcome)
         return None
-    return Length(parts=parts, prompt_tokens=None, refused=worded(outcome))
+    return Length(parts=parts, prompt_tokens=None, refused=one_line(outcome))
 
 
 def _text(parts: int) -> str:
@@ -92,7 +92,7 @@ def _text(parts: int) -> str:
 
 def _recalled(answer: Answer) -> bool | None:
     """Whether the word came; a reply that was cut off while it still thought tells nothing."""
-    if WORD in said(answer).lower():
+    if WORD in all_text(answer).lower():
         return True
     apart = split_thinking(answer.text, answer.reasoning)
     return None if answer.finish_reason == "length" and not apart.answer.strip() else False

@@ -1,14 +1,14 @@
-"""Canaries: a few small requests by which a server proves, before the first question, what it was asked to be.
+"""Probes: a few small requests by which a server proves, before the first question, what it was asked to be.
 
 Each is put in the server's own dialect, with the key, the format and the switch for thinking that the questions will
-have. What a server says of itself is looked at elsewhere (`facts`); here counts what it does. What is found out is
+have. What a server says of itself is asked elsewhere (`servers.probe`); here counts what it does. What is found out is
 judged elsewhere, too (`checks`): this gives numbers.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from msgspec.structs import replace
 
@@ -16,9 +16,9 @@ from evaluator.ask import client
 from evaluator.grade.thinking import PAIRS, split_thinking
 from evaluator.preflight.long_prompts import lengths, tokens_needed
 from evaluator.preflight.prompts import CODEWORDS, COUNTED, OPEN, TEMPLATE_MARKS, TOGETHER
-from evaluator.preflight.trial import GREEDY, ONE, Trial, said
+from evaluator.preflight.trial import GREEDY, ONE, Trial, all_text
 from evaluator.records import Answer
-from evaluator.store.proofs import WITHIN_PREFLIGHT, Proofs, Repeated, Thought, Together
+from evaluator.store.proofs import WITHIN_PREFLIGHT, Length, Proofs, Repeated, Thought, Together
 from evaluator.study.requests import Ask, context_needed
 from evaluator.study.study import Study
 from servers.http import fetch, root
@@ -29,7 +29,7 @@ from servers.start_errors import cause
 from servers.thinking import token_counts
 
 SECONDS = 300.0
-"""For all canaries of one variant; what is not done by then is left out."""
+"""For all probes of one variant; what is not done by then is left out."""
 _THOUGHT_TOKENS = 768
 _MORE_THOUGHTS = 2
 """Questions put besides, where the first shows the contrary of what is declared: one may be an odd one."""
@@ -43,8 +43,25 @@ _RECORDED = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens")
 _ANY_SEED = 2**32 - 1
 """What llama-server writes where it draws a seed itself."""
 
-Step = Callable[[], Awaitable[dict[str, Any]]]
-"""Tries one thing, and gives fields of `Proofs`."""
+
+class Findings(TypedDict, total=False):
+    """Fields of `Proofs`, as far as a step finds them out."""
+
+    needed: int
+    tokens: dict[str, int]
+    thinking_tokens: dict[str, int]
+    thought: Thought | None
+    lengths: tuple[Length, ...]
+    needle: bool | None
+    cold: Repeated | None
+    hot: Repeated | None
+    plain: Repeated | None
+    applied: dict[str, float]
+    together: Together | None
+
+
+Step = Callable[[], Awaitable[Findings]]
+"""Tries one thing."""
 
 
 async def prove(
@@ -71,7 +88,7 @@ async def prove(
     )
     async with http:
         trial = Trial(server, study, http)
-        found: dict[str, Any] = {"needed": context_needed(tuple(asks))}
+        found: Findings = {"needed": context_needed(tuple(asks))}
         found |= await _tried(trial, _steps(trial, asks), began + seconds)
     names = list(dict.fromkeys(trial.names))
     swapped = f"it replied as {names[0]} first, and as {', '.join(names[1:])} later {WITHIN_PREFLIGHT}" if names else ""
@@ -90,18 +107,18 @@ def _steps(trial: Trial, asks: Sequence[Ask]) -> Mapping[str, Step]:
     return {
         "counting the tokens of fixed texts": lambda: _tokens(trial),
         "the switch for thinking": lambda: _thinking_tokens(trial),
-        "the same prompt twice at temperature 0": lambda: _cold(trial),
-        "the same prompt four times at temperature 1": lambda: _hot(trial),
-        "the same prompt twice with the study's sampling": lambda: _plain(trial),
-        "the server's record of its sampling": lambda: _applied(trial),
+        "the same prompt twice at temperature 0": lambda: _greedy(trial),
+        "the same prompt four times at temperature 1": lambda: _drawn(trial),
+        "the same prompt twice with the study's sampling": lambda: _study_sampling(trial),
+        "the server's record of its sampling": lambda: _recorded_sampling(trial),
         "prompts one at a time and all at once": lambda: _together(trial),
         "one question of the study": lambda: _thought(trial, asks),
         "long prompts": lambda: _lengths(trial, asks),
     }
 
 
-async def _tried(trial: Trial, steps: Mapping[str, Step], until: float) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+async def _tried(trial: Trial, steps: Mapping[str, Step], until: float) -> Findings:
+    found: Findings = {}
     late: list[str] = []
     for what, step in steps.items():
         try:
@@ -114,7 +131,7 @@ async def _tried(trial: Trial, steps: Mapping[str, Step], until: float) -> dict[
     return found
 
 
-async def _tokens(trial: Trial) -> dict[str, Any]:
+async def _tokens(trial: Trial) -> Findings:
     """Count the tokens of the fixed texts.
 
     Raises:
@@ -125,23 +142,23 @@ async def _tokens(trial: Trial) -> dict[str, Any]:
     if not any(answers):
         why = trial.failures[0]
         raise ServerError(". ".join(part for part in (f"The server does not answer. {why}", cause(why)) if part))
-    counts = {name: answer.prompt_tokens for name, answer in zip(COUNTED, answers, strict=True) if answer}
-    told = {name: count for name, count in counts.items() if count}
-    return {"tokens": told if len(set(told.values())) > 1 else {}}  # one number for all of them is no count
+    by_name = zip(COUNTED, answers, strict=True)
+    counts = {name: answer.prompt_tokens for name, answer in by_name if answer and answer.prompt_tokens}
+    return {"tokens": counts if len(set(counts.values())) > 1 else {}}  # one number for all of them is no count
 
 
-async def _thinking_tokens(trial: Trial) -> dict[str, Any]:
+async def _thinking_tokens(trial: Trial) -> Findings:
     return {"thinking_tokens": await token_counts(trial.server)} if trial.chat else {}
 
 
-async def _cold(trial: Trial) -> dict[str, Any]:
+async def _greedy(trial: Trial) -> Findings:
     """Ask greedily twice; a first time goes before, so that both find the prompt in the server's cache, or neither."""
     await trial.ask(OPEN, ONE, "The first prompt at temperature 0")
     answers = [await trial.ask(OPEN, GREEDY, "The same prompt twice at temperature 0") for _ in range(2)]
     return {"cold": _repeated(0.0, answers)}
 
 
-async def _hot(trial: Trial) -> dict[str, Any]:
+async def _drawn(trial: Trial) -> Findings:
     seed = trial.study.sampling.seed
     hot = replace(GREEDY, temperature=1.0)
     seeded = [hot if seed is None else replace(hot, seed=(seed + i) % 2**31) for i in range(_HOT_TIMES)]
@@ -153,7 +170,7 @@ async def _hot(trial: Trial) -> dict[str, Any]:
     return {"hot": found}
 
 
-async def _plain(trial: Trial) -> dict[str, Any]:
+async def _study_sampling(trial: Trial) -> Findings:
     few = _at_most(trial.study.sampling, GREEDY.max_tokens)
     await trial.ask(OPEN, replace(few, max_tokens=1), "The first prompt with the study's sampling")
     answers = [await trial.ask(OPEN, few, "The same prompt twice with the study's sampling") for _ in range(2)]
@@ -162,19 +179,19 @@ async def _plain(trial: Trial) -> dict[str, Any]:
 
 def _repeated(temperature: float | None, answers: Sequence[Answer | None]) -> Repeated | None:
     """Count the different answers; None where there are fewer than two to compare, or all of them are empty."""
-    came = [said(answer) for answer in answers if answer]
-    if len(came) < 2 or not any(came):
+    texts = [all_text(answer) for answer in answers if answer]
+    if len(texts) < 2 or not any(texts):
         return None
-    return Repeated(temperature=temperature, times=len(came), different=len(set(came)))
+    return Repeated(temperature=temperature, times=len(texts), different=len(set(texts)))
 
 
-async def _applied(trial: Trial) -> dict[str, Any]:
+async def _recorded_sampling(trial: Trial) -> Findings:
     """Read llama-server's record of a request with the study's sampling, which is broken off as soon as it runs."""
     server = trial.server
     if server.spec.runtime != "llama_server":
         return {}
     begun = asyncio.Event()
-    asked = trial.worded(OPEN, trial.study.sampling, stream=True)
+    asked = trial.request_for(OPEN, trial.study.sampling, stream=True)
     running = asyncio.create_task(trial.put(asked, on_token=begun.set))
     waiting = asyncio.create_task(begun.wait())
     try:
@@ -205,16 +222,16 @@ def _recorded(slots: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-async def _together(trial: Trial) -> dict[str, Any]:
+async def _together(trial: Trial) -> Findings:
     if trial.study.concurrency == 1:
         return {}
     what = "Prompts one at a time and all at once"
     alone = [await trial.ask(text, GREEDY, what) for text in TOGETHER]
     at_once = await trial.ask_all([(text, GREEDY) for text in TOGETHER], what)
-    pairs = [(i, said(a), said(b)) for i, (a, b) in enumerate(zip(alone, at_once, strict=True)) if a and b]
+    pairs = [(i, all_text(a), all_text(b)) for i, (a, b) in enumerate(zip(alone, at_once, strict=True)) if a and b]
     if not pairs:
         return {}
-    own = [said(answer) if answer else "" for answer in alone]
+    own = [all_text(answer) if answer else "" for answer in alone]
     changed = [(i, after) for i, before, after in pairs if before != after]
     answered = [bool(answer and split_thinking(answer.text, answer.reasoning).answer.strip()) for answer in at_once]
     mixed = sum(_is_anothers(i, after, own, copies=answered[i]) for i, after in changed)
@@ -232,7 +249,7 @@ def _is_anothers(i: int, after: str, own: Sequence[str], *, copies: bool) -> boo
     return copies and len(after) >= _SHORTEST_COPY and own.count(after) == 1
 
 
-async def _thought(trial: Trial, asks: Sequence[Ask]) -> dict[str, Any]:
+async def _thought(trial: Trial, asks: Sequence[Ask]) -> Findings:
     """Put a question as it will be put, but for its limit; two more where it shows the contrary of what is declared."""
     first = await _one_thought(trial, asks[0])
     declared = trial.server.spec.thinking
@@ -261,7 +278,7 @@ async def _one_thought(trial: Trial, asked: Ask) -> Thought | None:
     )
 
 
-async def _lengths(trial: Trial, asks: Sequence[Ask]) -> dict[str, Any]:
+async def _lengths(trial: Trial, asks: Sequence[Ask]) -> Findings:
     needed = await tokens_needed(trial, asks)
     found, needle = await lengths(trial, needed)
     return {"needed": needed, "lengths": found, "needle": needle}

@@ -1,4 +1,4 @@
-"""The words of the canaries: fixed for ever, so that numbers of tokens can be compared between servers and days."""
+"""The prompts of the probes: fixed for ever, so that numbers of tokens can be compared between servers and days."""
 
 COUNTED = {
     "english": "The quick brown fox jumps over the lazy dog, although nobody had asked it to; it wasn't amused.",

@@ -1,4 +1,4 @@
-"""What the servers of a run proved: kept beside the records, and proved anew when what matters has changed."""
+"""What the proofs of a server depend on: where it changes, they are made again."""
 
 import hashlib
 
@@ -6,8 +6,8 @@ import msgspec
 
 from evaluator.study.study import Study, Variant
 
-_CANARIES = 1
-"""Of the canaries: proofs by others are made again."""
+_VERSION = 1
+"""Of the probes: what was proved by others is proved again."""
 
 
 def settings_of(study: Study, variant: Variant, needed: int) -> str:
@@ -18,11 +18,10 @@ def settings_of(study: Study, variant: Variant, needed: int) -> str:
         variant: One of the study's.
         needed: Tokens of context that the study needs.
     """
-    told = msgspec.to_builtins(variant)
-    server = {key: value for key, value in told.items() if key not in ("name", "api_key_env")}
+    server = {key: value for key, value in msgspec.to_builtins(variant).items() if key not in ("name", "api_key_env")}
     asked = {
         name: {key: msgspec.to_builtins(settings).get(key) for key in ("format", "shots")}
         for name, settings in study.benchmarks.chosen().items()
     }
-    matters = [_CANARIES, server, asked, msgspec.to_builtins(study.sampling), study.concurrency, needed]
+    matters = [_VERSION, server, asked, msgspec.to_builtins(study.sampling), study.concurrency, needed]
     return hashlib.sha256(msgspec.json.encode(matters, order="sorted")).hexdigest()[:16]

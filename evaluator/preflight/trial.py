@@ -33,7 +33,7 @@ class Trial:
         """Under which the server replied, in order."""
         self.failures: list[str] = []
 
-    def worded(self, text: str, sampling: Sampling, *, stream: bool = False) -> Request:
+    def request_for(self, text: str, sampling: Sampling, *, stream: bool = False) -> Request:
         """Put a text as the study puts its questions."""
         prompt = Prompt(messages=({"role": "user", "content": text},)) if self.chat else Prompt(text=text)
         return request(self.server, prompt, sampling, stream=stream)
@@ -61,7 +61,7 @@ class Trial:
 
     async def ask(self, text: str, sampling: Sampling, what: str) -> Answer | None:
         """Ask one thing; None where no answer came, which is noted in words: `what` could not be done."""
-        outcome = await self.put(self.worded(text, sampling))
+        outcome = await self.put(self.request_for(text, sampling))
         if isinstance(outcome, Answer):
             return outcome
         self.fail(what, outcome)
@@ -84,17 +84,17 @@ class Trial:
 
     def fail(self, what: str, failure: Failure) -> None:
         """Note what could not be done, once."""
-        told = f"{what} could not be done: {worded(failure)}"
-        if told not in self.failures:
-            self.failures.append(told)
+        sentence = f"{what} could not be done: {one_line(failure)}"
+        if sentence not in self.failures:
+            self.failures.append(sentence)
 
 
-def worded(failure: Failure) -> str:
-    """Give what a server said, harmless, in one line and not too long."""
+def one_line(failure: Failure) -> str:
+    """Give what a server all_text, harmless, in one line and not too long."""
     line = " ".join(strip_control(failure.message).split())
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]} …"
 
 
-def said(answer: Answer) -> str:
+def all_text(answer: Answer) -> str:
     """Give all that came, thoughts included: of a thinking model the first tokens are thoughts."""
     return f"{answer.reasoning}\n{answer.text}".strip()
