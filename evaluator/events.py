@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from evaluator.checks.rule import Check
 from evaluator.records import Grade, Key, Record
+from servers.spec import ServerFacts
 
 
 class Status(Struct, frozen=True):
@@ -13,6 +14,15 @@ class Status(Struct, frozen=True):
 
     variant: str
     text: str
+
+
+class Described(Struct, frozen=True):
+    """Who answers at a server that runs already."""
+
+    variant: str
+    facts: ServerFacts
+    warnings: tuple[str, ...]
+    """What it does not do, cannot be told, or is too small for, one sentence each."""
 
 
 class Checking(Struct, frozen=True):
@@ -56,7 +66,7 @@ class Unfinished(Struct, frozen=True):
     """The first line says it; further ones are the end of its log."""
 
 
-Event = Status | Checking | Checked | NotScored | Planned | Graded | Unfinished
+Event = Described | Status | Checking | Checked | NotScored | Planned | Graded | Unfinished
 OnEvent = Callable[[Event], None]
 
 

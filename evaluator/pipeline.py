@@ -14,6 +14,7 @@ from evaluator.analyse.run import analyse
 from evaluator.ask.servers import check_models, server_spec
 from evaluator.ask.session import OnStatus, ask_variants
 from evaluator.decide import power
+from evaluator.errors import Blocked, StudyError
 from evaluator.events import Checked, Checking, NotScored, OnEvent, Planned, Status, Unfinished, ignore
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
@@ -28,21 +29,13 @@ from evaluator.store.journal import Journal
 from evaluator.store.last_report import last_report
 from evaluator.study.file import LoadedStudy, load_study
 from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_limit
-from evaluator.study.study import Study, StudyError, Variant
+from evaluator.study.study import Study, Variant
 from servers import signals
 from servers.cache import user_cache
 from servers.spec import ServerSpec
 
 StudySource = Study | Mapping[str, Any] | str | Path
 """A study, the mapping that its YAML would be, or the path of its file."""
-
-
-class Blocked(Exception):  # noqa: N818
-    """A check before the first question blocks the claim of the study, so nothing was asked."""
-
-    def __init__(self, preflight: Preflight) -> None:
-        super().__init__("nothing was asked: a check blocks the claim")
-        self.checks = preflight.checks
 
 
 def run_study(
@@ -190,7 +183,7 @@ def rebuild_report(folder: Path, on_event: OnEvent = ignore) -> Report:
     with locked(folder):
         sandbox = _find_sandbox(study, on_event)
         if isinstance(sandbox, NoSandbox) and _was_scored(folder):
-            raise StudyError(f"{folder}: its code was scored, and cannot be run again here: nothing was changed")
+            raise StudyError("its code was scored, and cannot be run again here: nothing was changed", source=folder)
         report = analyse(folder, grader=Grader(sandbox), problems=last_report(folder).problems)
         write_report(report, folder)
     return report
@@ -216,7 +209,7 @@ def _check_servers(
     keep(preflight, folder, tried=tried, answered=_answered(journals), force=force)
     on_event(Checked(preflight.checks))
     if preflight.blocked and not force:
-        raise Blocked(preflight)
+        raise Blocked([check for check in preflight.checks if check.severity == "block"], source=folder)
     if preflight.blocked:
         mark_plan(folder, forced=True)
 
@@ -224,13 +217,11 @@ def _check_servers(
 def _check_figures(study: Study, tokens_per_second: float | None, tokens_per_answer: float | None) -> None:
     for option, value in (("--tokens-per-second", tokens_per_second), ("--tokens-per-answer", tokens_per_answer)):
         if value is not None and not (isfinite(value) and value > 0):
-            raise StudyError(f"{option}: a number above 0 is needed, and {value:g} is not")
+            raise StudyError(f"a number above 0 is needed, and {value:g} is not", source=option)
     limit = study.sampling.max_tokens
     if tokens_per_answer is not None and tokens_per_answer > limit:
-        raise StudyError(
-            f"--tokens-per-answer: {tokens_per_answer:g} is more than the study lets an answer have"
-            f" (sampling.max_tokens: {limit}): give what an answer takes on average"
-        )
+        problem = f"{tokens_per_answer:g} is more than the study lets an answer have (sampling.max_tokens: {limit})"
+        raise StudyError(problem, source="--tokens-per-answer", remedy="give what an answer takes on average")
 
 
 def _check_more_tokens(study: Study, asks: Sequence[Ask], folder: Path, tokens: int) -> None:
@@ -242,16 +233,24 @@ def _check_more_tokens(study: Study, asks: Sequence[Ask], folder: Path, tokens: 
     """
     limit = study.sampling.max_tokens
     if tokens <= limit:
-        raise StudyError(f"--more-tokens {tokens}: the study gives {limit} already (sampling.max_tokens): give more")
+        raise StudyError(
+            f"the study gives {limit} already (sampling.max_tokens)",
+            source=f"--more-tokens {tokens}",
+            remedy="give more",
+        )
     if not is_run(folder):
-        raise StudyError(f"--more-tokens: {folder} holds no replies yet: run the study without it first")
+        raise StudyError(
+            f"{folder} holds no replies yet", source="--more-tokens", remedy="run the study without it first"
+        )
     by_key = {ask.key: ask for ask in (*asks, *plan_again(study))}
     for i, variant in enumerate(study.variants):
         needed = _context_of_cut_off(variant, by_key, folder, tokens) if variant.context is not None else 0
         if variant.context is not None and needed > variant.context:
             raise StudyError(
-                f"--more-tokens {tokens}: variants[{i}].context: {variant.context} tokens cannot hold such a reply and"
-                f" its question, {needed} could: give {variant.name} a run of its own with more, or fewer tokens here"
+                f"{variant.context} tokens cannot hold such a reply and its question, {needed} could",
+                source=f"--more-tokens {tokens}",
+                key=f"variants[{i}].context",
+                remedy=f"give {variant.name} a run of its own with more, or fewer tokens here",
             )
 
 

@@ -7,8 +7,9 @@ from typing import get_args
 import click
 from msgspec.structs import replace
 
+from servers.errors import WhichquantError
 from servers.signals import end_at_once, end_in_order
-from servers.spec import NAMED_BY_SERVER, KvType, RuntimeName, ServerError, ServerSpec, SpecError
+from servers.spec import NAMED_BY_SERVER, KvType, RuntimeName, ServerSpec
 
 _SWITCH = {"on": True, "off": False}
 
@@ -20,18 +21,25 @@ _SWITCH = {"on": True, "off": False}
 @click.argument("model")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--binary", metavar="PROGRAM", help="Program to run in place of the one on PATH.")
-@click.option("--context", type=click.IntRange(min=256), metavar="TOKENS", help="Context of each slot.")
+@click.option(
+    "--context",
+    type=click.IntRange(min=256),
+    metavar="TOKENS",
+    help="Context of each slot.  [default: the server's own]",
+)
 @click.option("--slots", type=click.IntRange(1, 256), default=1, show_default=True, help="Requests worked on at once.")
-@click.option("--thinking", type=click.Choice(list(_SWITCH)), help="Whether it thinks.  [default: the model's own]")
+@click.option(
+    "--thinking", type=click.Choice(list(_SWITCH)), help="Switch thinking on or off.  [default: the model's own]"
+)
 @click.option(
     "--kv-cache", type=click.Choice(get_args(KvType)), help="Type of the KV cache.  [default: the server's own]"
 )
-@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the key, where one is wanted.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port on 127.0.0.1.  [default: a free one]")
+@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the API key.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: a free port]")
 @click.option(
     "--log",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="For the server's output.  [default: in the user's cache]",
+    help="File for the server's log.  [default: one in the user's cache]",
 )
 def main(
     runtime: RuntimeName,
@@ -71,8 +79,9 @@ def _serve(spec: ServerSpec, log: Path | None, port: int | None) -> None:
     """Find the model, serve it until a signal comes, and exit."""
     from servers import signals  # noqa: PLC0415
     from servers.cache import user_cache  # noqa: PLC0415
+    from servers.errors import ModelError  # noqa: PLC0415
     from servers.serve import serve  # noqa: PLC0415
-    from servers.weights.source import ModelError, resolve  # noqa: PLC0415
+    from servers.weights.source import resolve  # noqa: PLC0415
 
     end_in_order()
     try:
@@ -80,10 +89,10 @@ def _serve(spec: ServerSpec, log: Path | None, port: int | None) -> None:
             spec = replace(spec, model=str(resolve(spec.model, runtime=spec.runtime, base=Path())))
         log = log or user_cache() / "logs" / f"{spec.runtime}.log"
         signals.run(serve(spec, log=log, port=port, say=click.echo))
-    except (ModelError, SpecError) as error:
+    except ModelError as error:  # here the model is an argument: the input is wrong
         _end(str(error), 2)
-    except ServerError as error:
-        _end(str(error), 3)
+    except WhichquantError as error:
+        _end(str(error), error.exit_code)
     except KeyboardInterrupt:
         click.echo("Stopped.")
         sys.exit(130)

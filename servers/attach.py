@@ -3,9 +3,10 @@
 from msgspec.structs import replace
 
 from servers.discover import NAMES, Running, recognise
+from servers.errors import ServerError, SpecError
 from servers.http import fetch, root
 from servers.request import headers, normal
-from servers.spec import Server, ServerError, ServerSpec, SpecError
+from servers.spec import Server, ServerSpec
 from servers.wording import listed
 
 _LISTS_ALL: frozenset[str] = frozenset({"omlx", "ollama", "lm_studio", "vllm"})
@@ -26,13 +27,15 @@ async def attach(spec: ServerSpec) -> Server:
     await _answers(spec, base_url)
     running = await recognise(base_url, headers(spec))
     if running is None:
-        raise ServerError(f"{base_url}/models holds no list of models: is base_url right, up to and including /v1?")
+        raise ServerError(
+            f"{base_url}/models holds no list of models", remedy="is base_url right, up to and including /v1?"
+        )
     if running.wants_key:  # llama-server lists its models to everybody
-        raise ServerError(f"The server at {base_url} does not answer questions: {_key_advice(spec)}")
+        raise ServerError(f"The server at {base_url} does not answer questions", remedy=_key_advice(spec))
     if spec.runtime not in ("openai", running.runtime):
         raise SpecError(
-            f"The server at {base_url} is {running.name}, not {NAMES[spec.runtime]}: "
-            "change the runtime, or leave it out."
+            f"The server at {base_url} is {running.name}, not {NAMES[spec.runtime]}",
+            remedy="change the runtime, or leave it out.",
         )
     model = _model(spec, running)
     # mlx_lm.server drops its model and asks the hub for any other name.
@@ -48,9 +51,9 @@ async def attach(spec: ServerSpec) -> Server:
 async def _answers(spec: ServerSpec, base_url: str) -> None:
     reply = await fetch(f"{base_url}/models", headers=headers(spec))
     if reply.status == 0:
-        raise ServerError(f"Nothing answers at {base_url}: is the server running?")
+        raise ServerError(f"Nothing answers at {base_url}", remedy="is the server running?")
     if reply.status in (401, 403):
-        raise ServerError(f"The server at {base_url} answers {reply.status}: {_key_advice(spec)}")
+        raise ServerError(f"The server at {base_url} answers {reply.status}", remedy=_key_advice(spec))
     if reply.status == 503:
         raise ServerError(f"The server at {base_url} answers 503: it is still loading, or overloaded; try again soon.")
     # mlx_lm.server answers 200 with nothing in it where the hub's cache does not exist.
@@ -59,8 +62,8 @@ async def _answers(spec: ServerSpec, base_url: str) -> None:
         return
     if reply.status != 200 or not isinstance(reply.body, dict):
         raise ServerError(
-            f"{base_url}/models answers {reply.status} without a list of models: "
-            "is base_url right, up to and including /v1?"
+            f"{base_url}/models answers {reply.status} without a list of models",
+            remedy="is base_url right, up to and including /v1?",
         )
 
 
@@ -85,10 +88,9 @@ def _model(spec: ServerSpec, running: Running) -> str:
     if not ids and running.runtime == "mlx_lm":
         return "default_model"
     if not ids:
-        raise ServerError(f"{running.name} at {running.base_url} has no model: load one there.")
-    raise SpecError(
-        f"{running.name} at {running.base_url} has several models, name one (eval: --model): {listed(ids)}."
-    )
+        raise ServerError(f"{running.name} at {running.base_url} has no model", remedy="load one there.")
+    told = "has several models, name one (eval: --model)"
+    raise SpecError(f"{running.name} at {running.base_url} {told}: {listed(ids)}.")
 
 
 def _key_advice(spec: ServerSpec) -> str:

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import httpx2
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.http import connect, fetch_with, root, trusts_environment
 from servers.request import normal
 from servers.shapes import MODELS, NAMES, PAGES, ListedModel, Running, identify
-from servers.spec import ServerError
 
 __all__ = ["NAMES", "PORTS", "ListedModel", "Running", "discover", "recognise", "usual"]
 

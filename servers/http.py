@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from servers.spec import ServerError
+from servers.errors import ServerError
 
 _SHOWN = 200
 _LONGEST = 8 << 20
@@ -90,7 +90,8 @@ def connect(url: str) -> httpx2.AsyncClient:
     except (ValueError, ImportError, httpx2.InvalidURL) as error:
         raise ServerError(
             f"The proxy for {urlsplit(url).hostname} that the environment names (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) "
-            "cannot be used: make it an http:// address, or name the host in NO_PROXY."
+            "cannot be used",
+            remedy="make it an http:// address, or name the host in NO_PROXY.",
         ) from error
 
 

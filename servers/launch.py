@@ -11,8 +11,9 @@ from pathlib import Path
 from servers import process
 from servers.attach import attach
 from servers.discover import NAMES
+from servers.errors import ServerError, SpecError
 from servers.runtime.table import CONTROLLED, STARTABLE, Startable
-from servers.spec import Server, ServerError, ServerSpec, SpecError
+from servers.spec import Server, ServerSpec
 
 
 @asynccontextmanager
@@ -31,7 +32,7 @@ async def launch(spec: ServerSpec, *, log: Path, port: int | None = None) -> Asy
         yield await attach(spec)
     elif spec.runtime in CONTROLLED:
         if port is not None:
-            raise ServerError(f"{NAMES[spec.runtime]} chooses its own port: leave the port out.")
+            raise ServerError(f"{NAMES[spec.runtime]} chooses its own port", remedy="leave the port out.")
         async with CONTROLLED[spec.runtime].loaded(spec, log) as server:
             yield server
     elif spec.runtime in STARTABLE:
@@ -42,7 +43,9 @@ async def launch(spec: ServerSpec, *, log: Path, port: int | None = None) -> Asy
             finally:
                 await process.stop(child)
     else:
-        raise ServerError(f"The runtime {spec.runtime} is never launched: give the base_url of a server that runs.")
+        raise ServerError(
+            f"The runtime {spec.runtime} is never launched", remedy="give the base_url of a server that runs."
+        )
 
 
 def check(spec: ServerSpec) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from servers import process
+from servers.errors import ServerError, SpecError
 from servers.http import fetch
 from servers.runtime import llama_server
 from servers.runtime.llama_preset import own_log, section, settings
-from servers.spec import Server, ServerError, ServerSpec, SpecError
+from servers.spec import Server, ServerSpec
 from servers.start_errors import cause
 
 _WHEEL = "servers.runtime.xllamacpp_server"

@@ -2,7 +2,7 @@
 
 import socket
 
-from servers.spec import ServerError
+from servers.errors import ServerError
 
 _handed_out: set[int] = set()
 

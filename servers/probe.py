@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
+from servers.errors import ServerError
 from servers.machine import machine
 from servers.runtime.table import RUNTIMES
-from servers.spec import Server, ServerError, ServerFacts
+from servers.spec import Server, ServerFacts
 from servers.thinking import switch
 from servers.weights.facts import FileFacts, at_hand
 from servers.weights.hashing import Weights, weights

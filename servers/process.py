@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from servers.errors import PortTakenError, ServerError
 from servers.ports import chosen_port, free_port
-from servers.spec import ServerError
 from servers.start_errors import cause
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -30,10 +30,6 @@ _UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x
 # llama.cpp: "couldn't bind HTTP server socket"; Python's http.server: "[Errno 98] Address already in use".
 _TAKEN = re.compile(r"couldn't bind|address already in use", re.IGNORECASE)
 _guards: dict[int, subprocess.Popen[bytes]] = {}
-
-
-class PortTakenError(ServerError):
-    """Somebody else took the port between choosing and binding."""
 
 
 class Child(NamedTuple):

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerSpec
+from servers.errors import ServerError
+from servers.spec import Prompt, Request, Sampling, Server, ServerSpec
 
 _NEUTRAL: Mapping[str, float] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
 """What changes nothing in the draw; sent where the study is silent, because the servers' own defaults differ."""
@@ -99,10 +100,10 @@ def normal(base_url: str) -> str:
         sound = False
     if not sound or _SPACE.search(written):
         shown = "" if hiding else f" {written!r}"
-        raise ServerError(f"base_url{shown} is no address: write it like http://127.0.0.1:8080/v1.")
+        raise ServerError(f"base_url{shown} is no address", remedy="write it like http://127.0.0.1:8080/v1.")
     if "@" in parts.netloc or "?" in written or "#" in written:
         raise ServerError(
-            "base_url holds a user name, a password, or more behind a ? or #, which would be kept with the results: "
-            "leave that out, put the key into an environment variable and name it in api_key_env."
+            "base_url holds a user name, a password, or more behind a ? or #, which would be kept with the results",
+            remedy="leave that out, put the key into an environment variable and name it in api_key_env.",
         )
     return parts._replace(path=parts.path.rstrip("/") or "/v1").geturl()

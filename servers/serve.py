@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from servers import process
+from servers.errors import ServerError
 from servers.http import fetch
 from servers.launch import alive, launch
 from servers.request import headers
 from servers.runtime.table import request
-from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
+from servers.spec import Prompt, Sampling, Server, ServerSpec
 
 _LOOK_EVERY_S = 0.5
 

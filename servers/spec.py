@@ -11,14 +11,6 @@ NAMED_BY_SERVER: frozenset[RuntimeName] = frozenset({"ollama", "lm_studio", "vll
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
 
-class ServerError(Exception):
-    """A server could not be started or reached; the message is one for the user's eyes."""
-
-
-class SpecError(ServerError):
-    """What is asked cannot be: the user's input is wrong, not the server."""
-
-
 class ServerSpec(Struct, frozen=True, kw_only=True):
     """What to start, or what is running already."""
 

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.http import fetch, root
 from servers.request import headers
 from servers.runtime.table import request
-from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
+from servers.spec import Prompt, Sampling, Server, ServerSpec
 
 _MESSAGES = ({"role": "user", "content": "What is 2 + 2?"},)
 _SECONDS = 60

@@ -8,9 +8,9 @@ import msgspec
 
 from evaluator.analyse.load import Run
 from evaluator.decide import wording
+from evaluator.errors import StudyError
 from evaluator.grade import grader as grade
 from evaluator.records import Record
-from evaluator.study.study import StudyError
 
 Asked = tuple[str, str]
 """A benchmark and the id of one of its questions."""
@@ -37,7 +37,9 @@ def in_common(runs: Sequence[Run]) -> dict[str, tuple[str, ...]]:
             found[benchmark] = ids
     if not found:
         names = " and ".join(run.name for run in runs)
-        raise StudyError(f"{names} have no question in common: give runs of the same benchmark and the same seed")
+        raise StudyError(
+            f"{names} have no question in common", remedy="give runs of the same benchmark and the same seed"
+        )
     return found
 
 
@@ -70,7 +72,8 @@ def refuse_other_prompts(prompts: Mapping[str, Mapping[Asked, bytes]], common: M
             more = f" (and {len(differ) - 1:,} more)" if len(differ) > 1 else ""
             raise StudyError(
                 f"{wording.name(benchmark)}, question {question}{more}: {other} was not sent the same words as {first},"
-                " so their answers cannot be compared: run both studies with the same whichquant"
+                " so their answers cannot be compared",
+                remedy="run both studies with the same whichquant",
             )
 
 
@@ -155,7 +158,8 @@ def _leading(runs: Sequence[Run]) -> Run:
     if seeds := apart(looked, [run.study.seed for run in looked]):
         raise StudyError(
             f"these runs were looked at on the way, in different orders (seed: {seeds}), and no statistic holds for"
-            " both orders at once: compare runs of one seed, or of decide.mode fixed"
+            " both orders at once",
+            remedy="compare runs of one seed, or of decide.mode fixed",
         )
     return [*looked, *runs][0]
 
@@ -164,21 +168,22 @@ def _refuse_other_graders(runs: Sequence[Run]) -> None:
     if told := apart(runs, [run.grader for run in runs]):
         old = next(run for run in runs if run.grader != grade.VERSION)
         raise StudyError(
-            f"the runs were graded by different versions of the graders ({told}): run whichquant regrade {old.folder}"
+            f"the runs were graded by different versions of the graders ({told})",
+            remedy=f"run whichquant regrade {old.folder}",
         )
 
 
 def _refuse_other_asking(runs: Sequence[Run], benchmark: str) -> None:
     if told := apart(runs, [run.plan.data_sha256.get(benchmark, "unknown")[:12] for run in runs]):
         raise StudyError(
-            f"the data of {wording.name(benchmark)} differ (sha256: {told}), so these are not the same questions:"
-            " run both studies with the same whichquant"
+            f"the data of {wording.name(benchmark)} differ (sha256: {told}), so these are not the same questions",
+            remedy="run both studies with the same whichquant",
         )
     for field in ("shots", "format"):
         if told := apart(runs, [getattr(run.study.benchmarks.chosen()[benchmark], field, None) for run in runs]):
             raise StudyError(
-                f"{wording.name(benchmark)} was asked in different ways ({field}: {told}):"
-                " run one of the studies again, under another name, as the other was"
+                f"{wording.name(benchmark)} was asked in different ways ({field}: {told})",
+                remedy="run one of the studies again, under another name, as the other was",
             )
 
 

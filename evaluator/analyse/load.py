@@ -9,12 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from evaluator.checks.rule import Check
+from evaluator.errors import StudyError
 from evaluator.records import Grade, Key
 from evaluator.store.facts import read_facts
 from evaluator.store.folder import Plan, grades_path, read_plan
 from evaluator.store.last_report import read_report
 from evaluator.study.requests import questions
-from evaluator.study.study import Study, StudyError
+from evaluator.study.study import Study
 from servers.spec import ServerFacts
 
 Grades = Mapping[tuple[str, Key], Grade]
@@ -75,8 +76,8 @@ def read_grades(folder: Path) -> Grades:
         try:
             one = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            told = f"{path}:{number}: not a grade ({error}): remove the file, whichquant report {folder} makes it anew"
-            raise StudyError(told) from None
+            remedy = f"remove the file, whichquant report {folder} makes it anew"
+            raise StudyError(f"not a grade ({error})", source=path, line=number, remedy=remedy) from None
         grades[one.variant, one.key] = one
     return grades
 
@@ -102,7 +103,7 @@ def distinct(runs: Sequence[Run | str | Path]) -> tuple[Run, ...]:
     folders = [run.folder if isinstance(run, Run) else Path(run) for run in runs]
     paths = [folder.resolve() for folder in folders]
     if twice := [folder for folder, path in zip(folders, paths, strict=True) if paths.count(path) > 1]:
-        raise StudyError(f"{twice[0]}: is given twice, and is the same as itself: leave one out")
+        raise StudyError("given twice", source=twice[0], remedy="remove one")
     named = [run if isinstance(run, Run) else load_run(run) for run in runs]
     for names in ([path.name for path in paths], [str(folder) for folder in folders]):
         count = Counter(run.name for run in named)
@@ -127,7 +128,9 @@ def _read(folder: Path) -> Run:
     plan, grades = read_plan(folder), read_grades(folder)
     report = read_report(folder, _Report) if grades else None
     if report is None:
-        raise StudyError(f"{folder}: its answers have no grades or no report yet: run whichquant report {folder}")
+        raise StudyError(
+            "its answers have no grades or no report yet", source=folder, remedy=f"run whichquant report {folder}"
+        )
     by_variant: dict[str, dict[Key, Grade]] = {variant.name: {} for variant in plan.study.variants}
     for (variant, key), one in grades.items():
         by_variant.setdefault(variant, {})[key] = one

@@ -11,10 +11,10 @@ from evaluator.analyse.load import Entry, Run
 from evaluator.benchmarks import mmlu_pro
 from evaluator.decide.answers import parts
 from evaluator.decide.score import Score, score
+from evaluator.errors import StudyError
 from evaluator.records import Grade, Record
 from evaluator.store import journal
 from evaluator.store.folder import records_path
-from evaluator.study.study import StudyError
 
 
 class PooledAnswers(Struct, frozen=True):
@@ -86,7 +86,9 @@ def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Record], d
     planned = {key for key in records if key in graded or key.repeat < chosen[key.benchmark].repeats}
     if odd := graded ^ planned:
         raise StudyError(
-            f"{run.folder}: {len(odd):,} of {variant}'s answers and grades do not belong together, so its report is not"
-            f" of these answers: run whichquant report {run.folder}"
+            f"{len(odd):,} of {variant}'s answers and grades do not belong together, so its report is"
+            " not of these answers",
+            source=run.folder,
+            remedy=f"run whichquant report {run.folder}",
         )
     return list(records.values()), prompts

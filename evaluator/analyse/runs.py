@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evaluator.analyse.comparable import apart, describe_values, in_common, of_servers, remarks
 from evaluator.analyse.load import Entry, Run, distinct, variants_by_name
@@ -11,7 +12,10 @@ from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide import verdict, wording
 from evaluator.decide.answers import arrange
 from evaluator.decide.evidence import Design
-from evaluator.study.study import Mode, StudyError
+from evaluator.errors import StudyError
+
+if TYPE_CHECKING:
+    from evaluator.study.study import Mode
 
 
 def compare(
@@ -45,7 +49,9 @@ def _compare(
     against = _baseline(baseline, runs, variants)
     points = {name: _margin(name, runs, margins) for name in common}
     if unknown := [name for name in margins if name and name not in common]:
-        raise StudyError(f"--margin: {unknown[0]} is not compared here; what is compared is {', '.join(common)}")
+        raise StudyError(
+            f"{unknown[0]} is not compared here; what is compared is {', '.join(common)}", source="--margin"
+        )
     alpha = runs[0].study.decide.alpha if alpha is None else alpha
     mode: Mode = "fixed" if all(run.study.decide.mode == "fixed" for run in runs) else "sequential"
     repeats = {name: min(run.study.benchmarks.chosen()[name].repeats for run in runs) for name in common}
@@ -76,13 +82,15 @@ def _compare(
 
 def _baseline(wanted: str | None, runs: Sequence[Run], variants: Mapping[str, Entry]) -> str:
     if len(variants) == 1:
-        raise StudyError(f"{runs[0].folder}: has one variant only: give the folder of another run to compare it with")
+        raise StudyError(
+            "has one variant only", source=runs[0].folder, remedy="give the folder of another run to compare it with"
+        )
     if wanted is None:
         return next(name for name, of in variants.items() if of.run is runs[0] and of.variant == of.run.study.baseline)
     for name, (run, variant) in variants.items():
         if wanted in (name, f"{run.name}/{variant}"):
             return name
-    raise StudyError(f'--baseline: there is no variant "{wanted}"; there are {", ".join(variants)}')
+    raise StudyError(f'there is no variant "{wanted}"; there are {", ".join(variants)}', source="--baseline")
 
 
 def _margin(benchmark: str, runs: Sequence[Run], margins: Mapping[str, float]) -> float:
@@ -93,7 +101,8 @@ def _margin(benchmark: str, runs: Sequence[Run], margins: Mapping[str, float]) -
     studied = [run.study.benchmarks.chosen()[benchmark].margin for run in runs]
     if told := apart(runs, studied):
         raise StudyError(
-            f"the margins of {wording.name(benchmark)} differ ({told}): choose one with --margin {benchmark}=POINTS"
+            f"the margins of {wording.name(benchmark)} differ ({told})",
+            remedy=f"choose one with --margin {benchmark}=POINTS",
         )
     return studied[0]
 

@@ -8,29 +8,23 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from evaluator.errors import ServerLost, StudyError
 from evaluator.store.proofs import keep_proofs, read_proofs
-from evaluator.study.file import LoadedStudy, line_of
-from evaluator.study.study import Study, StudyError, Variant
+from evaluator.study.file import LoadedStudy
+from evaluator.study.study import Study, Variant
+from evaluator.study.yaml import line_of
+from servers.errors import ModelError, ServerError
 from servers.launch import check, launch
 from servers.llama_router import Router, is_routed, router
 from servers.llama_router import check as check_router
 from servers.probe import probe
 from servers.runtime.table import RUNTIMES, TESTED, unsent
-from servers.spec import NAMED_BY_SERVER, Sampling, Server, ServerError, ServerFacts, ServerSpec
-from servers.weights.source import ModelError, resolve
+from servers.spec import NAMED_BY_SERVER, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights.source import check as check_model
+from servers.weights.source import resolve
 
 OpenServer = Callable[[str], AbstractAsyncContextManager[Server]]
 """Opens a variant's server by the variant's name, for as long as the context lasts."""
-
-
-class ServerLost(Exception):  # noqa: N818 - it says what happened to the server
-    """A server stopped answering in the middle; what was answered is on disk."""
-
-    def __init__(self, why: str, *, restartable: bool) -> None:
-        super().__init__(why)
-        self.restartable = restartable
-        """Whether starting the server again may help."""
 
 
 class _SharedRouter:
@@ -85,7 +79,7 @@ def check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:
             else:
                 check(spec)
         except ServerError as error:
-            raise type(error)(f"{name}: {error}") from None
+            raise type(error)(error.problem, source=name, key=error.key, remedy=error.remedy) from None
     if routed:
         check_router(routed)
 
@@ -141,7 +135,13 @@ def check_models(loaded: LoadedStudy, *, only: str | None = None) -> None:
                 check_model(variant.model, runtime=variant.runtime, base=loaded.base)
             except ModelError as error:
                 key = f"variants[{i}].model"
-                raise StudyError(f"{loaded.source}:{line_of(loaded.text, key)}: {key}: {error}") from None
+                raise StudyError(
+                    error.problem,
+                    source=loaded.source,
+                    line=line_of(loaded.text, key),
+                    key=key,
+                    remedy=error.remedy,
+                ) from None
 
 
 def server_spec(study: Study, variant: Variant, *, context: int, base: Path) -> ServerSpec:

@@ -5,13 +5,21 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from evaluator.ask.servers import OpenServer, ServerLost, check_ahead, describe_server, note_changes, open_servers
+from evaluator.ask.servers import (
+    OpenServer,
+    check_ahead,
+    describe_server,
+    note_changes,
+    open_servers,
+)
 from evaluator.ask.worker import Schedule, VariantWorker
+from evaluator.errors import ServerLost, StudyError
 from evaluator.store.facts import keep_facts
 from evaluator.store.folder import logs_path
 from evaluator.store.journal import Journal
-from evaluator.study.study import Study, StudyError
-from servers.spec import ServerError, ServerSpec
+from evaluator.study.study import Study
+from servers.errors import ServerError
+from servers.spec import ServerSpec
 
 _STARTS = 3
 """Of one variant's server in one turn: it is started again when it dies or hangs, but not for ever."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import httpx2
 
 from evaluator.ask import client
-from evaluator.ask.servers import ServerLost
+from evaluator.errors import ServerLost
 from evaluator.records import Answer, Failure, Key, Record
 from evaluator.store.journal import Journal
 from evaluator.study.requests import Ask

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 from evaluator.checks.rule import CheckInput, Found
@@ -16,8 +15,8 @@ from evaluator.decide import wording
 from evaluator.decide.score import Score
 from evaluator.grade.thinking import split_thinking
 from evaluator.stats.proportions import wilson_share
-from evaluator.study.file import line_of
-from evaluator.study.study import StudyError, Variant
+from evaluator.study.study import Variant
+from evaluator.study.yaml import read_yaml
 from servers.spec import ServerFacts
 
 LEVEL = 0.99
@@ -140,38 +139,30 @@ def read_published(text: str, name: str) -> Table:
     Raises:
         StudyError: it is no such table: one sentence with the line and the key.
     """
-    try:
-        line_of(text, "")
-        table = msgspec.convert(yaml.safe_load(text), Table)
-    except StudyError as error:
-        raise StudyError(f"{name}{error}") from None
-    except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at `")
-        key = path.removesuffix("`").removeprefix("$.").replace("[...]", "")
-        raise StudyError(f"{name}:{line_of(text, key)}: {key or 'the file'}: {problem.replace('`', '')}") from None
-    for key, problem in _contradictions(table):
-        raise StudyError(f"{name}:{line_of(text, key)}: {key}: {problem}")
-    return table
+    document = read_yaml(text, name, Table)
+    for problem in _contradictions(document.value):
+        raise document.error(*problem)
+    return document.value
 
 
-def _contradictions(table: Table) -> Iterator[tuple[str, str]]:
+def _contradictions(table: Table) -> Iterator[tuple[str, str, str]]:
     for i, family in enumerate(table.families):
         at, names = f"families[{i}]", [other.family for other in table.families[:i]]
         if family.family in names:
-            yield f"{at}.family", f'"{family.family}" has an entry already: add its scores there'
+            yield f"{at}.family", f'"{family.family}" has an entry already', "add its scores there"
         try:
             re.compile(family.pattern)
         except re.error as error:
-            yield f"{at}.pattern", f"is no regular expression ({error})"
+            yield f"{at}.pattern", f"is no regular expression ({error})", ""
         if family.pattern != family.pattern.lower():
-            yield f"{at}.pattern", "is searched for in lower case and holds a capital letter: write it small"
+            yield f"{at}.pattern", "is searched for in lower case and holds a capital letter", "write it small"
         for j, score in enumerate(family.scores):
             if score.source not in table.sources:
-                yield f"{at}.scores[{j}].source", f'"{score.source}" is none of the sources: add it there'
+                yield f"{at}.scores[{j}].source", f'"{score.source}" is none of the sources', "add it there"
     used = {score.source for family in table.families for score in family.scores}
     for source in table.sources:
         if source not in used:
-            yield f"sources.{source}", "no score comes from it: remove it"
+            yield f"sources.{source}", "no score comes from it", "remove it"
 
 
 def _judge(

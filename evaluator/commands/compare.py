@@ -8,11 +8,11 @@ import msgspec
 from rich.console import Console
 
 from evaluator.analyse import runs
-from evaluator.counts.analyse import assemble as assemble_counts
+from evaluator.counts.analyse import analyse_counts
 from evaluator.counts.file import read_counts
+from evaluator.errors import StudyError
 from evaluator.report.runs import show
 from evaluator.store.folder import write
-from evaluator.study.study import StudyError
 
 
 def compare(
@@ -43,9 +43,9 @@ def compare(
     """
     points = dict(map(_margin, margins))
     if alpha is not None and not 0 < alpha < 0.5:
-        raise StudyError(f"--alpha {alpha:g}: give a number between 0 and 0.5")
+        raise StudyError("give a number between 0 and 0.5", source=f"--alpha {alpha:g}")
     if (counts is None) == (not run_folders):
-        raise StudyError("compare: give the folders of runs, as runs/<study>, or --counts FILE")
+        raise StudyError("give the folders of runs, as runs/<study>, or --counts FILE", source="compare")
     if counts is not None:
         return compare_counts(
             counts,
@@ -57,7 +57,7 @@ def compare(
             console=console,
         )
     if write_to is not None:
-        raise StudyError("--write: it goes with --counts; runs have their reports")
+        raise StudyError("--write works only with --counts; a run already has a report")
     return compare_runs(run_folders, baseline=baseline, margins=points, alpha=alpha, as_json=as_json, console=console)
 
 
@@ -66,9 +66,9 @@ def _margin(told: str) -> tuple[str, float]:
     try:
         points = float(number)
     except ValueError:
-        raise StudyError(f"--margin {told}: write points, as 5 or mmlu_pro=2") from None
+        raise StudyError("write points, as 5 or mmlu_pro=2", source=f"--margin {told}") from None
     if not 0 < points < 100:
-        raise StudyError(f"--margin {told}: a margin lies between 0 and 100 points")
+        raise StudyError("a margin lies between 0 and 100 points", source=f"--margin {told}")
     return name.strip(), points
 
 
@@ -131,7 +131,7 @@ def compare_counts(
     from evaluator.report.counts.terminal import show as show_counts  # noqa: PLC0415
 
     counts, text = read_counts(source, baseline=baseline, margins=margins, alpha=alpha)
-    report = assemble_counts(counts)
+    report = analyse_counts(counts)
     if write_to is not None:
         data = msgspec.json.format(msgspec.json.encode(report), indent=2)
         files = {"report.json": data, "report.md": markdown(report).encode(), "report.html": html(report).encode()}
@@ -150,6 +150,6 @@ def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StudyError(f"{folder}: is no folder to write to ({error.strerror}): name another") from None
+        raise StudyError(f"is no folder to write to ({error.strerror})", source=folder, remedy="name another") from None
     for file, data in files.items():
         write(folder / file, data)

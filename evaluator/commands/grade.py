@@ -16,12 +16,12 @@ from rich.text import Text
 from evaluator.commands.outcome import interruptible
 from evaluator.decide import wording
 from evaluator.decide.score import Score, score
+from evaluator.errors import BadLineError, StudyError
 from evaluator.grade.grader import Grader
-from evaluator.grade.jsonl import BadLineError, Benchmark, Identity, graded, identity, lines, named, read, record
+from evaluator.grade.jsonl import Benchmark, Identity, graded, identity, lines, named, read, record
 from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
 from evaluator.records import OUTCOMES, Grade, Outcome, Question, Record
 from evaluator.report import phrases
-from evaluator.study.study import StudyError
 from evaluator.text import strip_control
 
 _PIPE_CLOSED = 128 + 13
@@ -93,15 +93,17 @@ def _grade_lines(file: str, benchmark: Benchmark, grader: Grader, put: Callable[
                 tally.compared.append(replace(grade, extracted=None, why=""))  # texts can be long
             put(msgspec.json.encode(row) + b"\n")
     if not tally.counts:
-        raise StudyError(f"{named(file)}: no usable answer for {wording.name(benchmark)} in it: nothing was graded")
+        raise StudyError(
+            f"no usable answer for {wording.name(benchmark)} in it: nothing was graded", source=named(file)
+        )
     return tally
 
 
 def _refuse_output(file: str, output: Path) -> None:
     if not output.parent.is_dir():
-        raise StudyError(f"{output}: there is no folder {output.parent}: make it first")
+        raise StudyError(f"there is no folder {output.parent}", source=output, remedy="make it first")
     if file != "-" and output.is_file() and Path(file).exists() and output.samefile(file):
-        raise StudyError(f"{output}: holds the answers: name another file for the grades")
+        raise StudyError("holds the answers", source=output, remedy="name another file for the grades")
 
 
 @contextmanager
@@ -121,7 +123,7 @@ def _opened(output: Path | None) -> Iterator[Callable[[bytes], object]]:
         with _told(output), output.open("wb") as stream:
             yield lambda data: _put(stream, data, output)
     elif sys.stdout is None:
-        raise StudyError("standard output: it is closed: name a file with --output")
+        raise StudyError("it is closed", source="standard output", remedy="name a file with --output")
     else:
         try:
             yield lambda data: _put(sys.stdout.buffer, data, None)
@@ -147,7 +149,7 @@ def _told(output: Path | None) -> Iterator[None]:
     except OSError as error:
         where = output or "standard output"
         raise StudyError(
-            f"{where}: cannot be written ({error.strerror or error}): name another place with --output"
+            f"cannot be written ({error.strerror or error})", source=where, remedy="name another place with --output"
         ) from None
 
 

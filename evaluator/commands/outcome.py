@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.analyse.report import Report
+from evaluator.errors import Blocked
 from evaluator.events import OnEvent
-from evaluator.pipeline import Blocked
 from evaluator.report.display import Display
 from evaluator.report.terminal import show
 from evaluator.store.folder import report_path

@@ -1,4 +1,4 @@
-"""`whichquant plan`: what a study could show, before anything runs."""
+"""`whichquant plan`: what a study can show, and how long it takes."""
 
 from pathlib import Path
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from evaluator.ask.servers import check_models, server_spec
-from evaluator.study.file import line_of, load_study
+from evaluator.errors import StudyError
+from evaluator.study.file import load_study
 from evaluator.study.requests import context_needed, plan
-from evaluator.study.study import StudyError
+from evaluator.study.yaml import line_of
 from servers import signals
 from servers.cache import user_cache
 from servers.serve import serve
@@ -24,11 +25,13 @@ def serve_variant(path: Path, name: str, port: int | None, log: Path | None) -> 
     study = loaded.study
     names = [variant.name for variant in study.variants]
     if name not in names:
-        raise StudyError(f'{path}: has no variant "{name}": name one of {", ".join(names)}')
+        raise StudyError(f'has no variant "{name}"', source=path, remedy=f"name one of {', '.join(names)}")
     variant = study.variants[names.index(name)]
     if variant.base_url is not None:
         line = line_of(loaded.text, f"variants[{names.index(name)}].base_url")
-        raise StudyError(f'{path}:{line}: "{name}" runs already, at {variant.base_url}: there is nothing to start')
+        raise StudyError(
+            f'"{name}" runs already, at {variant.base_url}: there is nothing to start', source=path, line=line
+        )
     log = log or user_cache() / "logs" / f"{study.study}-{name}.log"
     try:
         check_models(loaded, only=name)

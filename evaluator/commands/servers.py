@@ -27,11 +27,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.study.study import StudyError
+from evaluator.errors import StudyError
 from evaluator.text import strip_control
 from servers.discover import PORTS, ListedModel, Running, discover
+from servers.errors import ServerError
 from servers.request import headers, normal
-from servers.spec import ServerError, ServerSpec
+from servers.spec import ServerSpec
 
 _SHOWN = 12
 _SECONDS = 1.0
@@ -60,7 +61,7 @@ def list_servers(
     spec = ServerSpec(runtime="openai", model="", api_key_env=api_key_env)
     key = headers(spec)
     if api_key_env and not key:
-        raise StudyError(f"there is no key in the environment variable {api_key_env}: set it, or leave it out")
+        raise StudyError(f"there is no key in the environment variable {api_key_env}", remedy="set it, or leave it out")
     seconds = _NAMED_SECONDS if ports else _SECONDS
     found = asyncio.run(discover(_places(host, ports), headers=key, seconds=seconds))
     if as_json:
@@ -162,11 +163,13 @@ def _places(host: str | None, ports: Sequence[int]) -> list[str] | None:
     name = f"[{name}]" if ":" in name else name
     try:
         if not name or not set(name).isdisjoint("/?#@ \t\\") or not name.isprintable():
-            raise StudyError(f"--host {host!r} is no name or address of a machine: leave out http:// and the port")
+            raise StudyError(
+                f"--host {host!r} is no name or address of a machine", remedy="leave out http:// and the port"
+            )
         return [normal(f"http://{name}:{port}/v1") for port in ports or PORTS]
     except ServerError as error:
         raise StudyError(
-            f"--host {host!r} is no name or address of a machine: leave out http:// and the port"
+            f"--host {host!r} is no name or address of a machine", remedy="leave out http:// and the port"
         ) from error
 
 

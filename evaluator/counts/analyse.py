@@ -1,11 +1,15 @@
 """Compare variants of which only counts are known, correct of total: the statistics, the verdict, the report."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from evaluator import __version__
 from evaluator.checks.published import implausible_counts
-from evaluator.counts.file import Counts
+from evaluator.counts.file import Counts, read_counts
 from evaluator.counts.report import CountsReport, CountsScore, ImplausibleCount
 from evaluator.counts.sentences import ONE_TEST, WEAKER, method, pairing, remarks, sentence
 from evaluator.counts.verdict import compare_all, omnibus
@@ -13,7 +17,33 @@ from evaluator.decide.wording import name
 from evaluator.stats.proportions import wilson
 
 
-def assemble(counts: Counts) -> CountsReport:
+def compare_counts(
+    counts: Mapping[str, Any] | str | Path,
+    *,
+    baseline: str | None = None,
+    margins: Mapping[str, float] = {},
+    alpha: float | None = None,
+) -> CountsReport:
+    """Compare variants of which only counts are known, correct of total.
+
+    Args:
+        counts: The path of a YAML file, YAML itself, or the mapping that it would be, as
+            `{"humaneval": {"4bit": "90/100", "6bit": "98/100"}}`.
+        baseline: The variant to compare with; None is what the counts say, and without one every pair is compared.
+        margins: Points by benchmark, "" for all others; they go before those of the counts.
+        alpha: Rate of false alarms over all comparisons together; None is what the counts say, or 0.05.
+
+    Returns:
+        Tests for independent samples and what a paired test could have shown; proportions between 0 and 1.
+
+    Raises:
+        StudyError: The counts are wrong; in one sentence with the line and the key.
+    """
+    source = yaml.safe_dump(counts, sort_keys=False) if isinstance(counts, Mapping) else str(counts)
+    return analyse_counts(read_counts(source, baseline=baseline, margins=margins, alpha=alpha)[0])
+
+
+def analyse_counts(counts: Counts) -> CountsReport:
     """Say what counts show."""
     comparisons = compare_all(counts)
     return CountsReport(

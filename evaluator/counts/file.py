@@ -17,16 +17,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
-from evaluator.study.file import line_of
-from evaluator.study.study import HumanEval, Margin, MmluPro, StudyError
+from evaluator.errors import StudyError
+from evaluator.study.study import HumanEval, Margin, MmluPro
+from evaluator.study.yaml import Document, convert, read_yaml
 
 MOST = 100_000
 """Questions to one variant; exact tests of more take minutes."""
 _MARGINS = {"mmlu_pro": MmluPro().margin, "humaneval": HumanEval().margin}
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+_INLINE = "--counts"
+"""What counts are called that are no file, but stand in the option."""
+_FORM = "a benchmark is written as name: {variant: correct/total}"
 
 
 class Count(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,19 +70,14 @@ class _Head(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     baseline: str | None = None
     note: str = ""
     alpha: Annotated[float, Meta(ge=1e-6, lt=0.5)] = 0.05
-    benchmarks: dict[str, Any] = {}
+    benchmarks: Any = {}
+    """By name; as they are written in many forms, they are read one by one."""
     model: Name | None = None
     models: dict[Name, Name] = {}
 
 
-class _Source(Struct, frozen=True):
-    """A text and what it is called in messages."""
-
-    name: str
-    text: str
-
-    def wrong(self, key: str, problem: str) -> StudyError:
-        return StudyError(f"{self.name}:{line_of(self.text, key)}: {key}: {problem}")
+_Written = Mapping[Any, tuple[str, Any]]
+"""By a benchmark's name the key at which it stands, and what stands there."""
 
 
 def read_counts(
@@ -96,111 +94,109 @@ def read_counts(
     Raises:
         StudyError: in one sentence with the file, the line and the key.
     """
-    given = _find(source)
-    data = _load(given)
-    fields = frozenset(_Head.__struct_fields__)
-    loose = {key: value for key, value in data.items() if key not in fields}
-    head = _head(given, {key: value for key, value in data.items() if key in fields})
-    for key, value in loose.items():
-        if not isinstance(value, dict):
-            close = difflib.get_close_matches(str(key), fields, n=1)
-            known = f"did you mean {close[0]}?" if close else "a benchmark is written as name: {variant: correct/total}"
-            raise given.wrong(str(key), f"unknown key: {known}")
-        if key in head.benchmarks:
-            raise given.wrong(str(key), "written under benchmarks, too: keep one")
-    written = {name: (f"benchmarks.{name}", value) for name, value in head.benchmarks.items()}
-    written |= {name: (str(name), value) for name, value in loose.items()}
-    if not written:
-        raise given.wrong("benchmarks", "missing: write what was counted, as humaneval: {4bit: 90/100, 6bit: 98/100}")
+    name, text = _find(source)
+    document = read_yaml(text, name, Any)
+    head, written = _head_and_benchmarks(document)
     counts = Counts(
-        study=head.study or _named(given),
+        study=head.study or ("counts" if name == _INLINE else Path(name).stem),
         baseline=baseline if baseline is not None else head.baseline,
         note=head.note,
         alpha=head.alpha if alpha is None else alpha,
-        benchmarks=tuple(_benchmark(given, name, at, value, margins) for name, (at, value) in written.items()),
+        benchmarks=tuple(_benchmark(document, key, *at_value, margins) for key, at_value in written.items()),
         models=head.models,
     )
-    for key, problem in _contradictions(counts, [at for at, _ in written.values()], margins):
-        raise given.wrong(key, problem)
+    for problem in _contradictions(counts, [at for at, _ in written.values()], margins):
+        raise document.error(*problem)
     if head.model:
         named = {variant: head.model for benchmark in counts.benchmarks for variant in benchmark.counts}
         counts = msgspec.structs.replace(counts, models={**named, **head.models})
-    return counts, given.text
+    return counts, text
 
 
-def _find(source: str) -> _Source:
+def _find(source: str) -> tuple[str, str]:
+    """Return what the counts are called in messages, and their YAML."""
     try:
         if source and Path(source).exists() and not Path(source).is_file():
-            raise StudyError(f"{source}: is no file: give the path of a YAML file with counts")
-        return _Source(source, Path(source).read_text(encoding="utf-8"))
+            raise StudyError("is no file", source=source, remedy="give the path of a YAML file with counts")
+        return source, Path(source).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise StudyError(f"{source}: is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+        problem = f"is not UTF-8 text (byte {error.start})"
+        raise StudyError(problem, source=source, remedy="save it as UTF-8") from None
     except (OSError, ValueError) as error:
         # A text can be too long for a path, or hold what no path can.
-        inline = re.search(r":\s", source) or source.lstrip().startswith("{")
-        if not inline:
-            reason = error.strerror if isinstance(error, OSError) else "no path"
-            told = "give the path of a YAML file with counts, or the counts: 'humaneval: {4bit: 90/100, 6bit: 98/100}'"
-            raise StudyError(f"{source}: cannot be read ({reason}): {told}") from None
-        return _Source("--counts", source)
+        if re.search(r":\s", source) or source.lstrip().startswith("{"):
+            return _INLINE, source
+        reason = error.strerror if isinstance(error, OSError) else "no path"
+        remedy = "give the path of a YAML file with counts, or the counts: 'humaneval: {4bit: 90/100, 6bit: 98/100}'"
+        raise StudyError(f"cannot be read ({reason})", source=source, remedy=remedy) from None
 
 
-def _load(given: _Source) -> dict[Any, Any]:
-    try:
-        line_of(given.text, "")  # refuses what is no YAML, and keys written twice
-    except StudyError as error:
-        raise StudyError(f"{given.name}{error}") from None
-    data = yaml.safe_load(given.text)
-    if not isinstance(data, dict):
-        raise StudyError(f"{given.name}:1: not counts: write names and counts, as humaneval: {{4bit: 90/100, ...}}")
-    return data
+def _head_and_benchmarks(document: Document[Any]) -> tuple[_Head, _Written]:
+    """Tell the keys that we know from benchmarks that stand beside them."""
+    if not isinstance(document.value, dict):
+        remedy = "write names and counts, as humaneval: {4bit: 90/100, ...}"
+        raise StudyError("not counts", source=document.source, line=1, remedy=remedy)
+    known = frozenset(_Head.__struct_fields__)
+    loose = {key: value for key, value in document.value.items() if key not in known}
+    told = {key: value for key, value in document.value.items() if key in known}
+    head = convert(document, told, _Head, top="benchmarks")
+    if not isinstance(head.benchmarks, dict):
+        raise document.error("benchmarks", f"expected benchmarks with counts, not {head.benchmarks!r}")
+    for key, value in loose.items():
+        if not isinstance(value, dict):
+            close = difflib.get_close_matches(str(key), known, n=1)
+            remedy = f"did you mean {close[0]}?" if close else _FORM
+            raise document.error(str(key), "unknown key", remedy)
+        if key in head.benchmarks:
+            raise document.error(str(key), "written under benchmarks, too", "keep one")
+    written = {name: (f"benchmarks.{name}", value) for name, value in head.benchmarks.items()}
+    written |= {name: (str(name), value) for name, value in loose.items()}
+    if not written:
+        remedy = "write what was counted, as humaneval: {4bit: 90/100, 6bit: 98/100}"
+        raise document.error("benchmarks", "missing", remedy)
+    return head, written
 
 
-def _named(given: _Source) -> str:
-    return "counts" if given.name == "--counts" else Path(given.name).stem
-
-
-def _head(given: _Source, data: dict[str, Any]) -> _Head:
-    try:
-        return msgspec.convert(data, _Head)
-    except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at `")
-        key = path.removesuffix("`").removeprefix("$.").partition("[")[0] or "benchmarks"
-        if key.startswith("key"):
-            raise given.wrong("benchmarks", "names of benchmarks are text: put them in quotes") from None
-        problem = problem.replace("`", "").partition(", got")[0]
-        for theirs, ours in {"str": "text", "float": "a number", "object": "benchmarks with counts"}.items():
-            problem = re.sub(rf"\b{theirs}\b(?: \| null)?", ours, problem)
-        raise given.wrong(key, f"{problem[0].lower()}{problem[1:]}, not {data.get(key)!r}") from None
-
-
-def _benchmark(given: _Source, name: object, at: str, value: Any, margins: Mapping[str, float]) -> CountedBenchmark:  # noqa: ANN401 - YAML can be anything
+def _benchmark(
+    document: Document[Any],
+    name: object,
+    at: str,
+    value: Any,  # noqa: ANN401 - YAML can be anything
+    margins: Mapping[str, float],
+) -> CountedBenchmark:
     if not isinstance(name, str):
-        raise given.wrong(at, f"names of benchmarks are text: put {name!r} in quotes")
-    if not isinstance(value, dict):
-        raise given.wrong(at, "write counts, as {4bit: 90/100, 6bit: 98/100}, or {margin: 5, counts: {...}}")
-    counted, margin, below = value, None, at
-    if isinstance(value.get("counts"), dict):
-        counted, margin, below = value["counts"], value.get("margin"), f"{at}.counts"
-        if unknown := [key for key in value if key not in ("counts", "margin")]:
-            raise given.wrong(f"{at}.{unknown[0]}", "unknown key: known here are margin, counts")
-    elif "margin" in value:
-        raise given.wrong(f"{at}.margin", "a margin stands beside counts: write {margin: 5, counts: {...}}")
-    if len(counted) < 2:
-        raise given.wrong(below, "a comparison needs the counts of at least two variants")
+        raise document.error(at, "names of benchmarks are text", f"put {name!r} in quotes")
+    below, counted, margin = _counts_and_margin(document, at, value)
     counts = {}
     for variant, count in counted.items():
         if not isinstance(variant, str) or not variant.strip():
-            raise given.wrong(f"{below}.{variant}", f"a variant's name is text: put {variant!r} in quotes, or name it")
-        counts[variant] = _count(given, f"{below}.{variant}", count)
-    told = margins.get(name, margins.get("", margin))
-    return CountedBenchmark(name, _margin(given, name, at, told), counts)
+            remedy = f"put {variant!r} in quotes, or name it"
+            raise document.error(f"{below}.{variant}", "a variant's name is text", remedy)
+        counts[variant] = _count(document, f"{below}.{variant}", count)
+    chosen = margins.get(name, margins.get("", margin))
+    return CountedBenchmark(name, _margin(document, name, at, chosen), counts)
 
 
-def _count(given: _Source, key: str, value: Any) -> Count:  # noqa: ANN401 - YAML can be anything
+def _counts_and_margin(document: Document[Any], at: str, value: Any) -> tuple[str, dict[Any, Any], Any]:  # noqa: ANN401 - YAML can be anything
+    """Read a benchmark's long or short form: the key of its counts, the counts, and the margin where one is given."""
+    if not isinstance(value, dict):
+        raise document.error(at, "write counts, as {4bit: 90/100, 6bit: 98/100}, or {margin: 5, counts: {...}}")
+    below, counted, margin = at, value, None
+    if isinstance(value.get("counts"), dict):
+        below, counted, margin = f"{at}.counts", value["counts"], value.get("margin")
+        if unknown := [key for key in value if key not in ("counts", "margin")]:
+            raise document.error(f"{at}.{unknown[0]}", "unknown key", "known here are margin, counts")
+    elif "margin" in value:
+        raise document.error(f"{at}.margin", "a margin stands beside counts", "write {margin: 5, counts: {...}}")
+    if len(counted) < 2:
+        raise document.error(below, "a comparison needs the counts of at least two variants")
+    return below, counted, margin
+
+
+def _count(document: Document[Any], key: str, value: Any) -> Count:  # noqa: ANN401 - YAML can be anything
     told = value
-    if isinstance(value, str) and (found := re.fullmatch(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*", value)):
-        told = {"correct": int(found[1]), "total": int(found[2])}
+    if isinstance(value, str) and (parts := re.fullmatch(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*", value)):
+        told = {"correct": int(parts[1]), "total": int(parts[2])}
     elif isinstance(value, list) and len(value) == 2:
         told = {"correct": value[0], "total": value[1]}
     try:
@@ -208,34 +204,35 @@ def _count(given: _Source, key: str, value: Any) -> Count:  # noqa: ANN401 - YAM
     except msgspec.ValidationError:
         count = None
     if count is None or count.correct > count.total:
-        wanted = "write 90/100, [90, 100] or {correct: 90, total: 100}"
-        raise given.wrong(key, f"{value!r} is no count of at least one and at most {MOST:,} questions: {wanted}")
+        problem = f"{value!r} is no count of at least one and at most {MOST:,} questions"
+        raise document.error(key, problem, "write 90/100, [90, 100] or {correct: 90, total: 100}")
     return count
 
 
-def _margin(given: _Source, name: str, at: str, told: Any) -> float:  # noqa: ANN401 - YAML can be anything
-    if told is None:
-        told = _MARGINS.get(name)
-    if told is None:
-        raise given.wrong(at, "no margin is given: write {margin: 5, counts: {...}}, the points that would matter")
+def _margin(document: Document[Any], name: str, at: str, given: Any) -> float:  # noqa: ANN401 - YAML can be anything
+    margin = _MARGINS.get(name) if given is None else given
+    if margin is None:
+        remedy = "write {margin: 5, counts: {...}}, the points that would matter"
+        raise document.error(at, "no margin is given", remedy)
     try:
-        return msgspec.convert(told, Margin)
+        return msgspec.convert(margin, Margin)
     except msgspec.ValidationError:
-        raise given.wrong(f"{at}.margin", f"a margin is a number of points between 0 and 100, not {told!r}") from None
+        problem = f"a margin is a number of points between 0 and 100, not {margin!r}"
+        raise document.error(f"{at}.margin", problem) from None
 
 
-def _contradictions(counts: Counts, at: list[str], margins: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+def _contradictions(counts: Counts, at: list[str], margins: Mapping[str, float]) -> Iterator[tuple[str, str, str]]:
     if not 1e-6 <= counts.alpha < 0.5:
-        yield "alpha", f"it must lie between 0 and 0.5, and is {counts.alpha}"
+        yield "alpha", f"it must lie between 0 and 0.5, and is {counts.alpha}", ""
     for name in margins:
         if name and name not in [benchmark.name for benchmark in counts.benchmarks]:
             known = ", ".join(benchmark.name for benchmark in counts.benchmarks)
-            yield "benchmarks", f"there is no {name}, for which a margin is given: name one of {known}"
+            yield "benchmarks", f"there is no {name}, for which a margin is given", f"name one of {known}"
     counted = dict.fromkeys(variant for benchmark in counts.benchmarks for variant in benchmark.counts)
     for variant in counts.models:
         if variant not in counted:
-            yield f"models.{variant}", f"no count is given for it: name one of {', '.join(counted)}"
+            yield f"models.{variant}", "no count is given for it", f"name one of {', '.join(counted)}"
     for key, benchmark in zip(at, counts.benchmarks, strict=True):
         if counts.baseline is not None and counts.baseline not in benchmark.counts:
-            known = ", ".join(benchmark.counts)
-            yield key, f'the baseline "{counts.baseline}" has no count here: name one of {known}, or leave it out'
+            remedy = f"name one of {', '.join(benchmark.counts)}, or leave it out"
+            yield key, f'the baseline "{counts.baseline}" has no count here', remedy

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from servers.errors import ModelError
 from servers.weights.hashing import sha256_of
-from servers.weights.source import ModelError
 
 # `enum llama_ftype` in llama.cpp's include/llama.h
 FTYPES = {
@@ -111,7 +111,7 @@ def requantize(source: Path, out: Path, quantization: str) -> None:
         ModelError: The quantization is unknown, no quantizer is installed, or it failed.
     """
     if quantization not in FTYPES:
-        raise ModelError(f"{quantization} is no quantization known here: choose of {', '.join(FTYPES)}.")
+        raise ModelError(f"{quantization} is no quantization known here", remedy=f"choose of {', '.join(FTYPES)}.")
     if not source.is_file():
         raise ModelError(f"There is no GGUF file {source} to quantize.")
     quantizer = find_quantizer()
@@ -141,7 +141,9 @@ def find_quantizer() -> Quantizer:
         return Quantizer(name=f"cyllama {version}", command=(sys.executable, "-c", _CYLLAMA), takes_number=True)
     program = shutil.which("llama-quantize")
     if program is None:
-        raise ModelError("There is no quantizer here: pip install 'whichquant[llama]', or put llama-quantize on PATH.")
+        raise ModelError(
+            "There is no quantizer here", remedy="pip install 'whichquant[llama]', or put llama-quantize on PATH."
+        )
     return Quantizer(name=program, command=(program, "--allow-requantize"), takes_number=False)
 
 

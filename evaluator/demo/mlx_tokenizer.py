@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from servers.weights.source import ModelError
+from servers.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluator.demo.mlx_tokenizer import build_tokenizer, stop_tokens, tokenizer_config
-from servers.weights.source import ModelError
+from servers.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ def convert(gguf: Path, out: Path, *, bits: int | None = None, group_size: int =
     """
     missing = [name for name in ("gguf", "mlx_lm", "safetensors", "tokenizers") if find_spec(name) is None]
     if missing:
-        raise ModelError(f"Converting to MLX needs {', '.join(missing)}: pip install 'whichquant[mlx]'.")
+        raise ModelError(f"Converting to MLX needs {', '.join(missing)}", remedy="pip install 'whichquant[mlx]'.")
     if out.exists():
         raise ModelError(f"{out} exists already, so nothing is converted into it.")
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from evaluator.benchmarks import humaneval, mmlu_pro
+from evaluator.errors import BadLineError, StudyError
 from evaluator.records import Answer, Failure, Grade, Key, Outcome, Question, Record
-from evaluator.study.study import StudyError
 from servers.spec import Prompt
 
 Benchmark = Literal["mmlu_pro", "humaneval"]
@@ -63,10 +63,6 @@ class Graded(Identity, frozen=True, kw_only=True):
     why: str
 
 
-class BadLineError(Exception):
-    """A line that cannot be used; the message says why."""
-
-
 def lines(file: str) -> Iterator[tuple[int, bytes]]:
     """Give the lines of a file (`-`: standard input) that are not blank, with their numbers.
 
@@ -86,7 +82,7 @@ def lines(file: str) -> Iterator[tuple[int, bytes]]:
                     yield number, line
     except (OSError, AttributeError, ValueError) as error:  # the last two: standard input, or a path, that is none
         why = getattr(error, "strerror", None) or ("closed" if file == "-" else error)
-        raise StudyError(f"{named(file)}: cannot be read ({why}): check the path") from None
+        raise StudyError(f"cannot be read ({why})", source=named(file), remedy="check the path") from None
 
 
 def named(file: str) -> str:
@@ -176,7 +172,7 @@ def _question(line: Line, benchmark: Benchmark) -> Question:
         raise BadLineError(f"{of_us} has no question with {name} {_shown(asked)}")
     if benchmark == "mmlu_pro" and line.n_options not in (None, len(question.letters)):
         told = f"question {asked} has {len(question.letters)} options, and n_options is {_shown(line.n_options)}"
-        raise BadLineError(f"{told}: leave question_id out if it is another question")
+        raise BadLineError(told, remedy="leave question_id out if it is another question")
     return question
 
 

@@ -18,7 +18,8 @@ from evaluator.store.proofs import Proofs, keep_proofs, read_proofs
 from evaluator.study.requests import Ask
 from evaluator.study.study import Study
 from servers import signals
-from servers.spec import ServerError, ServerFacts, ServerSpec
+from servers.errors import ServerError
+from servers.spec import ServerFacts, ServerSpec
 
 OnText = Callable[[str], None]
 

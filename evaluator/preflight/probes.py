@@ -21,10 +21,11 @@ from evaluator.records import Answer
 from evaluator.store.proofs import WITHIN_PREFLIGHT, Length, Proofs, Repeated, Thought, Together
 from evaluator.study.requests import Ask, context_needed
 from evaluator.study.study import Study
+from servers.errors import ServerError
 from servers.http import fetch, root
 from servers.request import headers
 from servers.runtime.table import request
-from servers.spec import Sampling, Server, ServerError
+from servers.spec import Sampling, Server
 from servers.start_errors import cause
 from servers.thinking import token_counts
 

@@ -10,9 +10,10 @@ from evaluator.records import Answer, Failure
 from evaluator.study.study import Study
 from evaluator.text import strip_control
 from servers import process
+from servers.errors import ServerError
 from servers.launch import alive
 from servers.runtime.table import request
-from servers.spec import Prompt, Request, Sampling, Server, ServerError
+from servers.spec import Prompt, Request, Sampling, Server
 
 GREEDY = Sampling(temperature=0.0, max_tokens=24)
 ONE = Sampling(temperature=0.0, max_tokens=1)

@@ -6,9 +6,10 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from evaluator.events import Checked, Checking, Event, Graded, NotScored, Planned, Status, Unfinished
+from evaluator.events import Checked, Checking, Described, Event, Graded, NotScored, Planned, Status, Unfinished
 from evaluator.report.preflight import findings
 from evaluator.report.progress import Progress
+from evaluator.report.server import who
 from evaluator.text import strip_control
 
 
@@ -30,14 +31,6 @@ class Display:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         match event:
-            case Checking(text):
-                self._console.print(Text(strip_control(text), style="dim"), soft_wrap=True)
-            case Checked(checks):
-                for renderable in findings([check for check in checks if check.severity != "note"]):
-                    self._console.print(renderable)
-            case NotScored(reason, remedy):
-                head = ("HumanEval will not be scored: ", "bold red")
-                self._console.print(Text.assemble(head, f"{reason}\n{remedy}"), soft_wrap=True)
             case Planned(keys):
                 self._progress = self._stack.enter_context(Progress(keys, self._console))
             case Status(variant, text) if self._progress is not None:
@@ -46,6 +39,27 @@ class Display:
                 self._progress.graded(record, grade)
             case Unfinished():
                 self._unfinished.append(event)
+            case _:
+                self._print(event)
+
+    def _print(self, event: Event) -> None:
+        match event:
+            case Described(_, facts, warnings):
+                for what, how in who(facts):
+                    self._line(f"{what}: {strip_control(how)}")
+                for sentence in warnings:
+                    self._line(("warn ", "yellow"), strip_control(sentence))
+            case Checking(text):
+                self._line((strip_control(text), "dim"))
+            case Checked(checks):
+                for renderable in findings([check for check in checks if check.severity != "note"]):
+                    self._console.print(renderable)
+            case NotScored(reason, remedy):
+                self._line(("HumanEval will not be scored: ", "bold red"), f"{reason}\n{remedy}")
+
+    def _line(self, *parts: str | tuple[str, str]) -> None:
+        """Print text, parts of it in a style, folded by the terminal alone."""
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
 
     def show_logs(self) -> None:
         """Show the end of the log of each variant that could not be finished."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import asdict
 
+from evaluator.errors import StudyError
 from evaluator.store.folder import facts_path, read_by_variant, write
-from evaluator.study.study import StudyError
 from servers.spec import ServerFacts
 
 
@@ -59,8 +59,10 @@ def _refuse_change(folder: Path, variant: str, before: ServerFacts, now: ServerF
         old, new = getattr(before, name), getattr(now, name)
         if old is not None and new is not None and old != new:
             raise StudyError(
-                f'{folder}: another server answered for variant "{variant}" before: its {name} was {old}, now {new}.'
-                " Answers are not mixed: give the study (eval: --name) another name, or put back what was there"
+                f'another server answered for variant "{variant}" before: its {name} was {old}, now {new}.'
+                " Answers are not mixed",
+                source=folder,
+                remedy="give the study (eval: --name) another name, or put back what was there",
             )
 
 

@@ -12,9 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from evaluator import __version__
+from evaluator.errors import StudyError
 from evaluator.study.amendments import changed_rules, is_extended, judged_as_extended, refuse_other_design
 from evaluator.study.requests import data_hashes
-from evaluator.study.study import Study, StudyError
+from evaluator.study.study import Study
 
 T = TypeVar("T", bound=Struct)
 # What may change between two runs into one folder: it decides how much is asked, how fast, or how answers are judged
@@ -156,7 +157,9 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StudyError(f"{folder}: another whichquant is writing here: wait for it, or end it") from None
+            raise StudyError(
+                "another whichquant is writing here", source=folder, remedy="wait for it, or end it"
+            ) from None
         yield
 
 
@@ -171,11 +174,11 @@ def read_plan(folder: Path) -> Plan:
         return msgspec.json.decode(path.read_bytes(), type=Plan)
     except OSError:
         raise StudyError(
-            f"{folder}: no run lies here (no plan.json): give the folder of a run, as runs/<study>"
+            "no run lies here (no plan.json)", source=folder, remedy="give the folder of a run, as runs/<study>"
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StudyError(
-            f"{path}: not what whichquant wrote ({error}): put the file back, or remove the folder"
+            f"not what whichquant wrote ({error})", source=path, remedy="put the file back, or remove the folder"
         ) from None
 
 
@@ -190,7 +193,9 @@ def read_by_variant(path: Path, kind: type[T]) -> dict[str, T]:
     try:
         return msgspec.json.Decoder(dict[str, kind]).decode(path.read_bytes())  # type: ignore[valid-type]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: not what whichquant wrote ({error}): remove the file and run again") from None
+        raise StudyError(
+            f"not what whichquant wrote ({error})", source=path, remedy="remove the file and run again"
+        ) from None
 
 
 def write(path: Path, data: bytes) -> None:
@@ -219,8 +224,9 @@ def _refuse_mixture(before: dict[str, dict[str, str]], now: dict[str, dict[str, 
     ]
     if changed:
         raise StudyError(
-            f"{folder}: holds answers to another study: {'; '.join(changed)}. Answers are not mixed:"
-            " give this study (eval: --name) another name, or remove the folder to start anew"
+            f"holds answers to another study: {'; '.join(changed)}. Answers are not mixed",
+            source=folder,
+            remedy="give this study (eval: --name) another name, or remove the folder to start anew",
         )
 
 

@@ -8,8 +8,8 @@ from typing import BinaryIO, NamedTuple, Self
 
 import msgspec
 
+from evaluator.errors import StudyError
 from evaluator.records import Key, Record
-from evaluator.study.study import StudyError
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
@@ -143,7 +143,10 @@ def _lines(path: Path) -> Iterator[tuple[Place, Record]]:
                 record = _decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise StudyError(
-                    f"{path}:{number}: not a record ({error}): remove the line, and its question is asked again"
+                    f"not a record ({error})",
+                    source=path,
+                    line=number,
+                    remedy="remove the line, and its question is asked again",
                 ) from None
             yield Place(start, len(line), record.answer is not None), record
             start += len(line)

@@ -6,8 +6,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from evaluator.errors import StudyError
 from evaluator.store.folder import report_path
-from evaluator.study.study import StudyError
 
 T = TypeVar("T", bound=Struct)
 
@@ -62,8 +62,8 @@ def read_report(folder: Path, kind: type[T]) -> T | None:
     except OSError:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        told = f"{path}: not what whichquant wrote ({error}): write it again with whichquant report {folder}"
-        raise StudyError(told) from None
+        remedy = f"write it again with whichquant report {folder}"
+        raise StudyError(f"not what whichquant wrote ({error})", source=path, remedy=remedy) from None
 
 
 def last_report(folder: Path) -> LastReport:

@@ -1,11 +1,12 @@
-"""How answers are judged, and what may change of it once there are some: less than meets the eye."""
+"""What may change of how answers are judged once some have been given, and what may not."""
 
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from evaluator.benchmarks import BENCHMARKS
-from evaluator.study.study import Study, StudyError
+from evaluator.errors import StudyError
+from evaluator.study.study import Study
 
 _INSTEAD = "Put it back, set decide.mode: sequential, which holds whenever one looks, or give the study another name"
 
@@ -22,9 +23,11 @@ def refuse_other_design(before: Study, now: Study, folder: Path, *, extended: bo
     old, new = before.decide.mode, now.decide.mode
     if new == "sequential" or old == new == "fixed" or (extended and new == "fixed"):
         return
-    told = f"decide.mode was {old}, now {new}" if old != new else _other_plan(before, now)
-    if told:
-        raise StudyError(f"{folder}: {told}: what was looked at in one way cannot be judged in another. {_INSTEAD}")
+    change = f"decide.mode was {old}, now {new}" if old != new else _other_plan(before, now)
+    if change:
+        raise StudyError(
+            f"{change}: what was looked at in one way cannot be judged in another. {_INSTEAD}", source=folder
+        )
 
 
 def changed_rules(before: Study, now: Study) -> tuple[str, ...]:
@@ -49,7 +52,7 @@ def judged_as_extended(study: Study) -> Study:
 def _other_plan(before: Study, now: Study) -> str:
     if before.decide.looks != now.decide.looks or _asked(before) != _asked(now):
         return "the planned looks are at other questions now, or more or fewer of them"
-    changed = [told for told in changed_rules(before, now) if not told.startswith("the margin")]
+    changed = [change for change in changed_rules(before, now) if not change.startswith("the margin")]
     return f"its looks were planned otherwise: {'; '.join(changed)}" if changed else ""
 
 

@@ -18,13 +18,13 @@ Name = Annotated[
 Model = Annotated[str, Meta(description="a path; hf:org/repo[/file.gguf][@revision]; of a running server the id")]
 Runtime = Annotated[
     RuntimeName,
-    Meta(description="which server to start; vllm and openai run already; left out: what answers at base_url says"),
+    Meta(description="which server to start; vllm and openai run already; default: the kind that answers at base_url"),
 ]
 BaseUrl = Annotated[str, Meta(description="of a server that runs already, up to /v1; then nothing is started")]
 Binary = Annotated[str, Meta(description="program to run in place of the one on PATH")]
 Context = Annotated[int, Meta(ge=256, description="tokens for each question, prompt and reply")]
-Thinking = Annotated[bool, Meta(description="a server flag, and sent with every request; left out: the model's own")]
-KvCache = Annotated[KvType, Meta(description="type of keys and values in the KV cache; left out: the server's own")]
+Thinking = Annotated[bool, Meta(description="a server flag, and sent with every request; default: the model's own")]
+KvCache = Annotated[KvType, Meta(description="type of keys and values in the KV cache; default: the server's own")]
 Args = Annotated[tuple[str, ...], Meta(description="further arguments, handed to the server as they are")]
 KeyName = Annotated[str, Meta(description="environment variable that holds the key; the key is never written")]
 Margin = Annotated[float, Meta(gt=0, lt=100, description="points within which a variant equals the baseline")]
@@ -33,10 +33,6 @@ Repeats = Annotated[int, Meta(ge=1, description="answers for each question; pass
 Mode = Literal["fixed", "sequential", "group_sequential"]
 LOOKS = 5
 """Of the group-sequential design, where the study names no number."""
-
-
-class StudyError(Exception):
-    """The user's input is wrong; the message says what, where, and what to do."""
 
 
 class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,10 +99,10 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             " group_sequential: look at a few planned moments (O'Brien-Fleming); cannot be extended"
         ),
     ] = "fixed"
-    looks: Annotated[int, Meta(ge=2, le=20, description="of group_sequential: how often is looked")] | UnsetType = UNSET
+    looks: Annotated[int, Meta(ge=2, le=20, description="of group_sequential: number of looks")] | UnsetType = UNSET
     noise_floor: Annotated[
         int,
-        Meta(ge=0, description="questions of each benchmark that the baseline is asked once more, to see its wobble"),
+        Meta(ge=0, description="questions of each benchmark that the baseline is asked twice, to see its own noise"),
     ] = 0
 
     @property

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from servers.errors import SpecError
 from servers.runtime import llama_server
-from servers.spec import ServerSpec, SpecError
+from servers.spec import ServerSpec
 
 _ROUTERS_OWN = (
     {"a", "alias", "host", "port", "log-file"}

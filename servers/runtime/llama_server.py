@@ -10,11 +10,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.http import fetch, root
 from servers.request import drawn, openai_request, template_switch
 from servers.runtime.llama_log import cache_type
 from servers.runtime.llama_props import from_models, from_props
-from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec
+from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
 from servers.weights.disk import expand, file_at
 from servers.weights.facts import at_hand

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import drawn, headers, openai_request
 from servers.runtime import lms
-from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
+from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 from servers.wording import listed, waiting
 
 _IDLE = "86400"
@@ -25,8 +26,8 @@ def check(spec: ServerSpec) -> None:
     """
     if spec.kv_cache is not None:
         raise SpecError(
-            f"LM Studio's KV cache cannot be set to {spec.kv_cache} from outside, neither by lms nor over HTTP: "
-            "leave kv_cache out, or run this variant on llama_server."
+            f"LM Studio's KV cache cannot be set to {spec.kv_cache} from outside, neither by lms nor over HTTP",
+            remedy="leave kv_cache out, or run this variant on llama_server.",
         )
     lms.find(spec)
 
@@ -210,7 +211,7 @@ async def _load(server: Server, model: HttpReply) -> None:
     # It answers 200 to what it does not know.
     if reply.get("status") != "loaded":
         words = reply.text("error", "message") or reply.text("error") or reply.raw or "no answer"
-        raise ServerError(f"LM Studio could not load {server.model} ({words}): load it there, then try again.")
+        raise ServerError(f"LM Studio could not load {server.model} ({words})", remedy="load it there, then try again.")
 
 
 async def _downloaded(spec: ServerSpec, base_url: str) -> HttpReply:
@@ -220,11 +221,11 @@ async def _downloaded(spec: ServerSpec, base_url: str) -> HttpReply:
     """
     reply, models = await _listed(spec, base_url)
     if reply.status == 0:
-        raise ServerError(f"LM Studio's server does not answer at {base_url}: let it listen on localhost.")
+        raise ServerError(f"LM Studio's server does not answer at {base_url}", remedy="let it listen on localhost.")
     if reply.status in (401, 403):
         raise ServerError(
-            f"LM Studio's server wants a token (it answers {reply.status}): "
-            "put one into an environment variable and name that in api_key_env."
+            f"LM Studio's server wants a token (it answers {reply.status})",
+            remedy="put one into an environment variable and name that in api_key_env.",
         )
     for model in models:
         if spec.model in (model.get("key"), model.get("selected_variant")):
@@ -233,8 +234,8 @@ async def _downloaded(spec: ServerSpec, base_url: str) -> HttpReply:
         variants = model.get("variants")
         if isinstance(variants, list) and spec.model in variants:
             raise ServerError(
-                f"LM Studio loads only the selected variant of {model.get('key')}, "
-                f"{model.get('selected_variant')}: select {spec.model} under My Models first."
+                f"LM Studio loads only the selected variant of {model.get('key')}, {model.get('selected_variant')}",
+                remedy=f"select {spec.model} under My Models first.",
             )
     if models:
         keys = [str(model.get("key")) for model in models if model.get("type") != "embedding"]

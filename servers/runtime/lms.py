@@ -13,9 +13,10 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from servers.errors import ServerError
 from servers.http import HttpReply
 from servers.process import LAST_LINES
-from servers.spec import ServerError, ServerSpec
+from servers.spec import ServerSpec
 from servers.start_errors import cause
 from servers.weights.disk import expand, program
 

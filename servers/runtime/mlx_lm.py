@@ -12,10 +12,11 @@ from pathlib import Path
 from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
+from servers.errors import ServerError, SpecError
 from servers.http import fetch, root
 from servers.request import drawn, headers, openai_request, template_switch
 from servers.runtime import mlx_model
-from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
+from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
 from servers.weights.disk import directory_at
 from servers.wording import waiting

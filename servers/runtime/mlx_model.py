@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from servers.spec import ServerError
+from servers.errors import ServerError
 from servers.weights.disk import directory_at, expand
 
 _CONFIG = "config.json"
@@ -54,4 +54,4 @@ def config(model: Path) -> Config:
     try:
         return msgspec.json.decode(file.read_bytes(), type=Config)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise ServerError(f"{file} cannot be read ({error}): fetch or convert the model again.") from error
+        raise ServerError(f"{file} cannot be read ({error})", remedy="fetch or convert the model again.") from error

@@ -6,10 +6,11 @@ Its /v1 drops num_ctx, think, top_k and min_p. Names of fields, log lines and be
 from pathlib import Path
 from typing import Any
 
+from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import drawn, headers
 from servers.runtime.ollama_facts import entry, facts_of_pages
-from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
+from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
 from servers.wording import listed
 
@@ -51,8 +52,8 @@ def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
         )
     if spec.args:
         raise SpecError(
-            f"`ollama serve` takes no arguments, so {' '.join(spec.args)} cannot be handed to it: "
-            "remove args, and set Ollama's environment variables before you start whichquant."
+            f"`ollama serve` takes no arguments, so {' '.join(spec.args)} cannot be handed to it",
+            remedy="remove args, and set Ollama's environment variables before you start whichquant.",
         )
     return (*find(spec)[1], "serve")
 

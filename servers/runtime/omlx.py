@@ -8,10 +8,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import drawn, headers, openai_request, template_switch
 from servers.runtime import mlx_model
-from servers.spec import Prompt, Request, Sampling, Server, ServerError, ServerFacts, ServerSpec, SpecError
+from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
 from servers.weights.disk import directory_at, expand
 

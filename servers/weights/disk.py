@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from servers.spec import ServerError
+from servers.errors import ServerError
 
 _SPLIT = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<total>\d{5})\.gguf")
 
@@ -66,7 +66,7 @@ def program(name: str) -> tuple[str, tuple[str, ...]]:
     # The name as it was written: pathlib would make `./llama-server` a name to look for on PATH.
     binary = shutil.which(expand(name))
     if binary is None:
-        raise ServerError(f"The program {name} does not exist or cannot be run: see where binary points.")
+        raise ServerError(f"The program {name} does not exist or cannot be run", remedy="see where binary points.")
     return f"{Path(binary).name} ({binary})", (binary,)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 from msgspec import Struct
 
+from servers.errors import ModelError
 from servers.weights.disk import gguf_parts
 from servers.wording import listed
 
@@ -13,10 +14,6 @@ MLX = ("mlx_lm", "omlx")
 """Runtimes that load MLX weights; the others load GGUF."""
 _BESIDE_THE_MODEL = ("mmproj", "imatrix")
 """Beginnings of GGUF names that are no language model: a vision projector, an importance matrix."""
-
-
-class ModelError(Exception):
-    """A model could not be had; the message is one sentence for the user's eyes."""
 
 
 def mlx_directory(path: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from servers.cache import user_cache
-from servers.spec import ServerError
+from servers.errors import ServerError
 from servers.weights.disk import gguf_parts
 
 _BLOCK = 1 << 20

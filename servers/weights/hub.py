@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from servers.errors import ModelError
 from servers.weights.disk import gguf_parts
-from servers.weights.files import MLX, ModelError, gguf_file, mlx_directory, only_gguf
+from servers.weights.files import MLX, gguf_file, mlx_directory, only_gguf
 from servers.wording import listed
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def _download(model: HubModel, runtime: "RuntimeName") -> Path:
     names = [file.rfilename for file in info.siblings or []]
     if runtime in MLX:
         if not any(name.endswith(".safetensors") for name in names):
-            raise ModelError(f"{model} has no *.safetensors file, and {runtime} loads nothing else: take an MLX build.")
+            raise ModelError(
+                f"{model} has no *.safetensors file, and {runtime} loads nothing else", remedy="take an MLX build."
+            )
         return mlx_directory(
             Path(snapshot_download(model.repo, revision=model.revision, allow_patterns=list(_MLX_PATTERNS)))
         )

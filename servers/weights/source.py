@@ -5,14 +5,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from servers.errors import ModelError
 from servers.weights.disk import expand
-from servers.weights.files import MLX, ModelError, gguf_file, mlx_directory
+from servers.weights.files import MLX, gguf_file, mlx_directory
 from servers.weights.hub import HubModel, fetch
 
 if TYPE_CHECKING:
     from servers.spec import RuntimeName
 
-__all__ = ["HubModel", "ModelError", "check", "resolve"]
+__all__ = ["HubModel", "check", "resolve"]
 
 _HUB_FORM = re.compile(r"hf:(?P<repo>[^/@\s]+/[^/@\s]+)(?:@(?P<revision>[^/\s]+))?(?:/(?P<file>\S(?:.*\S)?))?")
 _BARE_REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*(?:@[^/\s]+)?")
@@ -63,12 +64,14 @@ def _parse_hub(model: str, runtime: "RuntimeName") -> HubModel:
     parts = _HUB_FORM.fullmatch(model)
     if parts is None or not _BARE_REPO.fullmatch(parts["repo"]):
         raise ModelError(
-            f"{model} names no model of the hub: write hf:org/repo, hf:org/repo@revision or hf:org/repo/file.gguf."
+            f"{model} names no model of the hub",
+            remedy="write hf:org/repo, hf:org/repo@revision or hf:org/repo/file.gguf.",
         )
     file = parts["file"]
     if file and runtime in MLX:
         raise ModelError(
-            f"{model} names one file, but {runtime} loads a whole repo of MLX weights: write hf:{parts['repo']}."
+            f"{model} names one file, but {runtime} loads a whole repo of MLX weights",
+            remedy=f"write hf:{parts['repo']}.",
         )
     if file and not file.endswith(".gguf"):
         raise ModelError(f"{model} is no GGUF file, and llama_server loads nothing else.")

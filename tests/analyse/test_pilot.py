@@ -11,8 +11,8 @@ from rich.console import Console
 
 from evaluator.analyse.pilot import read_pilot
 from evaluator.commands.plan import show_plan
+from evaluator.errors import StudyError
 from evaluator.study.file import parse
-from evaluator.study.study import StudyError
 from tests.support.scripted import Bench, right, wrong
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from evaluator.analyse.run import analyse
+from evaluator.errors import StudyError
 from evaluator.grade.grader import VERSION, Grader
 from evaluator.grade.sandbox import NoSandbox
-from evaluator.study.study import StudyError
 from tests.support.compared import edit, edit_lines, found, made, often_right, settings, told, unusual
 from tests.support.scripted import Bench, right, wrong
 
@@ -225,7 +225,7 @@ def test_an_option_that_fits_nothing_is_refused(runs: Path, options: Any, reason
 
 
 def test_a_run_is_not_compared_with_itself(runs: Path) -> None:
-    with pytest.raises(StudyError, match="is given twice"):
+    with pytest.raises(StudyError, match="one: given twice: remove one"):
         told(runs / "one", runs / "two" / ".." / "one")
 
 

@@ -15,10 +15,10 @@ from evaluator.checks.published import family_of, implausible, implausible_count
 from evaluator.checks.rule import CheckInput, Found
 from evaluator.commands.compare import compare_counts
 from evaluator.decide.score import score
+from evaluator.errors import StudyError
 from evaluator.records import Answer, Grade, Key, Record
 from evaluator.stats.proportions import wilson
 from evaluator.study.file import parse
-from evaluator.study.study import StudyError
 from servers.spec import ServerFacts
 from tests.support.scripted import Bench, right, wrong
 
@@ -203,20 +203,25 @@ families:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        pytest.param("12.5", "125", "t:7: families[0].scores[0].score: Expected float <= 100.0", id="share"),
+        pytest.param(
+            "12.5", "125", "t:7: families[0].scores[0].score: expected a number <= 100.0, not 125", id="share"
+        ),
         pytest.param("source: card", "source: cart", 't:7: families[0].scores[0].source: "cart" is none', id="source"),
         pytest.param("pattern: tiny", "pattern: 't(iny'", "t:5: families[0].pattern: is no regular exp", id="pattern"),
         pytest.param("pattern: tiny", "pattern: Tiny", "t:5: families[0].pattern: is searched for in lower", id="case"),
         pytest.param(
-            "mmlu_pro", "mmlu", "t:7: families[0].scores[0].benchmark: Invalid enum value 'mmlu'", id="benchmark"
+            "mmlu_pro",
+            "mmlu",
+            't:7: families[0].scores[0].benchmark: "mmlu" is not known here: write humaneval or mmlu_pro',
+            id="benchmark",
         ),
         pytest.param(
-            "thinking: false, ", "", "t:7: families[0].scores[0]: Object missing required field thinking", id="how"
+            "thinking: false, ", "", "t:7: families[0].scores[0].thinking: missing: it must be given", id="how"
         ),
         pytest.param(
-            "pattern: tiny", "patern: tiny", "t:4: families[0]: Object contains unknown field patern", id="slip"
+            "pattern: tiny", "patern: tiny", "t:5: families[0].patern: unknown key: did you mean pattern?", id="slip"
         ),
-        pytest.param("2026-11-22", "lately", "t:1: sources.read: Invalid RFC3339", id="date"),
+        pytest.param("2026-11-22", "lately", "t:1: sources.read: invalid RFC3339", id="date"),
         pytest.param(
             "families:",
             "  other: {title: B, url: 'http://b', read: 2026-11-22}\nfamilies:",

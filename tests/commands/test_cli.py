@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -33,6 +34,18 @@ def test_help_names_every_command_of_the_readme() -> None:
     for name in main.commands:
         assert f"`whichquant {name}" in readme
         assert f"\n  {name} " in said
+
+
+def test_help_says_of_every_command_and_option_what_it_does_in_a_whole_sentence() -> None:
+    said = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+
+    assert "..." not in said.partition("Commands:")[2]
+    for name, command in main.commands.items():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, (name, parameter.name)
+                assert "left out" not in parameter.help.lower(), (name, parameter.name)
+                assert parameter.help[0].isupper() or parameter.name == "model", (name, parameter.name)
 
 
 def test_version() -> None:
@@ -96,3 +109,20 @@ def test_report_of_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "no run lies here" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(
+            ["runs/s", "--write", "w"], "--write works only with --counts; a run already has a report", id="write"
+        ),
+        pytest.param(["runs/s", "--alpha", "0.7"], "--alpha 0.7: give a number between 0 and 0.5", id="alpha"),
+        pytest.param(["runs/s", "--margin", "x"], "--margin x: write points, as 5 or mmlu_pro=2", id="margin"),
+        pytest.param([], "compare: give the folders of runs, as runs/<study>, or --counts FILE", id="nothing"),
+    ],
+)
+def test_an_option_of_compare_that_cannot_be_is_one_sentence(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, ["compare", *arguments])
+
+    assert (result.exit_code, result.stderr) == (2, f"whichquant: {said}\n")

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from evaluator.commands.compare import compare_counts
-from evaluator.counts.analyse import assemble
+from evaluator.counts.analyse import analyse_counts
 from evaluator.counts.file import Count, Counts, read_counts
 from evaluator.counts.report import CountsReport
-from evaluator.study.study import StudyError
+from evaluator.errors import StudyError
 
 ORIGINAL = """\
 study: original
@@ -27,7 +27,7 @@ HOSTILE = "x<script>alert(1)</script>|\x1b[31m`*_"
 
 
 def said(text: str, **told: Any) -> CountsReport:
-    return assemble(read_counts(text, **told)[0])
+    return analyse_counts(read_counts(text, **told)[0])
 
 
 def shown(source: str, *, as_json: bool = False, write_to: Path | None = None, width: int = 80) -> str:
@@ -362,7 +362,7 @@ def test_the_committed_example_is_what_whichquant_says_today() -> None:
         pytest.skip("runs/ is not part of this copy")
     counts: Counts = read_counts(str(EXAMPLE / "counts.yaml"))[0]
     kept = json.loads((EXAMPLE / "report.json").read_text())
-    today = json.loads(msgspec.json.encode(assemble(counts)))
+    today = json.loads(msgspec.json.encode(analyse_counts(counts)))
 
     for changing in ("written", "whichquant", "comparisons", "scores", "omnibus"):
         kept.pop(changing)

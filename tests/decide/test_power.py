@@ -12,12 +12,13 @@ from evaluator.commands.plan import show_plan
 from evaluator.decide.pilot import Disagreement, Measured, PilotData
 from evaluator.decide.power import StudyPlan, plan_study
 from evaluator.decide.wording import DASH, in_points
+from evaluator.errors import StudyError
 from evaluator.report.power import sentences
 from evaluator.stats.proportions import wilson
 from evaluator.study.file import parse
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
-from evaluator.study.study import Study, StudyError
+from evaluator.study.study import Study
 
 VARIANT = '{{name: {}, model: m, runtime: openai, base_url: "http://127.0.0.1:9/v1"}}'
 

@@ -8,7 +8,7 @@ import pytest
 
 from evaluator.demo import builds as builds_module
 from evaluator.demo.builds import FTYPES, builds, find_quantizer, requantize
-from servers.weights.source import ModelError
+from servers.errors import ModelError
 
 LAB = Path(builds_module.__file__).with_name("lab-full-f16.gguf")
 needs_cyllama = pytest.mark.skipif(importlib.util.find_spec("cyllama") is None, reason="needs whichquant[llama]")

@@ -9,7 +9,7 @@ import pytest
 from evaluator.demo import to_mlx
 from evaluator.demo.mlx_tokenizer import merges_from_scores
 from evaluator.demo.to_mlx import computing_type, convert, write_plain
-from servers.weights.source import ModelError
+from servers.errors import ModelError
 
 LAB = Path(to_mlx.__file__).with_name("lab-full-f16.gguf")
 pytestmark = pytest.mark.skipif(

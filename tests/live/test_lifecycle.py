@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from evaluator.cli import main
+from servers.errors import ServerError
 from servers.launch import launch
-from servers.spec import ServerError, ServerSpec
+from servers.spec import ServerSpec
 
 pytestmark = pytest.mark.live
 

@@ -12,11 +12,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.http import fetch, root
 from servers.launch import launch
 from servers.probe import probe
 from servers.runtime import omlx
-from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
+from servers.spec import Prompt, Sampling, Server, ServerSpec
 
 pytestmark = [
     pytest.mark.live,

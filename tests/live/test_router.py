@@ -12,11 +12,12 @@ import pytest
 from msgspec.structs import replace
 
 from evaluator.demo import builds as demo
+from servers.errors import ServerError
 from servers.launch import alive, launch
 from servers.llama_router import router
 from servers.probe import probe
 from servers.runtime.table import request
-from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
+from servers.spec import Prompt, Sampling, Server, ServerSpec
 
 pytestmark = pytest.mark.live
 

@@ -17,10 +17,11 @@ import openai
 import pytest
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.launch import alive, launch
 from servers.probe import probe
 from servers.runtime.table import request
-from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
+from servers.spec import Prompt, Sampling, Server, ServerSpec
 
 pytestmark = pytest.mark.live
 

@@ -9,16 +9,17 @@ import pytest
 from msgspec.structs import replace
 
 from evaluator.ask.servers import differences
+from evaluator.errors import StudyError
 from evaluator.preflight.probes import prove
 from evaluator.preflight.settings import settings_of
 from evaluator.store.proofs import Proofs, keep_proofs, read_proofs
 from evaluator.study.file import parse
 from evaluator.study.requests import plan
-from evaluator.study.study import StudyError
+from servers.errors import ServerError
 from servers.fake import FakeModel, FakeServer, Reply, Script
 from servers.fake.dialects import LLAMA_SERVER, LM_STUDIO, MLX_LM, OLLAMA, OMLX, PLAIN, VLLM, Dialect
 from servers.launch import launch
-from servers.spec import ServerError, ServerFacts, ServerSpec
+from servers.spec import ServerFacts, ServerSpec
 from tests.support.honest import (
     Mixing,
     Swapped,

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from servers.attach import attach
+from servers.errors import ServerError
 from servers.fake import FakeModel, FakeServer, Reply
 from servers.fake.dialects import DIALECTS
 from servers.fake.mlx_lm import NO_HUB
 from servers.shapes import NAMES
-from servers.spec import RuntimeName, Server, ServerError, ServerSpec
+from servers.spec import RuntimeName, Server, ServerSpec
 
 RUNTIMES: dict[str, RuntimeName] = {
     "openai": "openai",

@@ -8,11 +8,12 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.launch import launch
 from servers.request import headers
 from servers.runtime import llama_server, mlx_lm
 from servers.runtime.table import RUNTIMES, Startable, request
-from servers.spec import KvType, Prompt, RuntimeName, Sampling, Server, ServerError, ServerSpec
+from servers.spec import KvType, Prompt, RuntimeName, Sampling, Server, ServerSpec
 
 CHAT = Prompt(messages=({"role": "user", "content": "hi"},))
 FULL = {"model_type": "llama", "num_hidden_layers": 2}

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.fake import FakeServer, Reply
 from servers.fake.dialects import MLX_LM
 from servers.probe import probe
 from servers.runtime import llama_server, mlx_lm
-from servers.spec import Server, ServerError, ServerSpec
+from servers.spec import Server, ServerSpec
 from servers.weights import hashing
 
 PROPS = {"build_info": "b11434-abc", "total_slots": 2, "chat_template": "{{ x }}"}

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from servers import probe
-from servers.spec import Server, ServerError, ServerFacts, ServerSpec
+from servers.errors import ServerError
+from servers.spec import Server, ServerFacts, ServerSpec
 from servers.weights import hashing
 from servers.weights.hashing import weights
 

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from servers.errors import ServerError
 from servers.fake import Answer, FakeModel, FakeServer, Reply
 from servers.fake.dialects import LM_STUDIO
 from servers.http import fetch
 from servers.runtime.lm_studio import facts, request, unsent
-from servers.spec import Prompt, Sampling, Server, ServerError, ServerFacts, ServerSpec
+from servers.spec import Prompt, Sampling, Server, ServerFacts, ServerSpec
 
 KEY = "google/gemma-4-26b-a4b"
 # As in the public documentation of GET /api/v1/models.

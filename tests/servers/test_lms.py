@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from servers.errors import ServerError
 from servers.fake import Answer, FakeServer, Reply
 from servers.runtime import lms
 from servers.runtime.lm_studio import loaded
-from servers.spec import ServerError, ServerSpec
+from servers.spec import ServerSpec
 
 STAND_IN = """#!{python} -S
 import json, os, signal, sys, time

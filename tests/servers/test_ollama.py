@@ -10,13 +10,14 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.fake import Answer, FakeServer, Reply
 from servers.fake.dialects import OLLAMA
 from servers.http import fetch, root
 from servers.launch import launch
 from servers.runtime import ollama
 from servers.runtime.table import request
-from servers.spec import KvType, Prompt, Sampling, ServerError, ServerSpec
+from servers.spec import KvType, Prompt, Sampling, ServerSpec
 from tests.support.ollama_server import CACHE, CHAT, MODEL, NAME, OURS, RUNNING, START, server
 
 LAB = Path(__file__).parents[2] / "evaluator" / "demo" / "lab-full-f16.gguf"

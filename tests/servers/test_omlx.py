@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.fake import FakeServer, Reply
 from servers.fake.dialects import OMLX
 from servers.fake.spec import Answer, FakeModel
 from servers.runtime import omlx
-from servers.spec import Prompt, Sampling, Server, ServerError, ServerSpec
+from servers.spec import Prompt, Sampling, Server, ServerSpec
 
 CHAT = Prompt(messages=({"role": "user", "content": "hi"},))
 TEXT = Prompt(text="def add(a, b):", stop=("\ndef",))

@@ -8,12 +8,13 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from servers.errors import ServerError
 from servers.fake import FakeServer, Reply
 from servers.http import fetch, trusts_environment
 from servers.launch import alive, launch
 from servers.probe import probe
 from servers.request import normal
-from servers.spec import RuntimeName, Server, ServerError, ServerFacts, ServerSpec
+from servers.spec import RuntimeName, Server, ServerFacts, ServerSpec
 
 PROPS = {
     "build_info": "b11434-abc",

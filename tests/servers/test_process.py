@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from servers import guard, process
+from servers.errors import ServerError
 from servers.launch import alive, launch
 from servers.ports import free_port
-from servers.spec import Server, ServerError, ServerSpec
+from servers.spec import Server, ServerSpec
 
 SLEEP = "import time; time.sleep(60)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.llama_router import router
 from servers.runtime import llama_server
 from servers.runtime.llama_preset import own_log, settings
-from servers.spec import ServerError, ServerSpec
+from servers.spec import ServerSpec
 
 STAND_IN = """
     import http.server, json, re, sys, urllib.parse

@@ -16,9 +16,10 @@ import httpx2
 import pytest
 from huggingface_hub import errors
 
+from servers.errors import ModelError
 from servers.spec import RuntimeName
 from servers.weights.hub import _sentence
-from servers.weights.source import HubModel, ModelError, check, resolve
+from servers.weights.source import HubModel, check, resolve
 
 GGUF = b"GGUF and so on"
 COMMIT = "c0ffee" + "0" * 34
@@ -212,7 +213,8 @@ CASES: dict[str, tuple[str, RuntimeName]] = {
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from servers.weights.source import ModelError, resolve
+from servers.weights.source import resolve
+from servers.errors import ModelError
 said = {}
 for name, (model, runtime) in json.loads(sys.argv[1]).items():
     try:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from servers.errors import ServerError
 from servers.fake import FakeServer, Reply
 from servers.launch import launch
 from servers.ports import free_port
-from servers.spec import ServerError, ServerSpec
+from servers.spec import ServerSpec
 
 PROGRAM = """\
 #!{python}

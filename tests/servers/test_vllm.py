@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from servers.errors import ServerError
 from servers.fake import FakeModel, FakeServer, Reply
 from servers.fake.dialects import VLLM
 from servers.http import fetch
 from servers.launch import launch
 from servers.runtime import vllm
 from servers.runtime.table import request
-from servers.spec import Prompt, Sampling, Server, ServerError, ServerFacts, ServerSpec
+from servers.spec import Prompt, Sampling, Server, ServerFacts, ServerSpec
 
 CHAT = Prompt(messages=({"role": "user", "content": "hi"},))
 SPEC = ServerSpec(runtime="vllm", model="qwen3", base_url="http://127.0.0.1:8000/v1", context=8192)

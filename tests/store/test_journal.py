@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.errors import StudyError
 from evaluator.records import Answer, Failure, Key, Record
 from evaluator.store import journal
 from evaluator.store.folder import open_for_writing, read_plan
 from evaluator.study.file import parse
-from evaluator.study.study import StudyError
 
 
 def record(question: str, text: str | None = "hi", repeat: int = 0) -> Record:

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from evaluator.errors import StudyError
 from evaluator.study.file import json_schema, load_study, parse
-from evaluator.study.study import StudyError
 
 STUDY = """\
 study: quants

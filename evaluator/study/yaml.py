@@ -1,0 +1,223 @@
+"""Read YAML as a type: the line of every key is kept, and every mistake is one sentence with its line and key."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import yaml
+from msgspec import Struct, inspect
+
+from evaluator.errors import StudyError
+
+T = TypeVar("T")
+_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "keys with values",
+    "array": "a list",
+}
+"""What msgspec's names of types are in words."""
+_ANY_KEY = "[...]"
+"""How msgspec writes a key of a mapping in which any key may stand."""
+
+
+class Document(Struct, Generic[T], frozen=True):
+    """A text that was read as YAML."""
+
+    source: str
+    """What it is called in messages: the path of a file, or the option that it came by."""
+    value: T
+    lines: Mapping[str, int]
+    """Of every key, written as `variants[2].model`; "" is the whole."""
+
+    def line(self, key: str) -> int:
+        """Give a key's line, counted from 1, or that of the nearest thing above it that is written down."""
+        while key not in self.lines and key:
+            key = re.sub(r"(\.[^.\[]*|\[\d+\]|^[^.\[]*)$", "", key)
+        return self.lines.get(key, 1)
+
+    def error(self, key: str, problem: str, remedy: str = "") -> StudyError:
+        """Say what is wrong with a key, and in which line."""
+        return StudyError(problem, source=self.source, line=self.line(key), key=key, remedy=remedy)
+
+
+def read_yaml(text: str, source: str, kind: type[T], *, top: str = "the file") -> Document[T]:
+    """Read YAML as a type that msgspec knows. Keys written twice are refused.
+
+    Args:
+        text: The YAML.
+        source: What it is called in messages.
+        kind: What it should be; msgspec says what can be: structs, lists, mappings, with limits to their values.
+        top: The key of which a mistake is that concerns the whole.
+
+    Raises:
+        StudyError: It is no YAML, or not of the type; in one sentence with the line and the key.
+    """
+    document = _parse(text, source)
+    return Document(source, convert(document, document.value, kind, top=top), document.lines)
+
+
+def convert(document: Document[Any], data: Any, kind: type[T], *, top: str) -> T:  # noqa: ANN401 - YAML can be anything
+    """Convert `data`, the document or some of its topmost keys, to a type.
+
+    Raises:
+        StudyError: It is not of the type; `top` is the key of which a mistake is that concerns the whole.
+    """
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise document.error(*_explain(error, data, kind, top)) from None
+
+
+def line_of(text: str, key: str) -> int:
+    """Find the line of a key such as `variants[2].model` in YAML that was read before."""
+    return _parse(text, "").line(key)
+
+
+def _parse(text: str, source: str) -> Document[Any]:
+    """Read YAML into plain data, with the line of every key."""
+
+    def wrong(line: int, why: object) -> StudyError:
+        return StudyError(f"not valid YAML: {why}", source=source, line=line)
+
+    lines: dict[str, int] = {}
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            _find_lines(node, "", lines, source)
+        data = None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise wrong(mark.line + 1 if mark else 1, error.problem or error.context) from None
+    except yaml.YAMLError as error:
+        raise wrong(1, " ".join(str(error).split())) from None
+    except (ValueError, RecursionError) as error:
+        raise wrong(1, error) from None
+    return Document(source, data, lines)
+
+
+def _find_lines(node: yaml.Node, path: str, lines: dict[str, int], source: str) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = _below(path, key.value)
+            line = key.start_mark.line + 1
+            if below in lines:
+                problem = f"written twice (first on line {lines[below]})"
+                raise StudyError(problem, source=source, line=line, key=below, remedy="keep one")
+            lines[below] = line
+            _find_lines(value, below, lines, source)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            _find_lines(value, f"{path}[{i}]", lines, source)
+
+
+def _explain(error: msgspec.ValidationError, data: Any, kind: type, top: str) -> tuple[str, str, str]:  # noqa: ANN401 - YAML can be anything
+    """Turn msgspec's message into the key that it speaks of, what is wrong, and what to do."""
+    if data is None:
+        return top, "missing", "the file is empty"
+    problem, of_keys, path = _parts_of(str(error))
+    key = path.replace(_ANY_KEY, "")
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
+        return _below(key, unknown[1]), "unknown key", _nearest(unknown[1], _type_at(kind, path))
+    if absent := re.fullmatch(r"Object missing required field `(.*)`", problem):
+        return _below(key, absent[1]), "missing", "it must be given"
+    if _ANY_KEY in path:
+        return key or top, _in_words(problem), ""
+    value = _value_at(data, path)
+    if of_keys:
+        return _explain_key(key, value, problem, top)
+    return _explain_value(key or top, value, problem, _choices(_type_at(kind, path)))
+
+
+def _explain_key(key: str, mapping: Any, problem: str, top: str) -> tuple[str, str, str]:  # noqa: ANN401 - YAML can be anything
+    for below in mapping:
+        if not isinstance(below, str):
+            return _below(key, below), "a key is text", f"put {below!r} in quotes"
+    return key or top, f"one of its keys: {_in_words(problem)}", ""
+
+
+def _explain_value(key: str, value: Any, problem: str, choices: list[str]) -> tuple[str, str, str]:  # noqa: ANN401 - YAML can be anything
+    if choices and problem.startswith("Invalid enum value"):
+        return key, f'"{value}" is not known here', f"write {' or '.join(choices)}"
+    if isinstance(value, dict | list):
+        return key, _in_words(problem), ""
+    quotes = re.match(r"Expected `str( \| null)?`, got `(int|float|bool)`", problem)
+    return key, f"{_in_words(problem)}, not {value!r}", "put it in quotes" if quotes else ""
+
+
+def _parts_of(message: str) -> tuple[str, bool, str]:
+    """Take msgspec's message apart: the problem, whether it is one of a mapping's keys, and the path to it."""
+    problem, at, path = message.partition(" - at `")
+    of_keys = path.startswith("key` in `")
+    path = path.removeprefix("key` in `").removesuffix("`").removeprefix("$").removeprefix(".")
+    return problem, of_keys and bool(at), path
+
+
+def _in_words(problem: str) -> str:
+    problem = re.sub(r", got `[\w |]+`$", "", problem)
+    problem = re.sub(r"`([\w |]+)`", lambda match: _types_in_words(match[1]), problem)
+    return problem[0].lower() + problem[1:].replace("`", "")
+
+
+def _types_in_words(types: str) -> str:
+    return " or ".join(_WORDS.get(name, name) for name in types.split(" | ") if name != "null")
+
+
+def _below(key: str, field: object) -> str:
+    return f"{key}.{field}" if key else str(field)
+
+
+def _nearest(word: str, parent: inspect.Type) -> str:
+    known = [field.encode_name for field in parent.fields] if isinstance(parent, inspect.StructType) else []
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known here are {', '.join(known)}"
+
+
+def _steps(path: str) -> list[str]:
+    return re.findall(r"\[\.\.\.\]|[^.\[\]]+", path)
+
+
+def _value_at(data: Any, path: str) -> Any:  # noqa: ANN401 - YAML can be anything
+    for step in _steps(path):
+        data = data[int(step)] if isinstance(data, list) else data[step]
+    return data
+
+
+def _type_at(kind: type, path: str) -> inspect.Type:
+    """Follow a path such as `variants[2].thinking` through a type."""
+    found = _bare(inspect.type_info(kind))
+    for step in _steps(path):
+        for option in _options(found):
+            if isinstance(option, inspect.VarTupleType | inspect.ListType):
+                found = _bare(option.item_type)
+            elif isinstance(option, inspect.DictType):
+                found = _bare(option.value_type)
+            elif isinstance(option, inspect.StructType):
+                found = _bare(next(field.type for field in option.fields if field.encode_name == step))
+            else:
+                continue
+            break
+    return found
+
+
+def _choices(kind: inspect.Type) -> list[str]:
+    literals = [
+        str(value) for option in _options(kind) if isinstance(option, inspect.LiteralType) for value in option.values
+    ]
+    return literals + ["a whole number" for option in _options(kind) if isinstance(option, inspect.IntType)]
+
+
+def _options(kind: inspect.Type) -> list[inspect.Type]:
+    """List the members of a union; of another type the type itself."""
+    return [_bare(option) for option in (kind.types if isinstance(kind, inspect.UnionType) else (kind,))]
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    """Take a type out of its description."""
+    return kind.type if isinstance(kind, inspect.Metadata) else kind

@@ -1,0 +1,69 @@
+"""Errors of serving, each one sentence for the user's eyes.
+
+* WhichquantError           the base of every error that whichquant raises on purpose
+  x ServerError         3   a server could not be started or reached
+    - SpecError         2   what is asked of a server cannot be
+    - PortTakenError    3   somebody else took the port
+  x ModelError          3   a model could not be had
+
+The numbers are exit codes. What hangs in the tree beside these is drawn in `evaluator.errors`.
+"""
+
+from pathlib import Path
+
+
+class WhichquantError(Exception):
+    """Something that the user can be told in one sentence: `source:line: key: problem: remedy`, as far as known.
+
+    Attributes:
+        exit_code: With which a program ends: 2 the input is wrong, 3 a server or a model is, 1 something blocks.
+        problem: What is wrong.
+        source: The file, folder or option in which it is wrong; None where there is none.
+        line: Its line there, counted from 1.
+        key: What is set there, as `variants[2].model`.
+        remedy: What to do about it; empty where `problem` says so, or nothing can be done.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        source: str | Path | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        remedy: str = "",
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.source = None if source is None else str(source)
+        self.line = line
+        self.key = key
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = self.source if self.line is None or self.source is None else f"{self.source}:{self.line}"
+        return ": ".join(part for part in (where, self.key, self.problem, self.remedy) if part)
+
+
+class ServerError(WhichquantError):
+    """A server could not be started or reached."""
+
+    exit_code = 3
+
+
+class SpecError(ServerError):
+    """What is asked cannot be: the user's input is wrong, not the server."""
+
+    exit_code = 2
+
+
+class PortTakenError(ServerError):
+    """Somebody else took the port between choosing and binding."""
+
+
+class ModelError(WhichquantError):
+    """A model could not be had."""
+
+    exit_code = 3
