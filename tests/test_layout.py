@@ -32,7 +32,6 @@ FORBIDDEN = {
 """What a package does not know although it stands below."""
 
 AGAINST_THE_ORDER: dict[str, str] = {
-    "evaluator.decide.power": "imports the sentences of report.power",
     "evaluator.grade.jsonl": "knows benchmarks and study",
 }
 """Modules that are not mended yet."""
@@ -130,7 +129,6 @@ def test_the_order_names_what_there_is_once(package: str, order: tuple[str, ...]
     assert len(order) == len(set(order))
 
 
-@pytest.mark.xfail(strict=True, reason="decide.power and report.power import each other")
 def test_no_imports_go_in_a_circle() -> None:
     assert circles(IMPORTS) == []
 
