@@ -1,4 +1,4 @@
-"""What bare counts say of each variant against another, in numbers and a verdict; the words are in `counts_words`.
+"""What bare counts say of each variant against another, in numbers and a verdict; the words are in `sentences`.
 
 All proportions are between 0 and 1. The test that the verdict rests on is Boschloo's: exact, and chosen before any
 count was seen. The others are shown beside it.
@@ -110,7 +110,7 @@ class Omnibus(Struct, frozen=True, kw_only=True):
 
 
 class _Pair(Struct, frozen=True, kw_only=True):
-    """Two counts, and what is found before it is corrected for the other comparisons."""
+    """Two counts, and what they show before it is corrected for the other comparisons."""
 
     variant: str
     baseline: str
@@ -129,21 +129,35 @@ class _Pair(Struct, frozen=True, kw_only=True):
         a, b = self.counts
         return a.correct, a.total, b.correct, b.total
 
+    @property
+    def margin(self) -> float:
+        return self.benchmark.margin / 100
+
+
+class _Corrected(Struct, frozen=True, kw_only=True):
+    """The same, corrected for all comparisons."""
+
+    tests: dict[str, Tested]
+    equivalence_p_holm: float
+    paired: Paired | None
+
 
 def compare_all(counts: Counts) -> tuple[CountsComparison, ...]:
     """Compare every variant with the baseline, or without one every pair, benchmark by benchmark."""
-    pairs = [_pair(counts, benchmark, a, b) for benchmark in counts.benchmarks for a, b in _who(counts, benchmark)]
+    pairs = [_pair(counts, benchmark, a, b) for benchmark in counts.benchmarks for a, b in _pairs_of(counts, benchmark)]
     corrected = {name: holm([pair.tests[name][1] for pair in pairs]) for name in TESTS}
     equivalence = holm([pair.equivalence_p for pair in pairs])
     paired = _paired([pair.range for pair in pairs])
     return tuple(
         _comparison(
             pair,
+            _Corrected(
+                tests={name: Tested(*test, corrected[name][i]) for name, test in pair.tests.items()},
+                equivalence_p_holm=equivalence[i],
+                paired=paired[i],
+            ),
             counts.alpha,
-            len(pairs),
-            tests={name: Tested(*of, corrected[name][i]) for name, of in pair.tests.items()},
-            equivalence_p_holm=equivalence[i],
-            paired=paired[i],
+            family=len(pairs),
         )
         for i, pair in enumerate(pairs)
     )
@@ -151,17 +165,17 @@ def compare_all(counts: Counts) -> tuple[CountsComparison, ...]:
 
 def omnibus(counts: Counts) -> tuple[Omnibus, ...]:
     """Test each benchmark with three or more variants for any difference at all."""
-    found = []
+    results = []
     for benchmark in counts.benchmarks:
         table = [(count.correct, count.total) for count in benchmark.counts.values()]
         if len(table) > 2:
             exact = freeman_halton(table)
             chi = chi_squared_of_all(table)
-            found.append(Omnibus(benchmark=benchmark.name, chi_squared=chi, degrees=len(table) - 1, exact=exact))
-    return tuple(found)
+            results.append(Omnibus(benchmark=benchmark.name, chi_squared=chi, degrees=len(table) - 1, exact=exact))
+    return tuple(results)
 
 
-def _who(counts: Counts, benchmark: CountedBenchmark) -> list[tuple[str, str]]:
+def _pairs_of(counts: Counts, benchmark: CountedBenchmark) -> list[tuple[str, str]]:
     if counts.baseline is None:
         return list(combinations(benchmark.counts, 2))
     return [(variant, counts.baseline) for variant in benchmark.counts if variant != counts.baseline]
@@ -180,7 +194,7 @@ def _pair(counts: Counts, benchmark: CountedBenchmark, variant: str, baseline: s
         baseline=baseline,
         benchmark=benchmark,
         tests={
-            **{name: (found.statistic, found.p) for name, found in normal.items()},
+            **{name: (test.statistic, test.p) for name, test in normal.items()},
             "fisher": (None, fisher(*four)),
             "boschloo": (None, boschloo(*four)),
         },
@@ -201,55 +215,43 @@ def _paired(ranges: list[CompatibleRange | None]) -> list[Paired | None]:
     ]
 
 
-def _comparison(
-    pair: _Pair,
-    alpha: float,
-    family: int,
-    *,
-    tests: dict[str, Tested],
-    equivalence_p_holm: float,
-    paired: Paired | None,
-) -> CountsComparison:
+def _comparison(pair: _Pair, corrected: _Corrected, alpha: float, *, family: int) -> CountsComparison:
     a, b = pair.counts
-    margin = pair.benchmark.margin / 100
-    difference = a.correct / a.total - b.correct / b.total
-    wide = miettinen_nurminen(*pair.four, 1 - alpha / family)
-    close = miettinen_nurminen(*pair.four, 1 - 2 * alpha)
+    interval = miettinen_nurminen(*pair.four, 1 - alpha)
+    family_interval = miettinen_nurminen(*pair.four, 1 - alpha / family)
+    equivalence_interval = miettinen_nurminen(*pair.four, 1 - 2 * alpha)
     verdict = decide(
-        miettinen_nurminen(*pair.four, 1 - alpha),
-        wide,
-        close,
-        p=tests[PRIMARY].p_holm,
-        equivalence_p=equivalence_p_holm,
-        margin=margin,
+        interval,
+        family_interval,
+        equivalence_interval,
+        p=corrected.tests[PRIMARY].p_holm,
+        equivalence_p=corrected.equivalence_p_holm,
+        margin=pair.margin,
         alpha=alpha,
     )
-    unpaired, matched = None, None
-    if verdict == "cannot tell":
-        # Of Holm's levels the strictest, so that the answer holds whatever the other comparisons show.
-        unpaired = _unpaired(a, b, margin, alpha / family)
-        matched = _matched(a, b, margin, alpha / family)
+    undecided = verdict == "cannot tell"
     return CountsComparison(
         variant=pair.variant,
         baseline=pair.baseline,
         benchmark=pair.benchmark.name,
         count=a,
         baseline_count=b,
-        difference=difference,
-        interval=miettinen_nurminen(*pair.four, 1 - alpha),
+        difference=a.correct / a.total - b.correct / b.total,
+        interval=interval,
         newcombe=newcombe(*pair.four, 1 - alpha),
-        family_interval=wide,
-        equivalence_interval=close,
-        tests=tests,
+        family_interval=family_interval,
+        equivalence_interval=equivalence_interval,
+        tests=corrected.tests,
         equivalence_p=pair.equivalence_p,
-        equivalence_p_holm=equivalence_p_holm,
+        equivalence_p_holm=corrected.equivalence_p_holm,
         family=family,
-        margin=margin,
-        supported_margin=max(abs(close.low), abs(close.high)),
-        paired=paired,
+        margin=pair.margin,
+        supported_margin=max(abs(equivalence_interval.low), abs(equivalence_interval.high)),
+        paired=corrected.paired,
         verdict=verdict,
-        questions_unpaired=unpaired,
-        questions_paired=matched,
+        # Of Holm's levels the strictest, so that the answer holds whatever the other comparisons show.
+        questions_unpaired=_unpaired(a, b, pair.margin, alpha / family) if undecided else None,
+        questions_paired=_matched(a, b, pair.margin, alpha / family) if undecided else None,
     )
 
 

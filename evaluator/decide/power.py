@@ -1,4 +1,4 @@
-"""What a study can show and how long it takes, said before anything runs."""
+"""What a study can show and how long it takes, before anything runs."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.pace import hours
-from evaluator.decide.pilot import Disagreement, PilotData
+from evaluator.decide.pilot import Disagreement, Measured, PilotData
 from evaluator.stats.power import detectable_difference, questions_to_see, resolution
 from evaluator.stats.power_equivalence import score_questions_for_equivalence, score_smallest_margin
 from evaluator.study.study import HumanEval, MmluPro, Mode, Study
@@ -118,7 +118,7 @@ class StudyPlan(Struct, frozen=True, kw_only=True):
 
 def plan_study(
     study: Study,
-    past: PilotData | None = None,
+    pilot: PilotData | None = None,
     *,
     tokens_per_second: float | None = None,
     tokens_per_answer: float | None = None,
@@ -127,14 +127,14 @@ def plan_study(
 
     Args:
         study: The study.
-        past: What its run measured so far.
+        pilot: What its run measured so far.
         tokens_per_second: Completion tokens of all requests in flight to one variant; before what was measured.
         tokens_per_answer: On average; before what was measured. Without either an answer takes all it may.
     """
     chosen = study.benchmarks.chosen()
     family = (len(study.variants) - 1) * len(chosen)
     level = study.decide.alpha / max(1, family)
-    expected = tuple(_expected(study, past, tokens_per_second, tokens_per_answer))
+    expected = tuple(_expected(study, pilot, tokens_per_second, tokens_per_answer))
     return StudyPlan(
         study=study.study,
         variants=len(study.variants),
@@ -145,13 +145,13 @@ def plan_study(
         power=POWER,
         rates=RATES,
         benchmarks=tuple(_benchmark(name, settings, level) for name, settings in chosen.items()),
-        observed=tuple(_observed(seen, study, expected, level) for seen in (past.disagreements if past else ())),
+        observed=tuple(_observed(seen, study, expected, level) for seen in (pilot.disagreements if pilot else ())),
         expected=expected,
         parallel=study.parallel,
         seconds=_together(study, {(e.variant, e.benchmark): e.seconds for e in expected}),
         seconds_left=_together(study, {(e.variant, e.benchmark): e.seconds_left for e in expected}),
         at_most=any(e.tokens_from == "limit" for e in expected),
-        notes=tuple(_notes(study, past)),
+        notes=tuple(_notes(study, pilot)),
     )
 
 
@@ -220,45 +220,61 @@ def _observed(seen: Disagreement, study: Study, expected: tuple[Expected, ...], 
     )
 
 
-def _expected(study: Study, past: PilotData | None, speed: float | None, tokens: float | None) -> Iterator[Expected]:
+def _expected(
+    study: Study, pilot: PilotData | None, given_speed: float | None, given_tokens: float | None
+) -> Iterator[Expected]:
     for benchmark, settings in study.benchmarks.chosen().items():
         n = BENCHMARKS[benchmark].TOTAL if settings.questions == "all" else settings.questions
         for variant in study.variants:
-            known = past.measured.get((variant.name, benchmark)) if past else None
+            measured = pilot.measured.get((variant.name, benchmark), _NOT_MEASURED) if pilot else _NOT_MEASURED
             again = min(n, study.decide.noise_floor) if variant.name == study.baseline else 0
             answers = n * settings.repeats + again
-            answered = min(answers, known.answered if known else 0)
-            measured = known.mean_tokens if known else None
-            measured_speed = known.tokens_per_second if known else None
-            each, per_second = tokens or measured or study.sampling.max_tokens, speed or measured_speed or None
+            answered = min(answers, measured.answered)
+            tokens, tokens_from = _tokens(given_tokens, measured, study.sampling.max_tokens)
+            speed, speed_from = _speed(given_speed, measured)
             yield Expected(
                 variant=variant.name,
                 benchmark=benchmark,
                 answers=answers,
                 answered=answered,
-                mean_tokens=each,
-                tokens_per_second=per_second,
-                tokens_from="given" if tokens else "measured" if measured else "limit",
-                speed_from="given" if speed else "measured" if per_second else "unknown",
-                seconds=answers * each / per_second if per_second else None,
-                seconds_left=(answers - answered) * each / per_second if per_second else None,
+                mean_tokens=tokens,
+                tokens_per_second=speed,
+                tokens_from=tokens_from,
+                speed_from=speed_from,
+                seconds=answers * tokens / speed if speed else None,
+                seconds_left=(answers - answered) * tokens / speed if speed else None,
             )
+
+
+_NOT_MEASURED = Measured(answered=0, mean_tokens=None, tokens_per_second=None)
+
+
+def _tokens(given: float | None, measured: Measured, limit: int) -> tuple[float, Literal["given", "measured", "limit"]]:
+    if given:
+        return given, "given"
+    return (measured.mean_tokens, "measured") if measured.mean_tokens else (limit, "limit")
+
+
+def _speed(given: float | None, measured: Measured) -> tuple[float | None, Literal["given", "measured", "unknown"]]:
+    if given:
+        return given, "given"
+    return (measured.tokens_per_second, "measured") if measured.tokens_per_second else (None, "unknown")
 
 
 def _together(study: Study, seconds: dict[tuple[str, str], float | None]) -> float | None:
     """Add up over benchmarks and variants; of variants that run at once the slowest decides."""
-    known = {part: each for part, each in seconds.items() if each is not None}
+    known = {part: time for part, time in seconds.items() if time is not None}
     if len(known) < len(seconds):
         return None
-    by = [sum(each for (name, _), each in known.items() if name == v.name) for v in study.variants]
-    return max(by) if study.parallel else sum(by)
+    by_variant = [sum(time for (name, _), time in known.items() if name == v.name) for v in study.variants]
+    return max(by_variant) if study.parallel else sum(by_variant)
 
 
-def _notes(study: Study, past: PilotData | None) -> Iterator[str]:
-    if past and past.ignored:
-        yield f"{', '.join(past.ignored)}: answered with other settings before, which says nothing here."
-    if past and past.concurrency != study.concurrency:
+def _notes(study: Study, pilot: PilotData | None) -> Iterator[str]:
+    if pilot and pilot.ignored:
+        yield f"{', '.join(pilot.ignored)}: answered with other settings before, which says nothing here."
+    if pilot and pilot.concurrency != study.concurrency:
         yield (
-            f"Speeds were measured with {past.concurrency} questions in flight, and the study now has"
+            f"Speeds were measured with {pilot.concurrency} questions in flight, and the study now has"
             f" {study.concurrency}."
         )

@@ -4,7 +4,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from statistics import fmean, median
-from typing import TypedDict
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -102,6 +102,7 @@ def score(
     grades = list(grades)
     counts = Counter(grade.outcome for grade in grades)
     correctness = per_question(grades)
+    without_unanswered, speed = _without_unanswered(grades), _speed(list(records))
     return Score(
         variant=variant,
         benchmark=benchmark,
@@ -110,11 +111,14 @@ def score(
         questions=len(correctness),
         accuracy=_accuracy(correctness),
         interval=_interval(correctness),
-        **_other_accuracies(grades),
+        answered_only=without_unanswered.answered_only,
+        bounds=without_unanswered.bounds,
         rates=_rates(grades),
         stratified=_stratified(correctness, categories, sizes),
         pass_at_k=_pass_at_k(correctness),
-        **_speed(list(records)),
+        mean_tokens=speed.mean_tokens,
+        tokens_per_second=speed.tokens_per_second,
+        first_token_s=speed.first_token_s,
     )
 
 
@@ -124,7 +128,7 @@ def per_question(grades: Iterable[Grade]) -> dict[str, tuple[bool, ...]]:
     for grade in grades:
         if grade.outcome not in NO_GRADE:
             replies[grade.key.question_id][grade.key.repeat] = grade.outcome == "correct"
-    return {question: tuple(by[i] for i in sorted(by)) for question, by in replies.items()}
+    return {question: tuple(correct[i] for i in sorted(correct)) for question, correct in replies.items()}
 
 
 def _accuracy(correctness: Mapping[str, tuple[bool, ...]]) -> float | None:
@@ -145,12 +149,14 @@ def _interval(correctness: Mapping[str, tuple[bool, ...]]) -> Interval | None:
     return Interval(low=max(around.low, 0.0), high=min(around.high, 1.0), level=around.level)
 
 
-class _Others(TypedDict):
+class _Unanswered(NamedTuple):
+    """What the accuracy would be if replies without an answer counted otherwise."""
+
     answered_only: float | None
     bounds: tuple[float, float] | None
 
 
-def _other_accuracies(grades: Iterable[Grade]) -> _Others:
+def _without_unanswered(grades: Iterable[Grade]) -> _Unanswered:
     """Average over questions, as the accuracy is: it would leave its bounds where some have more replies than others.
 
     All three divide by the same count where there is nothing between them, so that they are then the same number.
@@ -159,20 +165,18 @@ def _other_accuracies(grades: Iterable[Grade]) -> _Others:
     for grade in grades:
         outcomes[grade.key.question_id][grade.outcome] += 1
     if not outcomes:
-        return {"answered_only": None, "bounds": None}
-    each = [(of["correct"], of["wrong"], of.total()) for of in outcomes.values()]
-    answered = [right / (right + wrong) for right, wrong, _ in each if right + wrong]
-    return {
-        "answered_only": fmean(answered) if answered else None,
-        "bounds": (fmean(right / put for right, _, put in each), fmean((put - wrong) / put for _, wrong, put in each)),
-    }
+        return _Unanswered(None, None)
+    counts = [(count["correct"], count["wrong"], count.total()) for count in outcomes.values()]
+    answered = [right / (right + wrong) for right, wrong, _ in counts if right + wrong]
+    low, high = fmean(right / put for right, _, put in counts), fmean((put - wrong) / put for _, wrong, put in counts)
+    return _Unanswered(fmean(answered) if answered else None, (low, high))
 
 
 def _rates(grades: list[Grade]) -> dict[str, Rate]:
     graded = [grade for grade in grades if grade.outcome not in NO_GRADE]
     kinds: tuple[Outcome, ...] = (*UNANSWERED, "failed")
-    found = {kind: _rate(kind, grades if kind == "failed" else graded) for kind in kinds}
-    return {kind: rate for kind, rate in found.items() if rate}
+    rates = {kind: _rate(kind, grades if kind == "failed" else graded) for kind in kinds}
+    return {kind: rate for kind, rate in rates.items() if rate}
 
 
 def _rate(kind: Outcome, grades: list[Grade]) -> Rate | None:
@@ -209,16 +213,22 @@ def _pass_at_k(correctness: Mapping[str, tuple[bool, ...]]) -> dict[int, float]:
     }
 
 
-def _speed(records: list[Record]) -> dict[str, float | None]:
+class _Speed(NamedTuple):
+    mean_tokens: float | None
+    tokens_per_second: float | None
+    first_token_s: float | None
+
+
+def _speed(records: list[Record]) -> _Speed:
     answers = [record.answer for record in records if record.answer]
     tokens = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
     firsts = [answer.first_token_s for answer in answers if answer.first_token_s is not None]
     busy = _busy_seconds(records)
-    return {
-        "mean_tokens": fmean(tokens) if tokens else None,
-        "tokens_per_second": sum(tokens) / busy if tokens and busy else None,
-        "first_token_s": median(firsts) if firsts else None,
-    }
+    return _Speed(
+        mean_tokens=fmean(tokens) if tokens else None,
+        tokens_per_second=sum(tokens) / busy if tokens and busy else None,
+        first_token_s=median(firsts) if firsts else None,
+    )
 
 
 def _busy_seconds(records: list[Record]) -> float:

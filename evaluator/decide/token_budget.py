@@ -74,17 +74,6 @@ def budgets(study: Study, records: Iterable[Record], grades: Iterable[Grade]) ->
     return tuple(budget for budget in found if budget.benchmark in matters)
 
 
-def curve(records: Iterable[Record], grades: Iterable[Grade], limits: Iterable[int]) -> tuple[Point, ...]:
-    """Give accuracy and truncation of one variant on one benchmark for each limit, by growing limit.
-
-    A model that writes one token after the other writes the same first ones whatever the limit: a reply with more
-    tokens than the limit would have been cut off there, and one with fewer is what it is. Replies whose tokens the
-    server did not count are left out. Of limits beyond those that were used nothing is known: they are left out, too.
-    """
-    replies, _ = _replies(records, grades)
-    return tuple(_point(replies, limit) for limit in sorted(set(limits)) if limit <= _used(replies))
-
-
 def _point(replies: Sequence[_Reply], limit: int) -> Point:
     # What was asked again with more was cut off by the least limit: it is no longer the text that it was then.
     least = min(reply.limit for reply in replies)

@@ -52,18 +52,3 @@ def tango(table: PairedTable, level: float = 0.95) -> Interval:
     low = -1.0 if seen == -1 else brentq(excess, -1.0, seen, args=(z,), xtol=1e-12)
     high = 1.0 if seen == 1 else brentq(excess, seen, 1.0, args=(-z,), xtol=1e-12)
     return Interval(float(low), float(high), level)
-
-
-def bonett_price(table: PairedTable, level: float = 0.95) -> Interval:
-    """Return the adjusted Wald interval for d: one flip more to either side, so n + 2 questions; cut at ±1.
-
-    Bonett & Price 2012 (J Educ Behav Stat 37:479-488), in closed form: p = (b+1)/(n+2), q = (c+1)/(n+2), and
-    p - q ± z sqrt((p + q - (p - q)²)/(n + 2)). Simpler than Tango's interval, and wider where flips are few.
-
-    Raises:
-        ValueError: the table has no questions, or level is not between 0 and 1.
-    """
-    n = at_least_one(table.n) + 2
-    p, q = (table.only_a + 1) / n, (table.only_b + 1) / n
-    half = critical_z(level) * sqrt((p + q - (p - q) ** 2) / n)
-    return Interval(max(-1.0, p - q - half), min(1.0, p - q + half), level)

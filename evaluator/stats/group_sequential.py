@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import pairwise
-from math import ceil, e, inf, isfinite, log, log1p, sqrt
-from typing import TYPE_CHECKING, Literal, get_args
+from math import ceil, e, inf, isfinite, log, sqrt
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
-
-Spending = Literal["obrien-fleming", "pocock"]
 
 SHORTEST_STEP = 5e-5
 """Looks are at least this share of the budget apart: one question of 20,000."""
@@ -40,18 +38,7 @@ def obrien_fleming(fractions: Sequence[float], alpha: float = 0.05, sides: Liter
         ValueError: the fractions do not rise from above 0 to at most 1 in steps of 1/20,000 or more, alpha is not
             between 0 and 1, or sides is neither 1 nor 2.
     """
-    return _boundary(tuple(fractions), alpha, sides, "obrien-fleming")
-
-
-def pocock(fractions: Sequence[float], alpha: float = 0.05, sides: Literal[1, 2] = 2) -> tuple[float, ...]:
-    """Return the critical z of each look with spending of Pocock's type, alpha log(1 + (e - 1) t): early and even.
-
-    Lan & DeMets 1983, alpha_2*. Five equal looks at 0.05: 2.4380 2.4268 2.4102 2.3966 2.3860.
-
-    Raises:
-        ValueError: as `obrien_fleming`.
-    """
-    return _boundary(tuple(fractions), alpha, sides, "pocock")
+    return _boundary(tuple(fractions), alpha, sides)
 
 
 def nominal_level(z: float, sides: Literal[1, 2] = 2) -> float:
@@ -61,12 +48,7 @@ def nominal_level(z: float, sides: Literal[1, 2] = 2) -> float:
     return float(sides * ndtr(-z))
 
 
-def repeated_p(
-    z: Sequence[float],
-    fractions: Sequence[float],
-    sides: Literal[1, 2] = 2,
-    spending: Spending = "obrien-fleming",
-) -> float:
+def repeated_p(z: Sequence[float], fractions: Sequence[float], sides: Literal[1, 2] = 2) -> float:
     """Return the smallest alpha whose boundary the statistic has reached at one of the looks so far.
 
     Repeated p value of Jennison & Turnbull 1984 (Control Clin Trials 5:33-45) and 1989 (JRSS B 51:305-361): at most
@@ -82,24 +64,23 @@ def repeated_p(
     if any(value != value for value in z):  # noqa: PLR0124  only nan differs from itself
         raise ValueError("the statistic of a look is not a number")
     bounded = tuple(max(-LARGEST_Z, min(LARGEST_Z, abs(value) if sides == 2 else value)) for value in z)
-    return _repeated_p(bounded, tuple(fractions), sides, spending)
+    return _repeated_p(bounded, tuple(fractions), sides)
 
 
 @lru_cache(maxsize=4096)
-def _repeated_p(z: tuple[float, ...], fractions: tuple[float, ...], sides: Literal[1, 2], spending: Spending) -> float:
+def _repeated_p(z: tuple[float, ...], fractions: tuple[float, ...], sides: Literal[1, 2]) -> float:
     from scipy.optimize import brentq  # noqa: PLC0415  slow to import
 
     def excess(log_alpha: float) -> float:
-        critical = _critical(fractions, e**log_alpha, sides, spending)
+        critical = _critical(fractions, e**log_alpha, sides)
         return max(value - bound for value, bound in zip(z, critical, strict=True))
 
-    _check(fractions, 0.5, sides, spending)
+    _check(fractions, 0.5, sides)
     if excess(log(0.5)) < 0:
         return 1.0
     # A look alone rejects at a level that is at most what was spent until then: alpha can be no smaller than this.
     least = min(
-        _alpha_that_spends(nominal_level(value, sides), t, sides, spending)
-        for value, t in zip(z, fractions, strict=True)
+        _alpha_that_spends(nominal_level(value, sides), t, sides) for value, t in zip(z, fractions, strict=True)
     )
     low = log(max(least, 1e-300)) - 1e-9
     high = low
@@ -111,16 +92,12 @@ def _repeated_p(z: tuple[float, ...], fractions: tuple[float, ...], sides: Liter
 
 
 @lru_cache(maxsize=1024)
-def _boundary(
-    fractions: tuple[float, ...], alpha: float, sides: Literal[1, 2], spending: Spending
-) -> tuple[float, ...]:
-    _check(fractions, alpha, sides, spending)
-    return _critical(fractions, alpha, sides, spending)
+def _boundary(fractions: tuple[float, ...], alpha: float, sides: Literal[1, 2]) -> tuple[float, ...]:
+    _check(fractions, alpha, sides)
+    return _critical(fractions, alpha, sides)
 
 
-def _critical(
-    fractions: tuple[float, ...], alpha: float, sides: Literal[1, 2], spending: Spending
-) -> tuple[float, ...]:
+def _critical(fractions: tuple[float, ...], alpha: float, sides: Literal[1, 2]) -> tuple[float, ...]:
     """Follow a Brownian motion that has not yet crossed: its density over the nodes, from look to look."""
     import numpy as np  # noqa: PLC0415  slow to import
     from scipy.special import ndtri  # noqa: PLC0415  slow to import
@@ -129,7 +106,7 @@ def _critical(
     spent = before = 0.0
     places, masses = np.zeros(1), np.ones(1)
     for i, t in enumerate(fractions):
-        total = _spent(t, alpha, sides, spending)
+        total = _spent(t, alpha, sides)
         step = sqrt(t - before)
         share = total - spent
         if i == 0:
@@ -196,27 +173,23 @@ def _solve(
     return float(brentq(excess, lowest, float(places[-1]) + LARGEST_Z * step, xtol=1e-13))
 
 
-def _spent(t: float, alpha: float, sides: Literal[1, 2], spending: Spending) -> float:
+def _spent(t: float, alpha: float, sides: Literal[1, 2]) -> float:
     """Return the share of false alarms that may have happened by time t."""
     from scipy.special import ndtr, ndtri  # noqa: PLC0415  slow to import
 
-    if spending == "pocock":
-        return alpha * log1p((e - 1) * t)
     parts = 2 * sides
     return float(parts * ndtr(ndtri(alpha / parts) / sqrt(t)))
 
 
-def _alpha_that_spends(share: float, t: float, sides: Literal[1, 2], spending: Spending) -> float:
+def _alpha_that_spends(share: float, t: float, sides: Literal[1, 2]) -> float:
     """Return the alpha of which `share` is spent by time t: the inverse of `_spent`."""
     from scipy.special import ndtr, ndtri  # noqa: PLC0415  slow to import
 
-    if spending == "pocock":
-        return share / log1p((e - 1) * t)
     parts = 2 * sides
     return float(parts * ndtr(ndtri(share / parts) * sqrt(t)))
 
 
-def _check(fractions: tuple[float, ...], alpha: float, sides: int, spending: str) -> None:
+def _check(fractions: tuple[float, ...], alpha: float, sides: int) -> None:
     if not fractions or not all(isfinite(t) and 0 < t <= 1 for t in fractions):
         raise ValueError(f"looks are at fractions of the budget above 0 and up to 1, and these are {fractions}")
     if any(later - earlier < SHORTEST_STEP for earlier, later in pairwise((0.0, *fractions))):
@@ -225,5 +198,3 @@ def _check(fractions: tuple[float, ...], alpha: float, sides: int, spending: str
         raise ValueError(f"a rate of false alarms lies between 0 and 1, and {alpha} does not")
     if sides not in (1, 2):
         raise ValueError(f"a test has one side or two, and sides is {sides}")
-    if spending not in get_args(Spending):
-        raise ValueError(f"spending is {' or '.join(get_args(Spending))}, and {spending!r} is neither")

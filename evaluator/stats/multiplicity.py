@@ -29,28 +29,6 @@ def holm_by_key(p: Mapping[Key, float], family: int) -> dict[Key, float]:
     return dict(zip(p, holm([*p.values(), *[1.0] * (family - len(p))]), strict=False))
 
 
-def e_holm(e: Sequence[float], alpha: float) -> tuple[bool, ...]:
-    """Say which tests reject, so that any false rejection at all has probability at most alpha: Holm for e-values.
-
-    From the largest down, the j-th of m rejects while e >= (m - j + 1)/alpha: Holm on p = 1/e (Vovk & Wang 2021,
-    Ann Stat 49:1736-1754). The order is kept; holds under any dependence, and at every look of a sequential run.
-
-    Raises:
-        ValueError: an e-value is negative or no number, or alpha is not between 0 and 1.
-    """
-    if not 0 < alpha < 1:
-        raise ValueError(f"a rate of false alarms lies between 0 and 1, and {alpha} does not")
-    for value in e:
-        if not value >= 0:
-            raise ValueError(f"an e-value is 0 or more, and {value} is not")
-    rejected = [False] * len(e)
-    for place, index in enumerate(sorted(range(len(e)), key=e.__getitem__, reverse=True)):
-        if e[index] < (len(e) - place) / alpha:
-            break
-        rejected[index] = True
-    return tuple(rejected)
-
-
 def benjamini_hochberg(p: Sequence[float]) -> tuple[float, ...]:
     """Adjust p values so that of all claims a share of at most alpha is false (Benjamini & Hochberg 1995).
 

@@ -9,19 +9,18 @@ questions with the same counts are handled together: 12,032 questions with 5 + 5
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from math import comb, fsum, gcd, lcm
+from math import comb, gcd, lcm
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from evaluator.stats.proportions import Interval, critical_z, wilson_share
+from evaluator.stats.proportions import Interval, critical_z
 
 if TYPE_CHECKING:
     import numpy as np
 
 EXACT_UP_TO = 10_000
 """Longest table of possible sums for which the permutation test counts all permutations."""
-NEAR = 1e-9
 
 
 class Excess(Struct, frozen=True):
@@ -34,14 +33,6 @@ class Excess(Struct, frozen=True):
     excess: float
     interval: Interval
     p: float
-
-
-class Wobble(Struct, frozen=True):
-    """Share of run pairs of one variant that disagree, averaged over questions."""
-
-    share: float
-    questions: int
-    interval: Interval
 
 
 class _Counts(Struct, frozen=True, order=True):
@@ -107,30 +98,8 @@ def excess_flips(
         within_b=mean(counts.within_b for counts in kinds) if repeated else None,
         excess=mean(_excess(counts, repeated=repeated) for counts in kinds),
         interval=Interval(float(low), float(high), level),
-        p=_permuted(patterns, rng, draws, repeated=repeated),
+        p=_p_permuted(patterns, rng, draws, repeated=repeated),
     )
-
-
-def wobble(runs: Sequence[Sequence[bool]], level: float = 0.95) -> Wobble:
-    """Return the share of run pairs of one variant that disagree on a question; runs[i] are the runs of question i.
-
-    With two runs each, Wilson's interval of the questions that flipped; with more, Wilson's at the effective number of
-    questions, share (1 - share) / variance, since a question then says more than yes or no.
-
-    Raises:
-        ValueError: no question, one with fewer than two runs, or level not between 0 and 1.
-    """
-    if not runs:
-        raise ValueError("no question was run, so there is no wobble to measure")
-    if any(len(run) < 2 for run in runs):
-        raise ValueError("wobble needs at least two runs of every question")
-    n = len(runs)
-    shares = [float(_within(sum(map(bool, run)), len(run))) for run in runs]
-    share = fsum(shares) / n
-    variance = fsum((x - share) ** 2 for x in shares) / n
-    # All alike, the variance says nothing, and each question counts once.
-    effective = n * share * (1 - share) / variance if variance > NEAR else n
-    return Wobble(share, n, wilson_share(share, effective, level))
 
 
 def _patterns(a: Sequence[Sequence[bool]], b: Sequence[Sequence[bool]]) -> Counter[_Counts]:
@@ -154,35 +123,63 @@ def _excess(counts: _Counts, *, repeated: bool) -> Fraction:
     return counts.between - (counts.within_a + other) / 2
 
 
-def _permuted(patterns: Counter[_Counts], rng: "np.random.Generator", draws: int, *, repeated: bool) -> float:
-    """Return the share of relabellings with an excess as large as the one seen, in whole multiples of one unit."""
-    import numpy as np  # noqa: PLC0415  slow to import
+class _Permutations(Struct, frozen=True):
+    """The sums that relabelling can give, in whole steps above the smallest of them."""
 
-    sums = {counts: _excess(counts, repeated=repeated) for counts in patterns}
+    seen: int
+    """The sum of the labels as they are."""
+    parts: tuple[tuple[int, dict[int, float]], ...]
+    """Of questions with the same counts: how many they are, and the chance of each step of one of them."""
+
+    @property
+    def most(self) -> int:
+        return sum(times * max(chances) for times, chances in self.parts)
+
+
+def _p_permuted(patterns: Counter[_Counts], rng: "np.random.Generator", draws: int, *, repeated: bool) -> float:
+    """Return the share of relabellings with an excess as large as the one seen."""
+    permutations = _permutations(patterns, repeated=repeated)
+    if permutations.most <= EXACT_UP_TO:
+        return _p_counted(permutations)
+    return _p_drawn(permutations, rng, draws)
+
+
+def _permutations(patterns: Counter[_Counts], *, repeated: bool) -> _Permutations:
+    """Relabel within questions, in whole multiples of the largest unit that they allow: the shortest table of sums."""
     groups: defaultdict[tuple[int, int, int], int] = defaultdict(int)
     for counts, times in patterns.items():
         groups[counts.runs_a, counts.runs_b, counts.right_a + counts.right_b] += times
     tables = [(times, _relabelled(*group, repeated=repeated)) for group, times in groups.items()]
     unit = lcm(*(value.denominator for _, table in tables for value in table))
-    # Steps above the smallest value of each group, over their common divisor: the shortest table of sums.
-    seen = sum(int(value * unit) * patterns[counts] for counts, value in sums.items())
+    seen = sum(int(_excess(counts, repeated=repeated) * unit) * times for counts, times in patterns.items())
     seen -= sum(times * int(min(table) * unit) for times, table in tables)
     steps = [(times, {int((v - min(table)) * unit): chance for v, chance in table.items()}) for times, table in tables]
     step = gcd(*(value for _, table in steps for value in table)) or 1
-    length = sum(times * max(table) for times, table in steps) // step
-    if length <= EXACT_UP_TO:
-        chances = np.ones(1)
-        for times, table in steps:
-            one = np.zeros(max(table) // step + 1)
-            for value, chance in table.items():
-                one[value // step] = chance
-            chances = np.convolve(chances, _power(one, times))
-        return min(1.0, float(np.sum(chances[seen // step :])))
+    parts = tuple((times, {value // step: chance for value, chance in table.items()}) for times, table in steps)
+    return _Permutations(seen // step, parts)
+
+
+def _p_counted(permutations: _Permutations) -> float:
+    """Count all relabellings: the distribution of the sum is the convolution of its parts."""
+    import numpy as np  # noqa: PLC0415  slow to import
+
+    total = np.ones(1)
+    for times, chances in permutations.parts:
+        part = np.zeros(max(chances) + 1)
+        for value, chance in chances.items():
+            part[value] = chance
+        total = np.convolve(total, _power(part, times))
+    return min(1.0, float(np.sum(total[permutations.seen :])))
+
+
+def _p_drawn(permutations: _Permutations, rng: "np.random.Generator", draws: int) -> float:
+    import numpy as np  # noqa: PLC0415  slow to import
+
     drawn = np.zeros(draws, dtype=np.int64)
-    for times, table in steps:
-        if len(table) > 1:
-            drawn += rng.multinomial(times, list(table.values()), size=draws) @ np.array(list(table))
-    return float((1 + np.sum(drawn >= seen)) / (1 + draws))
+    for times, chances in permutations.parts:
+        if len(chances) > 1:
+            drawn += rng.multinomial(times, list(chances.values()), size=draws) @ np.array(list(chances))
+    return float((1 + np.sum(drawn >= permutations.seen)) / (1 + draws))
 
 
 def _relabelled(runs_a: int, runs_b: int, right: int, *, repeated: bool) -> dict[Fraction, float]:

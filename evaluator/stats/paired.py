@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from evaluator.stats.proportions import Test, chi_squared_tail
-
 
 class PairedTable(Struct, frozen=True):
     """How many questions both variants solved, only one of them, or neither."""
@@ -69,19 +67,6 @@ def mcnemar_exact(table: PairedTable) -> float:
     if table.flips == 0:
         return 1.0
     return min(1.0, float(2 * binom.cdf(min(table.only_a, table.only_b), table.flips, 0.5)))
-
-
-def mcnemar_chi2(table: PairedTable, *, corrected: bool = False) -> Test:
-    """Return McNemar's chi-squared, (b - c)²/(b + c), one degree of freedom (McNemar 1947, Psychometrika 12:153-157).
-
-    `corrected` is Edwards 1948 (Psychometrika 13:185-187): max(|b - c| - 1, 0)² above; where b = c that is 0, not the
-    1/(b + c) of squaring -1. Without flips the statistic is 0 and p 1. For few flips take the mid-p.
-    """
-    if table.flips == 0:
-        return Test(0.0, 1.0)
-    apart = abs(table.only_a - table.only_b)
-    statistic = (max(apart - 1, 0) if corrected else apart) ** 2 / table.flips
-    return Test(statistic, chi_squared_tail(statistic))
 
 
 def at_least_one(n: int) -> int:

@@ -2,12 +2,11 @@
 
 Under a difference of the margin some answers must flip, and the score test reckons with that: where the rate of
 disagreement is not well above the margin it needs more questions than `evaluator.stats.power` says, which takes the
-variance at hand. The power of either is approximate; `equivalence_power` is exact. All are proportions.
+variance at hand. The power of either is approximate. All are proportions.
 """
 
 from math import ceil, sqrt
 from statistics import NormalDist
-from typing import Any
 
 from evaluator.stats.equivalence import check_margin
 from evaluator.stats.paired import at_least_one
@@ -50,47 +49,14 @@ def score_smallest_margin(n: int, flip_rate: float, *, alpha: float = 0.05, powe
     return float(brentq(surplus, 1e-12, most, xtol=1e-14)) if surplus(most) > 0 else None
 
 
-def equivalence_power(
-    n: int, margin: float, flip_rate: float, *, difference: float = 0.0, alpha: float = 0.05
-) -> float:
-    """Return the chance that n questions show equivalence within ±margin, over every way in which answers can flip.
-
-    The test is `evaluator.stats.equivalence.equivalence` at alpha (Nam 1997); at a difference of the margin this is
-    its rate of false claims. Outcomes less likely than 1 in 10¹² at either end are left out.
-
-    Raises:
-        ValueError: n is below 1, the margin or a rate is none, or the difference is larger than the flip rate.
-    """
-    import numpy as np  # noqa: PLC0415  slow to import
-    from scipy.stats import binom  # noqa: PLC0415  slow to import
-
-    at_least_one(n)
-    check_margin(margin)
-    check_rates(flip_rate, alpha)
-    if abs(difference) > flip_rate * (1 + 1e-12):  # a product may end a hair above its factor
-        raise ValueError(f"a flip rate of {flip_rate} allows no difference of {difference}")
-    only_a, only_b = (max(0.0, flip_rate + sign * difference) / 2 for sign in (1, -1))
-    (b_low, c_low), (b_high, c_high) = (binom.ppf(tail, n, [only_a, only_b]) for tail in (1e-12, 1 - 1e-12))
-    b, c = np.arange(b_low, b_high + 1)[:, None], np.arange(c_low, c_high + 1)[None, :]
-    chance = binom.pmf(b, n, only_a) * binom.pmf(c, n - b, min(1.0, only_b / (1 - only_a)) if only_a < 1 else 0.0)
-    z = critical_z(1 - 2 * alpha)
-    shown = (_score(n, b, c, -margin) >= z) & (_score(n, b, c, margin) <= -z)
-    return float(np.sum(np.where(shown & (b + c <= n), chance, 0.0)))
-
-
 def _distance(margin: float, flip_rate: float, alpha: float, power: float) -> float:
     """Give what margin √n has to be."""
     z, z_power = critical_z(1 - 2 * alpha), NormalDist().inv_cdf((1 + power) / 2)
     return z * sqrt(_variance(flip_rate / 2, flip_rate / 2, margin)) + z_power * sqrt(flip_rate)
 
 
-def _variance(b: Any, c: Any, d0: float) -> Any:  # noqa: ANN401 - numbers, or numpy's arrays of them
+def _variance(b: float, c: float, d0: float) -> float:
     """Give Tango's variance per question under a difference of d0, for shares b and c of flips."""
     linear = (2 - b + c) * d0 - b - c
-    # A square, or more: below nought it can only be by rounding.
-    root = abs(linear * linear + 8 * c * d0 * (1 - d0)) ** 0.5
+    root = sqrt(max(0.0, linear * linear + 8 * c * d0 * (1 - d0)))
     return (root - linear) / 2 + d0 * (1 - d0)
-
-
-def _score(n: int, b: Any, c: Any, d0: float) -> Any:  # noqa: ANN401 - numpy's arrays
-    return ((b - c) / n - d0) * sqrt(n) / _variance(b / n, c / n, d0) ** 0.5

@@ -158,17 +158,6 @@ def anytime_p(logs: Sequence[float] | NDArray[np.float64]) -> float:
     return exp(-max(0.0, *(float(e) for e in logs))) if len(logs) else 1.0
 
 
-def first_decision(logs: Sequence[float] | NDArray[np.float64], alpha: float) -> int | None:
-    """Return the index of the first look at which e reaches 1/alpha, None where it never does.
-
-    Raises:
-        ValueError: alpha is not between 0 and 1.
-    """
-    if not 0 < alpha < 1:
-        raise ValueError(f"a rate of false alarms lies between 0 and 1, and {alpha} does not")
-    return next((i for i, e in enumerate(logs) if e >= -log(alpha)), None)
-
-
 def _log_gains(values: tuple[float, ...], d0: float, side: Side) -> NDArray[np.float64]:
     """Return log(1 + r (x - d0)), a row for each x, a column for each bet r."""
     import numpy as np  # noqa: PLC0415  slow to import

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator.decide.score import score
-from evaluator.decide.token_budget import LIMITS, budgets, curve
+from evaluator.decide.token_budget import LIMITS, Point, _point, _replies, _used, budgets
 from evaluator.records import Answer, Grade, Key, Outcome, Record
 from evaluator.study.file import parse
 from evaluator.study.study import Study
@@ -45,6 +45,11 @@ def answered(told: Iterable[Told], variant: str = "a", limit: int = 4096) -> tup
         )
         grades.append(Grade(key=key, variant=variant, outcome=outcome, extracted=None, why=""))
     return records, grades
+
+
+def curve(records: Iterable[Record], grades: Iterable[Grade], limits: Iterable[int]) -> tuple[Point, ...]:
+    replies, _ = _replies(records, grades)
+    return tuple(_point(replies, limit) for limit in sorted(set(limits)) if limit <= _used(replies))
 
 
 FOUR: list[Told] = [(100, "correct"), (1000, "correct"), (3000, "wrong"), (4096, "truncated")]

@@ -4,34 +4,14 @@ from collections.abc import Callable
 from math import inf, sqrt
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.stats.difference import bonett_price, tango, tango_z
+from evaluator.stats.difference import tango, tango_z
 from evaluator.stats.equivalence import equivalence, noninferiority, supported_margin
-from evaluator.stats.paired import PairedTable, mcnemar_chi2, paired_table
-
-BENTUR = PairedTable(1, 1, 7, 12)
-cells = st.integers(0, 60)
-tables = st.builds(PairedTable, cells, cells, cells, cells).filter(lambda t: t.n > 0)
-margins = st.floats(0.005, 0.5)
-# scipy is loaded by the first call, which takes longer than an example may.
-unhurried = settings(deadline=None)
-
-
-def study(b: int, c: int) -> PairedTable:
-    """HumanEval of the original study: 98 right against 90 right, of 100."""
-    return PairedTable(98 - b, b, c, 2 - c)
-
-
-# Tango: statistics.md gives four decimals; mid-p and exact: six.
-PUBLISHED = [
-    pytest.param(BENTUR, 0.070312, 0.039063, -0.5172, -0.0260, id="Bentur 2009 in Fagerland et al. 2013 and 2014"),
-    pytest.param(study(8, 0), 0.007812, 0.003906, 0.0400, 0.1500, id="98 v 90, nested (statistics.md 1)"),
-    pytest.param(study(9, 1), 0.021484, 0.011719, 0.0226, 0.1541, id="98 v 90, one against (statistics.md 1)"),
-    pytest.param(study(10, 2), 0.038574, 0.022461, 0.0143, 0.1580, id="98 v 90, two against (statistics.md 1)"),
-    pytest.param(PairedTable(0, 80, 20, 900), None, None, 0.0413, 0.0803, id="80 v 20 of 1,000 (statistics.md 2.8)"),
-]
+from evaluator.stats.paired import PairedTable, paired_table
+from tests.support.paired_tables import BENTUR, margins, study, tables, unhurried
+from tests.support.witnesses import mcnemar_chi2
 
 
 @pytest.mark.parametrize(
@@ -56,7 +36,6 @@ def test_tango_gives_the_published_interval(table: PairedTable, low: float, high
         pytest.param(lambda t: t.difference, id="difference"),
         pytest.param(tango, id="tango"),
         pytest.param(lambda t: tango_z(t, 0.1), id="tango_z"),
-        pytest.param(bonett_price, id="bonett_price"),
         pytest.param(lambda t: equivalence(t, 0.05), id="equivalence"),
         pytest.param(lambda t: noninferiority(t, 0.05), id="noninferiority"),
         pytest.param(supported_margin, id="supported_margin"),
@@ -154,36 +133,6 @@ def test_swapping_the_variants_negates_difference_and_interval(table: PairedTabl
     assert swapped.difference == -table.difference
     assert (mirrored.low, mirrored.high) == pytest.approx((-interval.high, -interval.low), abs=1e-9)
     assert equivalence(swapped, 0.05) == pytest.approx(equivalence(table, 0.05), abs=1e-9)
-
-
-def test_bonett_and_price_give_the_published_interval() -> None:
-    """Bentur 2009 in Fagerland et al. 2014 (Stat Med 33:2850-2875): -0.508 to -0.013."""
-    interval = bonett_price(BENTUR)
-
-    assert (round(interval.low, 3), round(interval.high, 3)) == (-0.508, -0.013)
-
-
-@pytest.mark.parametrize(
-    ("table", "low", "high"),
-    [
-        pytest.param(PairedTable(0, 1, 0, 0), -0.733537, 1.0, id="one question"),
-        pytest.param(PairedTable(60, 0, 0, 40), -0.027174, 0.027174, id="no flip in 100: z sqrt(2) / 102"),
-        pytest.param(PairedTable(0, 0, 4, 0), -1.0, -0.070269, id="all flips one way"),
-    ],
-)
-def test_bonett_and_price_at_the_edges(table: PairedTable, low: float, high: float) -> None:
-    interval = bonett_price(table)
-
-    assert (interval.low, interval.high) == pytest.approx((low, high), abs=1.5e-6)
-
-
-@given(tables)
-def test_bonett_and_price_hold_the_adjusted_difference_and_turn_with_the_variants(table: PairedTable) -> None:
-    interval = bonett_price(table)
-    swapped = bonett_price(PairedTable(table.both, table.only_b, table.only_a, table.neither))
-
-    assert -1 <= interval.low <= (table.only_a - table.only_b) / (table.n + 2) <= interval.high <= 1
-    assert (swapped.low, swapped.high) == (-interval.high, -interval.low)
 
 
 @unhurried

@@ -1,12 +1,10 @@
 """Correction for several tests: published values and laws."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.stats.multiplicity import benjamini_hochberg, e_holm, holm
+from evaluator.stats.multiplicity import benjamini_hochberg, holm, holm_by_key
 
 # The six comparisons of the original study: four on the way, the two of 6-bit on HumanEval in first and third place.
 CHI2 = (0.017221, 1.0, 0.017221, 0.839925, 0.688209, 0.546494)
@@ -78,41 +76,9 @@ def test_the_order_of_the_tests_changes_nothing(both: tuple[list[float], list[fl
     assert dict(zip(p, holm(p), strict=True)) == pytest.approx(dict(zip(shuffled, holm(shuffled), strict=True)))
 
 
-@pytest.mark.parametrize(
-    ("e", "rejected"),
-    [
-        pytest.param(
-            (28.44, 1.0, 9.31), (False, False, False), id="98 v 90 among three (statistics.md 1): 60 is needed"
-        ),
-        pytest.param((28.44,), (True,), id="98 v 90 alone: 20 is needed"),
-        pytest.param((25.0, 60.0, 40.0), (True, True, True), id="each clears its step: 60, 40, 20"),
-        pytest.param((25.0, 60.0, 39.0), (False, True, False), id="one stops all below it"),
-        pytest.param((0.0, math.inf), (False, True), id="the extremes"),
-        pytest.param((), (), id="nothing tested"),
-    ],
-)
-def test_e_holm_rejects_in_order_of_the_evidence(e: tuple[float, ...], rejected: tuple[bool, ...]) -> None:
-    assert e_holm(e, 0.05) == rejected
+@given(st.lists(st.floats(0, 1), max_size=12), st.integers(0, 5))
+def test_tests_that_are_missing_count_in_the_family(p: list[float], missing: int) -> None:
+    by_key = holm_by_key(dict(enumerate(p)), len(p) + missing)
 
-
-@given(st.lists(st.floats(0, 1e6), max_size=12), st.sampled_from([0.01, 0.05, 0.2]))
-def test_e_holm_is_holm_on_one_by_e(e: list[float], alpha: float) -> None:
-    adjusted = holm([min(1.0, 1 / x) if x else 1.0 for x in e])
-
-    if all(abs(p - alpha) > 1e-12 for p in adjusted):
-        assert e_holm(e, alpha) == tuple(p <= alpha for p in adjusted)
-
-
-@pytest.mark.parametrize(
-    ("e", "alpha", "why"),
-    [
-        ((-1.0,), 0.05, "0 or more"),
-        ((float("nan"),), 0.05, "0 or more"),
-        ((1.0,), 0.0, "false alarms"),
-        ((1.0,), 1.0, "false alarms"),
-    ],
-    ids=["negative", "no number", "alpha 0", "alpha 1"],
-)
-def test_e_holm_refuses_what_is_no_evidence(e: tuple[float, ...], alpha: float, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        e_holm(e, alpha)
+    assert tuple(by_key.values()) == holm([*p, *[1.0] * missing])[: len(p)]
+    assert list(by_key) == list(range(len(p)))

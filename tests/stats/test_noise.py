@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator.stats.noise import excess_flips, wobble
-from evaluator.stats.proportions import wilson
+from evaluator.stats.noise import excess_flips
 
 Runs = list[list[bool]]
 R, W = True, False
@@ -216,33 +215,3 @@ def test_too_little_to_tell_is_refused(a: Runs, b: Runs, why: str) -> None:
 def test_bad_settings_are_refused(level: float, draws: int, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         excess_flips([[R, R]], [[R]], level=level, draws=draws)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80))
-def test_wobble_of_two_runs_is_the_share_of_questions_that_flipped(runs: list[tuple[bool, bool]]) -> None:
-    flipped, found = sum(x != y for x, y in runs), wobble(runs)
-    plain = wilson(flipped, len(runs))
-
-    assert found.share == pytest.approx(flipped / len(runs))
-    assert found.questions == len(runs)
-    assert (found.interval.low, found.interval.high) == pytest.approx((plain.low, plain.high), abs=1e-9)
-
-
-def test_more_runs_of_a_question_tell_more() -> None:
-    """Five runs: a question with 1 or 4 right has 4 of 10 pairs apart, with 2 or 3 right 6 of 10."""
-    found = wobble([[R] * 5] * 80 + [[R] * 4 + [W]] * 10 + [[R, R, R, W, W]] * 10)
-    plain = wilson(10, 100)
-
-    assert found.share == pytest.approx(0.1)
-    assert found.interval.high - found.interval.low < plain.high - plain.low
-
-
-def test_never_having_wobbled_is_no_certainty() -> None:
-    assert wobble([[R, R]] * 100).interval == wilson(0, 100)
-    assert wobble([[R, R, W]] * 4).interval.high < 1
-
-
-@pytest.mark.parametrize(("runs", "why"), [([], "no question"), ([[R]], "two runs")])
-def test_wobble_needs_repeats(runs: Runs, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        wobble(runs)

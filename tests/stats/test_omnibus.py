@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluator.stats.omnibus import cochran_q, homogeneity
-from evaluator.stats.paired import mcnemar_chi2, paired_table
+from evaluator.stats.paired import paired_table
 from evaluator.stats.proportions import Test
+from tests.support.witnesses import mcnemar_chi2
 
 unhurried = settings(deadline=None, max_examples=50)
 answers = st.integers(2, 5).flatmap(

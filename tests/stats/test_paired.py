@@ -5,35 +5,15 @@ from itertools import product
 from math import sqrt
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.stats.paired import PairedTable, mcnemar_chi2, mcnemar_exact, mcnemar_midp, paired_table
+from evaluator.stats.paired import PairedTable, mcnemar_exact, mcnemar_midp, paired_table
 from evaluator.stats.power import questions_to_see
 from evaluator.stats.proportions import Test
 from evaluator.stats.repeats import mean_equivalence, mean_interval, sign_flip, steadied
-
-BENTUR = PairedTable(1, 1, 7, 12)
-cells = st.integers(0, 60)
-tables = st.builds(PairedTable, cells, cells, cells, cells).filter(lambda t: t.n > 0)
-margins = st.floats(0.005, 0.5)
-# scipy is loaded by the first call, which takes longer than an example may.
-unhurried = settings(deadline=None)
-
-
-def study(b: int, c: int) -> PairedTable:
-    """HumanEval of the original study: 98 right against 90 right, of 100."""
-    return PairedTable(98 - b, b, c, 2 - c)
-
-
-# Tango: statistics.md gives four decimals; mid-p and exact: six.
-PUBLISHED = [
-    pytest.param(BENTUR, 0.070312, 0.039063, -0.5172, -0.0260, id="Bentur 2009 in Fagerland et al. 2013 and 2014"),
-    pytest.param(study(8, 0), 0.007812, 0.003906, 0.0400, 0.1500, id="98 v 90, nested (statistics.md 1)"),
-    pytest.param(study(9, 1), 0.021484, 0.011719, 0.0226, 0.1541, id="98 v 90, one against (statistics.md 1)"),
-    pytest.param(study(10, 2), 0.038574, 0.022461, 0.0143, 0.1580, id="98 v 90, two against (statistics.md 1)"),
-    pytest.param(PairedTable(0, 80, 20, 900), None, None, 0.0413, 0.0803, id="80 v 20 of 1,000 (statistics.md 2.8)"),
-]
+from tests.support.paired_tables import BENTUR, margins, study, tables, unhurried
+from tests.support.witnesses import mcnemar_chi2
 
 
 @pytest.mark.parametrize(

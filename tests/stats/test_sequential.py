@@ -1,7 +1,7 @@
 """Looking after every question: published values, exact enumeration of the bets' fairness, and laws."""
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from itertools import product
 from math import comb, exp, fsum, inf, log, prod
@@ -23,7 +23,6 @@ from evaluator.stats.sequential import (
     confidence_sequence,
     e_no_difference,
     e_value,
-    first_decision,
     log_e_no_difference,
     log_e_path,
     log_e_value,
@@ -243,14 +242,18 @@ def test_a_long_path_takes_little_memory() -> None:
     assert path[999] == pytest.approx(log_e_value(tally(values[:1000]), 0.05, "below"))
 
 
+def first_above(logs: Iterable[float], e: float) -> int | None:
+    return next((i for i, value in enumerate(logs) if value >= log(e)), None)
+
+
 def test_what_was_decided_stays_decided() -> None:
     values = [1.0] * 8 + [-1.0] * 8
     logs = log_e_path(values, 0.0, "two", range(1, 17))
 
-    assert first_decision(logs, 0.05) == 7
+    assert first_above(logs, 1 / 0.05) == 7
     assert logs[-1] < 0
     assert anytime_p(logs) == pytest.approx(9 / 2**8, rel=1e-5)
-    assert first_decision(logs, 0.01) is None
+    assert first_above(logs, 1 / 0.01) is None
 
 
 @pytest.mark.parametrize(
@@ -275,9 +278,7 @@ def test_equivalence_needs_both_bets_but_not_at_the_same_look() -> None:
 
     assert np.all(np.diff(both) >= 0)
     assert anytime_p(both) == pytest.approx(max(anytime_p(not_worse), anytime_p(not_better)))
-    assert first_decision(both, 0.05) == max(
-        i for i in (first_decision(not_worse, 0.05), first_decision(not_better, 0.05)) if i is not None
-    )
+    assert first_above(both, 20) == max(i for i in (first_above(not_worse, 20), first_above(not_better, 20)) if i)
     assert not_better[-1] < log(20) < both[-1]
 
 
@@ -300,7 +301,6 @@ def test_thirds_from_different_sums_are_one_value() -> None:
         pytest.param(lambda: log_e_path([1.0], 0.0, "two", [2]), "1 to 1 questions", id="a look too late"),
         pytest.param(lambda: log_e_path([1.0], 0.0, "two", [0]), "1 to 1 questions", id="a look too early"),
         pytest.param(lambda: log_equivalence_path([1.0], 0.0, [1]), "a margin is a proportion", id="no margin"),
-        pytest.param(lambda: first_decision([1.0], 0.0), "false alarms", id="no alpha"),
     ],
 )
 def test_refusals_say_what_is_wrong(call: Callable[[], object], sentence: str) -> None:
