@@ -80,14 +80,14 @@ def _implausible(counts: Counts) -> Iterator[ImplausibleCount]:
     for benchmark in counts.benchmarks:
         for variant, count in benchmark.counts.items():
             model = counts.models.get(variant, "")
-            found = implausible_counts(model, benchmark.name, count.correct, count.total, variant=variant)
-            if found:
+            implausible = implausible_counts(model, benchmark.name, count.correct, count.total, variant=variant)
+            if implausible:
                 yield ImplausibleCount(
                     variant=variant,
                     benchmark=benchmark.name,
-                    published=found.published,
-                    probability=found.probability,
-                    title=found.title,
-                    url=found.url,
-                    sentence=f"{variant}, {name(benchmark.name)}: {found.sentence}.",
+                    published=implausible.published,
+                    probability=implausible.probability,
+                    title=implausible.title,
+                    url=implausible.url,
+                    sentence=f"{variant}, {name(benchmark.name)}: {implausible.sentence}.",
                 )

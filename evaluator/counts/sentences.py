@@ -49,13 +49,13 @@ def pairing(c: CountsComparison, alpha: float) -> str:
     """Say what a paired test could have shown; empty where it cannot be known."""
     if c.paired is None:
         return ""
-    found, few, many = c.paired.range, c.paired.range.fewest.flips, c.paired.range.most.flips
+    possible, few, many = c.paired.range, c.paired.range.fewest.flips, c.paired.range.most.flips
     flips = text_range(str(few), str(many))
     differed = f"If both got the same {c.count.total:,} questions, they disagreed on {flips} of them"
-    p = f"McNemar's mid-p is {p_range(found.midp_low, found.midp_high)}"
+    p = f"McNemar's mid-p is {p_range(possible.midp_low, possible.midp_high)}"
     corrected = p_range(c.paired.midp_low_holm, c.paired.midp_high_holm)
     numbers = f"{differed}, and {p}" + (f" (corrected {corrected})" if c.family > 1 else "")
-    if not found.could_reach(alpha):
+    if not possible.could_reach(alpha):
         return f"{numbers}: no paired table with these counts shows a difference."
     if c.paired.midp_low_holm > alpha:
         return f"{numbers}: none stands once the {c.family} comparisons are allowed for."

@@ -206,12 +206,12 @@ def _pair(counts: Counts, benchmark: CountedBenchmark, variant: str, baseline: s
 def _paired(ranges: list[CompatibleRange | None]) -> list[Paired | None]:
     # Where there is no range, nothing is known: as a p of 1 it still counts in the family.
     ends = {
-        f"{end}_holm": holm([1.0 if found is None else getattr(found, end) for found in ranges])
+        f"{end}_holm": holm([1.0 if possible is None else getattr(possible, end) for possible in ranges])
         for end in ("midp_low", "midp_high", "exact_low", "exact_high")
     }
     return [
-        None if found is None else Paired(range=found, **{end: p[i] for end, p in ends.items()})
-        for i, found in enumerate(ranges)
+        None if possible is None else Paired(range=possible, **{end: p[i] for end, p in ends.items()})
+        for i, possible in enumerate(ranges)
     ]
 
 
@@ -266,10 +266,10 @@ def _unpaired(a: Count, b: Count, margin: float, alpha: float) -> int:
 
     if needed(margin) > asked:
         return needed(margin)
-    # The margin could have been seen already. What is left to see is how far the difference lies from nought or from
+    # The margin could have been seen already. What is left to see is how far the difference lies from zero or from
     # the margin, whichever is farther.
-    seen = abs(a.correct / a.total - b.correct / b.total)
-    return max(asked + 1, needed(max(seen, margin - seen)))
+    apart = abs(a.correct / a.total - b.correct / b.total)
+    return max(asked + 1, needed(max(apart, margin - apart)))
 
 
 def _matched(a: Count, b: Count, margin: float, alpha: float) -> tuple[int, int]:

@@ -82,7 +82,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """Where we cannot tell: for 80 % power to see a difference of `sought`. May be more than the benchmark has."""
     sought: float | None = None
     """The margin, or the difference seen where that is larger; where either could have been seen already, the larger
-    of the distances to nought and to the margin."""
+    of the distances to zero and to the margin."""
     hours_needed: float | None = None
     """For the questions still to be asked, of both variants, at the speed that was measured."""
     resolution: float | None = None

@@ -39,7 +39,7 @@ def outlook(found: Evidence, margin: float, alpha: float, paces: Sequence[Pace |
         return Outlook(resolution)
     needed = questions_to_see(sought, mean_square, alpha=alpha)
     if needed <= found.n:
-        # The margin could have been seen already. What is left to see is how far the difference lies from nought or
+        # The margin could have been seen already. What is left to see is how far the difference lies from zero or
         # from the margin, whichever is farther.
         sought = max(abs(found.difference), margin - abs(found.difference))
         needed = max(found.n + 1, questions_to_see(sought, mean_square, alpha=alpha))

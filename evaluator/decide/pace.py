@@ -26,7 +26,7 @@ def hours(questions: int, paces: Iterable[Pace], *, repeats: int = 1, parallel: 
         parallel: All variants at once, as they were when they were measured: the slowest decides.
     """
     seconds = [seconds_an_answer(pace) for pace in paces]
-    known = [each for each in seconds if each is not None]
+    known = [value for value in seconds if value is not None]
     if not known or len(known) < len(seconds):
         return None
     return questions * repeats * (max(known) if parallel else sum(known)) / 3600

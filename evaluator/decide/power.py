@@ -145,7 +145,7 @@ def plan_study(
         power=POWER,
         rates=RATES,
         benchmarks=tuple(_benchmark(name, settings, level) for name, settings in chosen.items()),
-        observed=tuple(_observed(seen, study, expected, level) for seen in (pilot.disagreements if pilot else ())),
+        observed=tuple(_observed(pair, study, expected, level) for pair in (pilot.disagreements if pilot else ())),
         expected=expected,
         parallel=study.parallel,
         seconds=_together(study, {(e.variant, e.benchmark): e.seconds for e in expected}),
@@ -179,7 +179,8 @@ def _benchmark(name: str, settings: MmluPro | HumanEval, level: float) -> Benchm
                     aim="difference",
                     size=size,
                     needed=tuple(
-                        questions_to_see(size, r, alpha=level, power=POWER) if size <= r else None for r in RATES
+                        questions_to_see(size, rate, alpha=level, power=POWER) if size <= rate else None
+                        for rate in RATES
                     ),
                 )
                 for size in sorted({*DIFFERENCES, margin})
@@ -193,28 +194,28 @@ def _benchmark(name: str, settings: MmluPro | HumanEval, level: float) -> Benchm
     )
 
 
-def _observed(seen: Disagreement, study: Study, expected: tuple[Expected, ...], level: float) -> Observed:
-    settings = study.benchmarks.chosen()[seen.benchmark]
+def _observed(pair: Disagreement, study: Study, expected: tuple[Expected, ...], level: float) -> Observed:
+    settings = study.benchmarks.chosen()[pair.benchmark]
     margin = settings.margin / 100
     # With one answer a question a difference of the margin takes that many flips, even where fewer were seen.
-    assumed = max(seen.rate, margin if settings.repeats == 1 else margin**2)
+    assumed = max(pair.rate, margin if settings.repeats == 1 else margin**2)
     needed = questions_to_see(margin, assumed, alpha=level, power=POWER)
-    equal = score_questions_for_equivalence(margin, seen.rate, alpha=level, power=POWER)
-    both = [e for e in expected if e.benchmark == seen.benchmark and e.variant in (seen.variant, seen.baseline)]
+    equal = score_questions_for_equivalence(margin, pair.rate, alpha=level, power=POWER)
+    both = [e for e in expected if e.benchmark == pair.benchmark and e.variant in (pair.variant, pair.baseline)]
 
     def still(questions: int) -> float | None:
-        return hours(max(0, questions - seen.n), both, repeats=settings.repeats, parallel=study.parallel)
+        return hours(max(0, questions - pair.n), both, repeats=settings.repeats, parallel=study.parallel)
 
     return Observed(
-        seen=seen,
+        seen=pair,
         margin=margin,
-        total=int(BENCHMARKS[seen.benchmark].TOTAL),
+        total=int(BENCHMARKS[pair.benchmark].TOTAL),
         assumed=assumed,
-        detectable=detectable_difference(seen.n, seen.rate, alpha=level, power=POWER),
-        supported_margin=score_smallest_margin(seen.n, seen.rate, alpha=level, power=POWER),
+        detectable=detectable_difference(pair.n, pair.rate, alpha=level, power=POWER),
+        supported_margin=score_smallest_margin(pair.n, pair.rate, alpha=level, power=POWER),
         needed=needed,
         needed_for_equivalence=equal,
-        resolution=resolution(seen.n, needed),
+        resolution=resolution(pair.n, needed),
         hours=still(needed),
         hours_for_equivalence=still(equal),
     )

@@ -104,7 +104,7 @@ def _allowed_for(c: Comparison, alpha: float) -> str:
 
 
 def _near(c: Comparison, alpha: float) -> str:
-    """Explain an interval that leaves nought out by a hair beside a test that does not reject."""
+    """Explain an interval that leaves zero out by a hair beside a test that does not reject."""
     if c.verdict != "cannot tell" or c.interval is None or c.p is None or c.p <= alpha:
         return ""
     if c.interval.low <= 0 <= c.interval.high:

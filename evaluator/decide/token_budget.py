@@ -62,16 +62,16 @@ def budgets(study: Study, records: Iterable[Record], grades: Iterable[Grade]) ->
     settings = study.benchmarks.chosen()
     asked: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
-        of = settings.get(record.key.benchmark)
-        if of is not None and record.key.repeat < of.repeats and of.format == "chat":
+        chosen = settings.get(record.key.benchmark)
+        if chosen is not None and record.key.repeat < chosen.repeats and chosen.format == "chat":
             asked[record.variant, record.key.benchmark].append(record)
     graded: dict[tuple[str, str], list[Grade]] = defaultdict(list)
     for grade in grades:
         graded[grade.variant, grade.key.benchmark].append(grade)
     parts = [(variant.name, benchmark) for benchmark in settings for variant in study.variants]
-    found = [budget for part in parts if (budget := _budget(*part, asked[part], graded[part]))]
-    matters = {budget.benchmark for budget in found if budget.sentence}
-    return tuple(budget for budget in found if budget.benchmark in matters)
+    known = [budget for part in parts if (budget := _budget(*part, asked[part], graded[part]))]
+    matters = {budget.benchmark for budget in known if budget.sentence}
+    return tuple(budget for budget in known if budget.benchmark in matters)
 
 
 def _point(replies: Sequence[_Reply], limit: int) -> Point:

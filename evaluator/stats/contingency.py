@@ -64,8 +64,8 @@ def freeman_halton(counts: Sequence[tuple[int, int]]) -> float | None:
         if len(spent) > MOST_TABLES:
             return None
     chance = chance + ways(groups[-1][1], rare - spent)
-    seen = sum(float(ways(m, k)) for k, m in groups)
-    chance = np.exp(chance - seen)
+    observed = sum(float(ways(m, k)) for k, m in groups)
+    chance = np.exp(chance - observed)
     return min(1.0, float(chance[chance <= 1 + _TIE].sum() / chance.sum()))
 
 

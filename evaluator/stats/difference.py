@@ -43,12 +43,12 @@ def tango(table: PairedTable, level: float = 0.95) -> Interval:
     from scipy.optimize import brentq  # noqa: PLC0415  slow to import
 
     z = critical_z(level)
-    seen = table.difference
+    estimate = table.difference
 
     def excess(d0: float, bound: float) -> float:
         # brentq interpolates and so needs finite numbers; the statistic is infinite at ±1.
         return max(-1e9, min(1e9, tango_z(table, d0))) - bound
 
-    low = -1.0 if seen == -1 else brentq(excess, -1.0, seen, args=(z,), xtol=1e-12)
-    high = 1.0 if seen == 1 else brentq(excess, seen, 1.0, args=(-z,), xtol=1e-12)
+    low = -1.0 if estimate == -1 else brentq(excess, -1.0, estimate, args=(z,), xtol=1e-12)
+    high = 1.0 if estimate == 1 else brentq(excess, estimate, 1.0, args=(-z,), xtol=1e-12)
     return Interval(float(low), float(high), level)

@@ -64,13 +64,13 @@ def largest(levels: "Floats") -> float:
     peaks = [i for i in range(1, count + 1) if values[i - 1] <= values[i] >= values[i + 1]]
     best = float(values.max())
     for i in sorted(peaks, key=lambda i: -values[i])[:8]:
-        found = minimize_scalar(
+        peak = minimize_scalar(
             lambda angle: -float(_mixture(levels, np.array([angle]))[0]),
             bounds=(angles[i - 1], angles[i + 1]),
             method="bounded",
             options={"xatol": 1e-9},
         )
-        best = max(best, -float(found.fun))
+        best = max(best, -float(peak.fun))
     return min(1.0, best)
 
 

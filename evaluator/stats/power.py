@@ -43,8 +43,8 @@ def detectable_difference(n: int, flip_rate: float, *, alpha: float = 0.05, powe
     left = n + z_power**2 - z_alpha**2
     if left < 0:
         return None
-    found = sqrt(flip_rate) * (z_alpha * sqrt(n) + z_power * sqrt(left)) / (n + z_power**2)
-    return found if 0 < found <= flip_rate else None
+    difference = sqrt(flip_rate) * (z_alpha * sqrt(n) + z_power * sqrt(left)) / (n + z_power**2)
+    return difference if 0 < difference <= flip_rate else None
 
 
 def resolution(n: int, needed: int) -> float:

@@ -78,9 +78,9 @@ def boschloo(k_a: int, n_a: int, k_b: int, n_b: int) -> float:
     sides = [(k_a, n_a, k_b, n_b), (k_b, n_b, k_a, n_a)]
     if k_a * n_b > k_b * n_a:
         sides.reverse()
-    one = _boschloo_lower(*sides[0])
+    first = _boschloo_lower(*sides[0])
     # The side to which the counts do not lean is the smaller one only where both are large.
-    return min(1.0, 2 * (one if one < 0.1 else min(one, _boschloo_lower(*sides[1]))))
+    return min(1.0, 2 * (first if first < 0.1 else min(first, _boschloo_lower(*sides[1]))))
 
 
 def barnard(k_a: int, n_a: int, k_b: int, n_b: int) -> float:
@@ -95,13 +95,13 @@ def barnard(k_a: int, n_a: int, k_b: int, n_b: int) -> float:
     import numpy as np  # noqa: PLC0415  slow to import
 
     _check(k_a, n_a, k_b, n_b)
-    n, right, seen = n_a + n_b, k_a + k_b, abs(k_a * n_b - k_b * n_a)
-    if seen == 0:
+    n, right, observed = n_a + n_b, k_a + k_b, abs(k_a * n_b - k_b * n_a)
+    if observed == 0:
         return 1.0
     p = max(1e-300, two_proportion_z(k_a, n_a, k_b, n_b).p)
     # z^2 is (x n - s n_a)^2 / (s (n - s)) but for a constant.
     s = np.arange(n + 1.0)
-    bar = seen / sqrt(right * (n - right)) * np.sqrt(s * (n - s)) * (1 - _TIE)
+    bar = observed / sqrt(right * (n - right)) * np.sqrt(s * (n - s)) * (1 - _TIE)
     levels = np.zeros(n + 1)
     for x, chance in given_sums(n_a, n_b, p, lower=False):
         levels += np.where(np.abs(x * n - s * n_a) >= bar, chance, 0.0)
@@ -158,14 +158,14 @@ def miettinen_nurminen(k_a: int, n_a: int, k_b: int, n_b: int, level: float = 0.
     from scipy.optimize import brentq  # noqa: PLC0415  slow to import
 
     _check(k_a, n_a, k_b, n_b)
-    z, seen = critical_z(level), k_a / n_a - k_b / n_b
+    z, estimate = critical_z(level), k_a / n_a - k_b / n_b
 
     def excess(d0: float, bound: float) -> float:
         # brentq interpolates and so needs finite numbers; the statistic is infinite at ±1.
         return max(-1e9, min(1e9, miettinen_nurminen_z(k_a, n_a, k_b, n_b, d0))) - bound
 
-    low = -1.0 if seen == -1 else brentq(excess, -1.0, seen, args=(z,), xtol=1e-12)
-    high = 1.0 if seen == 1 else brentq(excess, seen, 1.0, args=(-z,), xtol=1e-12)
+    low = -1.0 if estimate == -1 else brentq(excess, -1.0, estimate, args=(z,), xtol=1e-12)
+    high = 1.0 if estimate == 1 else brentq(excess, estimate, 1.0, args=(-z,), xtol=1e-12)
     return Interval(float(low), float(high), level)
 
 
@@ -187,13 +187,13 @@ def _boschloo_lower(k_a: int, n_a: int, k_b: int, n_b: int) -> float:
     import numpy as np  # noqa: PLC0415  slow to import
     from scipy.stats import hypergeom  # noqa: PLC0415  slow to import
 
-    seen = float(hypergeom.cdf(k_a, n_a + n_b, n_a, k_a + k_b))
-    if seen in (0.0, 1.0):
-        return seen
+    fisher_p = float(hypergeom.cdf(k_a, n_a + n_b, n_a, k_a + k_b))
+    if fisher_p in (0.0, 1.0):
+        return fisher_p
     below, levels = np.zeros(n_a + n_b + 1), np.zeros(n_a + n_b + 1)
-    for _, chance in given_sums(n_a, n_b, seen, lower=seen < 0.5):
+    for _, chance in given_sums(n_a, n_b, fisher_p, lower=fisher_p < 0.5):
         below = below + chance
-        levels = np.where(below <= seen * (1 + _TIE), below, levels)
+        levels = np.where(below <= fisher_p * (1 + _TIE), below, levels)
     return largest(levels)
 
 

@@ -243,21 +243,21 @@ def last(plan: StudyPlan) -> str:
         ),
         pytest.param(
             study_of(),
-            {"past": past_of()},
+            {"pilot": past_of()},
             "Expected: 50 minutes in all, one variant after the other; 30 minutes of it still to come. Starting servers"
             " and grading come on top.",
             id="measured, 200 of 500 done",
         ),
         pytest.param(
             study_of("mmlu_pro: {questions: 200}"),
-            {"past": past_of()},
+            {"pilot": past_of()},
             "Expected: 20 minutes in all, one variant after the other; all of it is done. Starting servers and grading"
             " come on top.",
             id="done",
         ),
         pytest.param(
             study_of(),
-            {"past": past_of(), "tokens_per_second": 200},
+            {"pilot": past_of(), "tokens_per_second": 200},
             "Expected: 25 minutes in all, one variant after the other; 15 minutes of it still to come. Starting servers"
             " and grading come on top.",
             id="given before measured",
