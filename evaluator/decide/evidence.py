@@ -61,13 +61,14 @@ def looks_at(ours: Answers, theirs: Answers, benchmark: str, design: Design) -> 
     """Pair the answers, and cut them where it was looked."""
     order = design.order.get(benchmark) or tuple(ours)
     pairs = [(i, ours[q], theirs[q]) for i, q in enumerate(order) if comparable(ours.get(q, ()), theirs.get(q, ()))]
-    answered = next((i for i, q in enumerate(order) if q not in ours or q not in theirs), len(order))
+    both = [q in ours and q in theirs for q in order]
+    answered = both.index(False) if False in both else len(order)
     ends = design.kind.cut(len(order), answered, design.looks) if order else []
     samples = [(sample_of([(a, b) for i, a, b in pairs if i < end]), end / len(order)) for end in ends]
     samples = [(sample, fraction) for sample, fraction in samples if sample.n]
     return Looks(
         mode=design.mode,
-        put=sum(q in ours and q in theirs for q in order),
+        put=sum(both),
         samples=tuple(sample for sample, _ in samples),
         fractions=tuple(fraction for _, fraction in samples),
     )
