@@ -14,12 +14,38 @@ LEFT_OUT = "evaluator/demo/making/"
 
 EVALUATOR = (
     *("text", "errors", "records", "stats", "grade", "benchmarks", "study", "store", "decide", "ask", "checks"),
-    *("events", "counts", "preflight", "analyse", "report", "schedule", "pipeline", "endpoint", "demo", "", "commands", "cli"),
+    *(
+        "events",
+        "counts",
+        "preflight",
+        "analyse",
+        "report",
+        "schedule",
+        "pipeline",
+        "endpoint",
+        "demo",
+        "",
+        "commands",
+        "cli",
+    ),
     "__main__",
 )
 """Modules and packages of evaluator/, the lowest first; the empty name is the package itself: the Python API."""
 SERVERS = (
-    *("", "errors", "wording", "cache", "start_errors", "signals", "guard", "spec", "machine", "ports", "http", "request"),
+    *(
+        "",
+        "errors",
+        "wording",
+        "cache",
+        "start_errors",
+        "signals",
+        "guard",
+        "spec",
+        "machine",
+        "ports",
+        "http",
+        "request",
+    ),
     *("process", "weights", "shapes", "discover", "attach", "runtime", "thinking", "probe", "launch", "llama_router"),
     *("serve", "__main__", "fake"),
 )
