@@ -14,22 +14,22 @@ from evaluator.benchmarks import BENCHMARKS, mmlu_pro
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import after
 from evaluator.decide.answers import Graded, arrange, parts
-from evaluator.decide.comparison import Comparison
 from evaluator.decide.evidence import Design
 from evaluator.decide.exploratory import explore
 from evaluator.decide.score import Score, score
 from evaluator.decide.stopping import design_of
 from evaluator.decide.token_budget import budgets
-from evaluator.decide.verdict import Rules, compare
-from evaluator.grade import grader as grade
+from evaluator.decide.verdict import Pair, Rules, compare, paired
+from evaluator.grade.grader import VERSION, Grader
 from evaluator.records import Grade, Key, Question, Record
 from evaluator.store import journal
 from evaluator.store.facts import read_facts
-from evaluator.store.folder import grades_path, read_plan, records_path, write
-from evaluator.store.proofs import read_proofs
+from evaluator.store.folder import Plan, grades_path, read_plan, records_path, write
+from evaluator.store.proofs import Proofs, read_proofs
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
 from evaluator.study.study import MmluPro, Study
+from servers.spec import ServerFacts
 
 _UNDECIDED = ("cannot tell", "not comparable")
 
@@ -41,85 +41,153 @@ class _Strata(Struct, frozen=True):
     """By category how many questions the whole benchmark has in it."""
 
 
-def analyse(folder: Path, *, grader: grade.Grader, problems: Mapping[str, str] | None = None) -> Report:
+class _Graded(Struct, frozen=True, kw_only=True):
+    """What lies in a run's folder, graded."""
+
+    plan: Plan
+    questions: Mapping[Key, Question]
+    records: Mapping[str, Sequence[Record]]
+    """By variant."""
+    facts: dict[str, ServerFacts]
+    proofs: dict[str, Proofs]
+    grades: Sequence[Grade]
+    answers: Graded
+    rules: Rules
+    repeats: Mapping[str, int]
+    """By benchmark how many answers to a question count."""
+
+    @property
+    def study(self) -> Study:
+        return self.plan.study
+
+
+class _Scored(Struct, frozen=True, kw_only=True):
+    """The graded answers in numbers, variant by variant."""
+
+    scores: tuple[Score, ...]
+    saved: Saved | None
+    strata: Mapping[str, _Strata]
+
+
+def analyse(folder: Path, *, grader: Grader, problems: Mapping[str, str] | None = None) -> Report:
     """Grade a run's records and say what they show; also writes `grades.jsonl`.
+
+    Args:
+        folder: The run's.
+        grader: It runs code, where there is some.
+        problems: By variant why it could not be finished.
 
     Raises:
         StudyError: a file of the run is missing or damaged.
     """
-    plan = read_plan(folder)
-    study = plan.study
-    asks, again = requests_of(study), plan_again(study)
-    asked = {ask.key: ask.question for ask in (*asks, *again)}
-    records = {variant.name: _records(folder, variant.name, asked) for variant in study.variants}
-    grades = list(grader.grade_all((record, asked[record.key]) for by in records.values() for record in by))
-    write(grades_path(folder), b"".join(msgspec.json.encode(g) + b"\n" for g in grades))
-    facts = {name: fact for name, fact in read_facts(folder).items() if name in records}
-    design = design_of(study, asks)
-    repeats = {name: settings.repeats for name, settings in study.benchmarks.chosen().items()}
-    names = [variant.name for variant in study.variants]
-    graded = arrange(grades, variants=names, baseline=study.baseline, repeats=repeats, design=design)
-    planned = _planned(study, design, graded)
-    strata = _strata(study, asked)
-    of_grades = parts(grades, repeats)
-    scores = _scores(records, of_grades, _requests(design, planned, repeats, of_grades), strata)
-    found = after(
-        CheckInput(
-            study=study,
-            facts=facts,
-            proofs={name: proofs for name, proofs in read_proofs(folder).items() if name in records},
-            asked=asked,
-            records=records,
-            grades=grades,
-            scores=scores,
-            graded=graded,
-            forced=plan.forced,
-            unchecked=plan.unchecked,
-            changes=plan.changes,
-            extended=plan.extended,
-        )
-    )
-    blocked = _blocked(study, found)
+    run = _grade(folder, grader)
+    write(grades_path(folder), b"".join(msgspec.json.encode(grade) + b"\n" for grade in run.grades))
+    pairs = paired(run.answers, run.rules)
+    scored = _score(run, pairs)
+    checks = after(_check_input(run, scored))
+    blocked = _blocked(run.study, checks)
+    paces = {(score.variant, score.benchmark): score for score in scored.scores}
     return Report(
         whichquant=__version__,
-        grader=grade.VERSION,
+        grader=VERSION,
         written=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        plan=plan,
-        facts=facts,
-        scores=scores,
-        budgets=budgets(study, (record for by in records.values() for record in by), grades),
-        comparisons=_compare(study, design, graded, blocked, {(s.variant, s.benchmark): s for s in scores}),
+        plan=run.plan,
+        facts=run.facts,
+        scores=scored.scores,
+        budgets=budgets(run.study, (record for records in run.records.values() for record in records), run.grades),
+        comparisons=compare(run.answers, run.rules, pairs=pairs, blocked=blocked, paces=paces),
         exploratory=explore(
-            graded.answers,
-            baseline=study.baseline,
-            alpha=study.decide.alpha,
-            mode=design.mode,
+            run.answers.answers,
+            baseline=run.study.baseline,
+            alpha=run.rules.alpha,
+            mode=run.rules.design.mode,
             blocked=blocked,
-            categories={name: of.categories for name, of in strata.items()},
-            sizes={name: of.sizes for name, of in strata.items()},
+            categories={name: strata.categories for name, strata in scored.strata.items()},
+            sizes={name: strata.sizes for name, strata in scored.strata.items()},
         ),
-        saved=_saved(design, planned),
-        checks=found,
+        saved=scored.saved,
+        checks=checks,
         problems={name: why.partition("\n")[0] for name, why in (problems or {}).items()},
     )
 
 
-def _records(folder: Path, variant: str, asked: Mapping[Key, Question]) -> list[Record]:
+def _grade(folder: Path, grader: Grader) -> _Graded:
+    plan = read_plan(folder)
+    study = plan.study
+    asks = requests_of(study)
+    questions = {ask.key: ask.question for ask in (*asks, *plan_again(study))}
+    records = {variant.name: _records(folder, variant.name, questions) for variant in study.variants}
+    grades = list(grader.grade_all((record, questions[record.key]) for mine in records.values() for record in mine))
+    design = design_of(study, asks)
+    repeats = {name: settings.repeats for name, settings in study.benchmarks.chosen().items()}
+    return _Graded(
+        plan=plan,
+        questions=questions,
+        records=records,
+        facts={name: facts for name, facts in read_facts(folder).items() if name in records},
+        proofs={name: proofs for name, proofs in read_proofs(folder).items() if name in records},
+        grades=grades,
+        answers=arrange(grades, variants=list(records), baseline=study.baseline, repeats=repeats, design=design),
+        rules=_rules(study, design),
+        repeats=repeats,
+    )
+
+
+def _records(folder: Path, variant: str, questions: Mapping[Key, Question]) -> list[Record]:
     everything = journal.read(records_path(folder, variant))
-    return [record for key, record in everything.items() if key in asked]
+    return [record for key, record in everything.items() if key in questions]
 
 
-def _planned(study: Study, design: Design, graded: Graded) -> dict[tuple[str, str], int]:
+def _rules(study: Study, design: Design) -> Rules:
+    return Rules(
+        baseline=study.baseline,
+        margins={name: settings.margin / 100 for name, settings in study.benchmarks.chosen().items()},
+        alpha=study.decide.alpha,
+        design=design,
+        totals={name: BENCHMARKS[name].TOTAL for name in design.order},
+    )
+
+
+def _score(run: _Graded, pairs: Sequence[Pair]) -> _Scored:
+    planned = _planned(run, pairs)
+    strata = _strata(run.study, run.questions)
+    grades = parts(run.grades, run.repeats)
+    requests = _requests(run.rules.design, planned, run.repeats, grades)
+    return _Scored(
+        scores=_scores(run.records, grades, requests, strata), saved=_saved(run.rules.design, planned), strata=strata
+    )
+
+
+def _check_input(run: _Graded, scored: _Scored) -> CheckInput:
+    return CheckInput(
+        study=run.study,
+        facts=run.facts,
+        proofs=run.proofs,
+        asked=run.questions,
+        records=run.records,
+        grades=run.grades,
+        scores=scored.scores,
+        graded=run.answers,
+        forced=run.plan.forced,
+        unchecked=run.plan.unchecked,
+        changes=run.plan.changes,
+        extended=run.plan.extended,
+    )
+
+
+def _planned(run: _Graded, pairs: Sequence[Pair]) -> dict[tuple[str, str], int]:
     """Say how many questions each variant was to be put; what was decided early was to be put no more than it was."""
-    planned = {(v, b): len(ids) for b, ids in design.order.items() for v in graded.answers}
-    if design.mode == "fixed" or len(graded.answers) == 1:
+    design, graded = run.rules.design, run.answers
+    planned = {(variant, name): len(ids) for name, ids in design.order.items() for variant in graded.answers}
+    if not design.looks_early or len(graded.answers) == 1:
         return planned
-    open_ = {(c.variant, c.benchmark) for c in _compare(study, design, graded) if c.verdict in _UNDECIDED}
+    comparisons = compare(graded, run.rules, pairs=pairs)
+    undecided = {(c.variant, c.benchmark) for c in comparisons if c.verdict in _UNDECIDED}
     for variant, benchmark in planned:
-        if variant == study.baseline:
-            decided = all(of != benchmark for _, of in open_)
+        if variant == run.study.baseline:
+            decided = all(name != benchmark for _, name in undecided)
         else:
-            decided = (variant, benchmark) not in open_
+            decided = (variant, benchmark) not in undecided
         if decided:
             planned[variant, benchmark] = graded.put(variant, benchmark)
     return planned
@@ -139,7 +207,7 @@ def _requests(
 
 
 def _saved(design: Design, planned: Mapping[tuple[str, str], int]) -> Saved | None:
-    if design.mode == "fixed" or len({variant for variant, _ in planned}) == 1:
+    if not design.looks_early or len({variant for variant, _ in planned}) == 1:
         return None
     of = sum(len(design.order[benchmark]) for _, benchmark in planned)
     questions = of - sum(planned.values())
@@ -176,23 +244,6 @@ def _scores(
         )
         for (variant, benchmark), requests in planned.items()
     )
-
-
-def _compare(
-    study: Study,
-    design: Design,
-    graded: Graded,
-    blocked: Mapping[tuple[str, str], str] = {},
-    paces: Mapping[tuple[str, str], Score] = {},
-) -> tuple[Comparison, ...]:
-    rules = Rules(
-        baseline=study.baseline,
-        margins={name: settings.margin / 100 for name, settings in study.benchmarks.chosen().items()},
-        alpha=study.decide.alpha,
-        design=design,
-        totals={name: BENCHMARKS[name].TOTAL for name in design.order},
-    )
-    return compare(graded, rules, blocked=blocked, paces=paces)
 
 
 def _blocked(study: Study, found: tuple[Check, ...]) -> dict[tuple[str, str], str]:

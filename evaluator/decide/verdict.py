@@ -3,7 +3,7 @@
 All proportions are between 0 and 1; only the sentences speak of points, hundredths of a proportion.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -38,8 +38,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     """By benchmark how many questions it has."""
 
 
-class _Pair(Struct, frozen=True, kw_only=True):
-    """A variant beside the baseline on one benchmark."""
+class Pair(Struct, frozen=True, kw_only=True):
+    """A variant beside the baseline on one benchmark, before other comparisons and checks are thought of."""
 
     variant: str
     benchmark: str
@@ -48,11 +48,12 @@ class _Pair(Struct, frozen=True, kw_only=True):
     planned: int | None
     put: int
     changed: int | None
-    reason: str | None
-    """Why they cannot be compared; None where they can."""
+    evidence: Evidence | None
+    """None where there is nothing to compare yet."""
 
     @property
     def key(self) -> _Key:
+        """Variant and benchmark."""
         return self.variant, self.benchmark
 
 
@@ -67,13 +68,19 @@ class _Tested(Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    graded: Graded, rules: Rules, *, blocked: Mapping[_Key, str] = {}, paces: Mapping[_Key, Pace] = {}
+    graded: Graded,
+    rules: Rules,
+    *,
+    pairs: Sequence[Pair] = (),
+    blocked: Mapping[_Key, str] = {},
+    paces: Mapping[_Key, Pace] = {},
 ) -> tuple[Comparison, ...]:
     """Compare every variant with the baseline on every benchmark, benchmark by benchmark.
 
     Args:
         graded: What the variants answered.
         rules: By what they are compared.
+        pairs: What `paired` made of the same, where it is at hand.
         blocked: By variant and benchmark why they must not be compared; a blocked baseline blocks all. Holm's
             correction is for all comparisons, the blocked ones too.
         paces: By variant and benchmark how fast it answered.
@@ -81,16 +88,17 @@ def compare(
     Raises:
         ValueError: the baseline has no scores, a benchmark has no margin, or alpha is not between 0 and 0.5.
     """
-    pairs = list(_pairs(graded, rules, blocked))
-    family = len(pairs)
-    tested = _tested([pair for pair in pairs if pair.reason is None], graded, rules, family)
+    pairs = pairs or paired(graded, rules)
+    reasons = {each.key: _reason(each, rules, blocked) for each in pairs}
+    tested = _tested([each for each in pairs if reasons[each.key] is None], graded, rules, len(pairs))
     comparisons = []
-    for pair in pairs:
-        if pair.reason is not None:
-            comparisons.append(_not_compared(pair, pair.reason, rules, family))
+    for each in pairs:
+        reason = reasons[each.key]
+        if reason is not None:
+            comparisons.append(_not_compared(each, reason, rules, len(pairs)))
         else:
-            both = [paces.get((variant, pair.benchmark)) for variant in (pair.variant, rules.baseline)]
-            comparisons.append(_compared(pair, tested[pair.key], both, rules, family))
+            both = [paces.get((variant, each.benchmark)) for variant in (each.variant, rules.baseline)]
+            comparisons.append(_compared(each, tested[each.key], both, rules, len(pairs)))
     return tuple(comparisons)
 
 
@@ -134,8 +142,12 @@ def decide(
     return "equivalent" if equivalence_p <= alpha and inside else "cannot tell"
 
 
-def _pairs(graded: Graded, rules: Rules, blocked: Mapping[_Key, str]) -> Iterator[_Pair]:
-    """Pair all that the study sets out to compare, whatever can be compared in the end."""
+def paired(graded: Graded, rules: Rules) -> tuple[Pair, ...]:
+    """Set every variant beside the baseline, benchmark by benchmark, whatever can be compared in the end.
+
+    Raises:
+        ValueError: the baseline has no scores, a benchmark has no margin, or alpha is not between 0 and 0.5.
+    """
     scores, baseline = graded.answers, rules.baseline
     if baseline not in scores:
         raise ValueError(f"the baseline {baseline!r} has no scores; there are {', '.join(map(repr, scores)) or 'none'}")
@@ -144,29 +156,38 @@ def _pairs(graded: Graded, rules: Rules, blocked: Mapping[_Key, str]) -> Iterato
     benchmarks = dict.fromkeys(name for by_benchmark in scores.values() for name in by_benchmark)
     if without := [name for name in benchmarks if name not in rules.margins]:
         raise ValueError(f"no margin is given for {', '.join(without)}; it says how large a difference would matter")
-    for benchmark in benchmarks:
-        theirs = scores[baseline].get(benchmark, {})
-        for variant in scores:
-            if variant != baseline:
-                looks = looks_at(scores[variant].get(benchmark, {}), theirs, benchmark, rules.design)
-                reason = blocked.get((variant, benchmark), blocked.get((baseline, benchmark)))
-                if not looks.samples:
-                    reason = reason or rules.design.kind.nothing_yet(looks, rules.design.looks)
-                yield _Pair(
-                    variant=variant,
-                    benchmark=benchmark,
-                    margin=rules.margins[benchmark],
-                    looks=looks,
-                    planned=len(rules.design.order[benchmark]) if benchmark in rules.design.order else None,
-                    put=len(scores[variant].get(benchmark, {})),
-                    changed=graded.changed.get((variant, benchmark)),
-                    reason=reason,
-                )
+    keys = [(variant, benchmark) for benchmark in benchmarks for variant in scores if variant != baseline]
+    return tuple(_pair(key, graded, rules, family=len(keys)) for key in keys)
 
 
-def _tested(pairs: Sequence[_Pair], graded: Graded, rules: Rules, family: int) -> dict[_Key, _Tested]:
+def _pair(key: _Key, graded: Graded, rules: Rules, *, family: int) -> Pair:
+    variant, benchmark = key
+    ours, theirs = (graded.answers[name].get(benchmark, {}) for name in (variant, rules.baseline))
+    looks = looks_at(ours, theirs, benchmark, rules.design)
+    margin = rules.margins[benchmark]
+    return Pair(
+        variant=variant,
+        benchmark=benchmark,
+        margin=margin,
+        looks=looks,
+        planned=len(rules.design.order[benchmark]) if benchmark in rules.design.order else None,
+        put=len(ours),
+        changed=graded.changed.get(key),
+        evidence=evidence(looks, margin=margin, alpha=rules.alpha, family=family) if looks.samples else None,
+    )
+
+
+def _reason(pair: Pair, rules: Rules, blocked: Mapping[_Key, str]) -> str | None:
+    """Say why two cannot be compared; None where they can."""
+    reason = blocked.get(pair.key, blocked.get((rules.baseline, pair.benchmark)))
+    if reason is None and pair.evidence is None:
+        return rules.design.kind.nothing_yet(pair.looks, rules.design.looks)
+    return reason
+
+
+def _tested(pairs: Sequence[Pair], graded: Graded, rules: Rules, family: int) -> dict[_Key, _Tested]:
     """Test what can be compared, and correct for the whole family: a correction is chosen beforehand."""
-    shown = {pair.key: evidence(pair.looks, margin=pair.margin, alpha=rules.alpha, family=family) for pair in pairs}
+    shown = {pair.key: pair.evidence for pair in pairs if pair.evidence is not None}
     p_holm = holm_by_key({key: found.p for key, found in shown.items()}, family)
     equivalence_p_holm = holm_by_key({key: found.equivalence_p for key, found in shown.items()}, family)
     noise = noises(shown, graded, rules.baseline, family)
@@ -190,7 +211,7 @@ def _tested(pairs: Sequence[_Pair], graded: Graded, rules: Rules, family: int) -
     }
 
 
-def _not_compared(pair: _Pair, reason: str, rules: Rules, family: int) -> Comparison:
+def _not_compared(pair: Pair, reason: str, rules: Rules, family: int) -> Comparison:
     sample = pair.looks.samples[-1] if pair.looks.samples else None
     return Comparison(
         variant=pair.variant,
@@ -208,7 +229,7 @@ def _not_compared(pair: _Pair, reason: str, rules: Rules, family: int) -> Compar
     )
 
 
-def _compared(pair: _Pair, tested: _Tested, paces: Sequence[Pace | None], rules: Rules, family: int) -> Comparison:
+def _compared(pair: Pair, tested: _Tested, paces: Sequence[Pace | None], rules: Rules, family: int) -> Comparison:
     found, equal = tested.evidence, tested.evidence.equivalence_interval
     early = rules.design.looks_early and pair.planned is not None and pair.put < pair.planned
     undecided = tested.verdict == "cannot tell"
