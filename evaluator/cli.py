@@ -121,6 +121,9 @@ def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> 
 @click.option(
     "--humaneval", type=int, default=164, show_default=True, metavar="N", help="HumanEval problems to ask; 0 for none."
 )
+@click.option(
+    "--gsm8k", type=int, default=0, show_default=True, metavar="N", help="GSM8K questions to ask; 0 for none."
+)
 @click.option("--max-tokens", type=int, default=4096, show_default=True, help="Limit of each reply, thinking included.")
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="Sampling temperature.")
 @click.option(
@@ -139,6 +142,7 @@ def evaluate(**options: "Any") -> None:  # noqa: ANN401 - what click has read
     benchmarks = {
         "mmlu_pro": {"questions": options["mmlu_pro"], "shots": options["shots"]},
         "humaneval": {"questions": options["humaneval"]},
+        "gsm8k": {"questions": options["gsm8k"]},
     }
     settings = {
         **{key: options[key] for key in ("model", "api_key_env", "concurrency", "name", "force")},
@@ -269,7 +273,7 @@ def report(run_folder: Path) -> None:
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
     "--benchmark",
-    type=click.Choice(["mmlu_pro", "humaneval"]),
+    type=click.Choice(["mmlu_pro", "humaneval", "gsm8k"]),
     required=True,
     help="Benchmark whose questions were answered.",
 )
@@ -278,7 +282,7 @@ def report(run_folder: Path) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="File for the grades.  [default: standard output]",
 )
-def grade(file: str, benchmark: Literal["mmlu_pro", "humaneval"], output: Path | None) -> None:
+def grade(file: str, benchmark: str, output: Path | None) -> None:
     """Grade answers that were made elsewhere.
 
     FILE holds one JSON object a line; - reads standard input. The grades are written in the same form.

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from evaluator.analyse.report import Report
 from evaluator.ask import client
 from evaluator.ask.servers import describe_server
+from evaluator.benchmarks import QUICK
 from evaluator.errors import StudyError
 from evaluator.events import Described, OnEvent, ignore
 from evaluator.pipeline import run_study
@@ -77,8 +78,11 @@ def evaluate(
     """
     variant = {"base_url": base_url, "model": model, "thinking": thinking, "api_key_env": api_key_env}
     variant = {key: value for key, value in variant.items() if value is not None}
-    chosen = {"mmlu_pro": {"questions": 100}, "humaneval": {}} if benchmarks is None else benchmarks
-    settings = {"benchmarks": chosen, "sampling": sampling or {}, "concurrency": concurrency}
+    settings = {
+        "benchmarks": QUICK if benchmarks is None else benchmarks,
+        "sampling": sampling or {},
+        "concurrency": concurrency,
+    }
     # Judged before the server is asked anything, when its model may not be known yet.
     supposed = _study({"model": "unknown", **variant}, settings, name or "eval")
     spec = ServerSpec(

@@ -40,6 +40,8 @@ class Checked(Struct, frozen=True):
 class NotScored(Struct, frozen=True):
     """Code questions will not be scored: there is no sandbox."""
 
+    benchmarks: tuple[str, ...]
+    """As people name them."""
     reason: str
     remedy: str
 

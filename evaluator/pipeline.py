@@ -13,6 +13,7 @@ from evaluator.analyse.report import Report
 from evaluator.analyse.run import analyse
 from evaluator.ask.servers import check_models, server_spec
 from evaluator.ask.session import OnStatus, ask_variants
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide import power
 from evaluator.errors import Blocked, StudyError
 from evaluator.events import Checked, Checking, NotScored, OnEvent, Planned, Status, Unfinished, ignore
@@ -301,18 +302,22 @@ def _keys(study: Study, asks: Sequence[Ask]) -> dict[str, list[Key]]:
 
 def _find_sandbox(study: Study, on_event: OnEvent) -> Sandbox | NoSandbox:
     """Find a sandbox if code will be graded, and say so before the first question where there is none."""
-    if "humaneval" not in study.benchmarks.chosen():
+    titles = [BENCHMARKS[name].title for name in study.benchmarks.chosen() if BENCHMARKS[name].kind == "code"]
+    if not titles:
         return NoSandbox(reason="no code questions in this study", install="")
     sandbox = find_sandbox()
     if isinstance(sandbox, NoSandbox):
-        on_event(NotScored(sandbox.reason, sandbox.install))
+        on_event(NotScored(tuple(titles), sandbox.reason, sandbox.install))
     return sandbox
 
 
 def _was_scored(folder: Path) -> bool:
     """Whether code of this run was executed and scored before."""
     scores = last_report(folder).scores
-    return any(score.benchmark == "humaneval" and score.accuracy is not None for score in scores)
+    return any(
+        score.accuracy is not None and score.benchmark in BENCHMARKS and BENCHMARKS[score.benchmark].kind == "code"
+        for score in scores
+    )
 
 
 def _tell(on_event: OnEvent) -> OnStatus:

@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from servers.spec import Prompt
 
+Kind = Literal["choice", "code", "number"]
+"""What the answer to a question is: one of its letters, a program that passes tests, an exact number."""
 Outcome = Literal["correct", "wrong", "truncated", "empty", "unparsed", "refused", "failed", "not_scored"]
 OUTCOMES: tuple[Outcome, ...] = (
     "correct",
@@ -44,17 +46,19 @@ class Question(Struct, frozen=True, kw_only=True):
 
     benchmark: str
     id: str
+    kind: Kind
     category: str
+    """Of benchmarks without categories the same for every question."""
     prompt: Prompt
-    letters: str = ""
-    """MMLU-Pro: the letters of this question's own options."""
-    options: tuple[str, ...] = ()
     answer: str = ""
-    """MMLU-Pro: the right letter. HumanEval: the name of the function to write."""
+    """Of a choice the right letter, of a number its digits, of code the name of the function to write."""
+    letters: str = ""
+    """Of a choice: the letters of this question's own options."""
+    options: tuple[str, ...] = ()
     code_prompt: str = ""
-    """HumanEval: signature and docstring, as published."""
+    """Of code: signature and docstring, as published."""
     tests: str = ""
-    """HumanEval: the source of `check(candidate)`."""
+    """Of code: the source of `check(candidate)`."""
 
 
 class Failure(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from evaluator.analyse.comparable import Asked, refuse_other_prompts, sent
 from evaluator.analyse.load import Entry, Run
-from evaluator.benchmarks import mmlu_pro
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.answers import parts
 from evaluator.decide.score import Score, score
 from evaluator.errors import StudyError
@@ -38,8 +38,8 @@ def pool_answers(
     Raises:
         StudyError: two variants were sent different words, or answers came after the grades, or one is damaged.
     """
-    categories = {question.id: question.category for question in mmlu_pro.load()} if "mmlu_pro" in common else {}
-    sizes = Counter(categories.values())
+    categories = {name: BENCHMARKS[name].categories() for name in common}
+    sizes = {name: Counter(by_question.values()) for name, by_question in categories.items()}
     asked = {(name, question) for name, ids in common.items() for question in ids}
     prompts: dict[str, Mapping[Asked, bytes]] = {}
     grades: list[Grade] = []
@@ -60,8 +60,8 @@ def pool_answers(
                 planned=len(ids) * repeats[benchmark],
                 records=[record for record in records if record.key.benchmark == benchmark],
                 grades=of_grades.get((name, benchmark), []),
-                categories=categories if benchmark == "mmlu_pro" else {},
-                sizes=sizes,
+                categories=categories[benchmark],
+                sizes=sizes[benchmark],
             )
     refuse_other_prompts(prompts, common)
     return PooledAnswers(tuple(grades), tuple(scores[name, benchmark] for benchmark in common for name in variants))

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from evaluator import __version__
 from evaluator.analyse.report import Report, Saved
-from evaluator.benchmarks import BENCHMARKS, mmlu_pro
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import after
 from evaluator.decide.answers import Graded, arrange, parts
@@ -28,7 +28,7 @@ from evaluator.store.folder import Plan, grades_path, read_plan, records_path, w
 from evaluator.store.proofs import Proofs, read_proofs
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
-from evaluator.study.study import MmluPro, Study
+from evaluator.study.study import Study
 from servers.spec import ServerFacts
 
 _UNDECIDED = ("cannot tell", "not comparable")
@@ -144,7 +144,7 @@ def _rules(study: Study, design: Design) -> Rules:
         margins={name: settings.margin / 100 for name, settings in study.benchmarks.chosen().items()},
         alpha=study.decide.alpha,
         design=design,
-        totals={name: BENCHMARKS[name].TOTAL for name in design.order},
+        totals={name: BENCHMARKS[name].total for name in design.order},
     )
 
 
@@ -216,12 +216,14 @@ def _saved(design: Design, planned: Mapping[tuple[str, str], int]) -> Saved | No
 
 def _strata(study: Study, asked: Mapping[Key, Question]) -> dict[str, _Strata]:
     """Give the categories of each benchmark that has some."""
-    settings = study.benchmarks.mmlu_pro
-    if not isinstance(settings, MmluPro):
-        return {}
-    categories = {key.question_id: question.category for key, question in asked.items() if key.benchmark == "mmlu_pro"}
-    everything = mmlu_pro.load(shots=settings.shots, form=settings.format)
-    return {"mmlu_pro": _Strata(categories, dict(Counter(question.category for question in everything)))}
+    return {
+        name: _Strata(
+            {key.question_id: question.category for key, question in asked.items() if key.benchmark == name},
+            dict(Counter(categories.values())),
+        )
+        for name in study.benchmarks.chosen()
+        if (categories := BENCHMARKS[name].categories())
+    }
 
 
 def _scores(

@@ -65,7 +65,7 @@ def _compare(
         margins={name: margin / 100 for name, margin in points.items()},
         alpha=alpha,
         design=design,
-        totals={name: BENCHMARKS[name].TOTAL for name in common},
+        totals={name: BENCHMARKS[name].total for name in common},
     )
     comparisons = verdict.compare(graded, rules, blocked=_blocked(runs, variants, common, against), paces=paces)
     return RunsReport(

@@ -1,11 +1,36 @@
 """The benchmarks: their questions, how they are put, and where their data is.
 
-`BENCHMARKS` is the one list of them; each module behind it has the same four names:
-`NAME` for people, `TOTAL` questions, `load(...) -> tuple[Question, ...]` in file order, and `data_sha256()`.
+A new one is a file that defines a `Benchmark` and its settings, its data, and three lines here.
 """
 
-from types import ModuleType
+from typing import TYPE_CHECKING, Literal
 
-from evaluator.benchmarks import humaneval, mmlu_pro
+from msgspec import UNSET, Struct, UnsetType
 
-BENCHMARKS: dict[str, ModuleType] = {"mmlu_pro": mmlu_pro, "humaneval": humaneval}
+from evaluator.benchmarks.benchmark import Benchmark, Settings
+from evaluator.benchmarks.gsm8k import GSM8K, Gsm8k
+from evaluator.benchmarks.humaneval import HUMANEVAL, HumanEval
+from evaluator.benchmarks.mmlu_pro import MMLU_PRO, MmluPro
+
+BENCHMARKS: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in (MMLU_PRO, HUMANEVAL, GSM8K)}
+
+QUICK: dict[str, dict[str, int]] = {MMLU_PRO.name: {"questions": 100}, HUMANEVAL.name: {}}
+"""What one running server is asked where nothing is said: keys of a study's benchmarks."""
+
+if TYPE_CHECKING:
+    BenchmarkName = str
+else:  # msgspec refuses any other name
+    BenchmarkName = Literal[tuple(BENCHMARKS)]
+
+
+class Benchmarks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a study asks."""
+
+    mmlu_pro: MmluPro | UnsetType = UNSET
+    humaneval: HumanEval | UnsetType = UNSET
+    gsm8k: Gsm8k | UnsetType = UNSET
+
+    def chosen(self) -> dict[str, Settings]:
+        """Give the benchmarks that the study names, by name."""
+        every: dict[str, Settings | UnsetType] = {name: getattr(self, name) for name in BENCHMARKS}
+        return {name: settings for name, settings in every.items() if not isinstance(settings, UnsetType)}

@@ -4,18 +4,19 @@ import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta, Struct
 
-from evaluator.grade.code.extract import extract_code
+from evaluator.benchmarks.benchmark import Benchmark, Format, Margin, PromptForm, Repeats
+from evaluator.grade.code.extract import read_program
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
 from servers.spec import Prompt
 
 NAME = "HumanEval"
 TOTAL = 164
-Format = Literal["chat", "completion"]
 
 _DATA = Path(__file__).parent / "data" / "humaneval.jsonl.gz"
 _INSTRUCTION = (
@@ -27,7 +28,20 @@ _INSTRUCTION = (
 _STOP = ("\nclass ", "\ndef ", "\nif ", "\nprint")
 
 
-class _Row(msgspec.Struct, frozen=True):
+class HumanEval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How HumanEval is asked."""
+
+    questions: Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"] = "all"
+    format: Format = "chat"
+    repeats: Repeats = 1
+    margin: Margin = 5.0
+
+    def load(self) -> tuple[Question, ...]:
+        """Give all questions, put as these settings say."""
+        return load(form=self.format)
+
+
+class _Row(Struct, frozen=True):
     task_id: str
     prompt: str
     entry_point: str
@@ -36,12 +50,13 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 @cache
-def load(*, form: Format = "chat") -> tuple[Question, ...]:
+def load(*, form: PromptForm = "chat") -> tuple[Question, ...]:
     """Read all 164 problems: a chat prompt that asks for the whole function, or the raw text to go on with."""
     return tuple(
         Question(
             benchmark="humaneval",
             id=row.task_id,
+            kind="code",
             category="python",
             prompt=_prompt(row, form),
             answer=row.entry_point,
@@ -65,7 +80,7 @@ def extract(text: str, problem: Question) -> Extraction:
     thought = split_thinking(text)
     if thought.unclosed:
         return Extraction(value=None, why="the thinking never ends")
-    return extract_code(
+    return read_program(
         thought.answer,
         code_prompt=problem.code_prompt,
         entry_point=problem.answer,
@@ -84,7 +99,19 @@ def _rows() -> list[_Row]:
     return [decoder.decode(line) for line in gzip.decompress(_DATA.read_bytes()).splitlines()]
 
 
-def _prompt(row: _Row, form: Format) -> Prompt:
+def _prompt(row: _Row, form: PromptForm) -> Prompt:
     if form == "chat":
         return Prompt(messages=({"role": "user", "content": _INSTRUCTION.format(row.prompt.strip("\n"))},))
     return Prompt(text=row.prompt, stop=_STOP)
+
+
+HUMANEVAL = Benchmark(
+    name="humaneval",
+    title=NAME,
+    total=TOTAL,
+    kind="code",
+    defaults=HumanEval(),
+    questions=lambda form: load(form=form),
+    data_sha256=data_sha256,
+    id_field="task_id",
+)

@@ -10,11 +10,13 @@ import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta, Struct
 
-from evaluator.grade.choice.extract import extract_choice
+from evaluator.benchmarks.benchmark import Benchmark, Format, Margin, PromptForm, Repeats
+from evaluator.grade.choice.extract import read_letter
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
 from servers.spec import Prompt
@@ -22,7 +24,6 @@ from servers.spec import Prompt
 NAME = "MMLU-Pro"
 TOTAL = 12_032
 LETTERS = "ABCDEFGHIJ"
-Format = Literal["chat", "completion"]
 
 _DATA = Path(__file__).parent / "data"
 _TEST = _DATA / "mmlu_pro_test.jsonl.gz"
@@ -39,7 +40,21 @@ _COMPLETION_HEAD = (
 _THINK = "Let's think step by step."
 
 
-class _Row(msgspec.Struct, frozen=True):
+class MmluPro(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How MMLU-Pro is asked."""
+
+    questions: Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"] = 200
+    shots: Annotated[int, Meta(ge=0, le=5, description="worked examples of the question's category before it")] = 5
+    format: Format = "chat"
+    repeats: Repeats = 1
+    margin: Margin = 2.0
+
+    def load(self) -> tuple[Question, ...]:
+        """Give all questions, put as these settings say."""
+        return load(shots=self.shots, form=self.format)
+
+
+class _Row(Struct, frozen=True):
     question_id: int
     question: str
     options: tuple[str, ...]
@@ -49,13 +64,14 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 @cache
-def load(*, shots: int = 5, form: Format = "chat") -> tuple[Question, ...]:
+def load(*, shots: int = 5, form: PromptForm = "chat") -> tuple[Question, ...]:
     """Read all 12,032 test questions, each with its prompt of `shots` worked examples (0 to 5)."""
     examples = _examples()
     return tuple(
         Question(
             benchmark="mmlu_pro",
             id=str(row.question_id),
+            kind="choice",
             category=row.category,
             prompt=_prompt(row, examples[row.category][:shots], form),
             letters=LETTERS[: len(row.options)],
@@ -80,7 +96,13 @@ def extract(text: str, letters: str, options: tuple[str, ...] = ()) -> Extractio
     thought = split_thinking(text)
     if thought.unclosed:
         return Extraction(value=None, why="the thinking never ends")
-    return extract_choice(thought.answer, letters, options)
+    return read_letter(thought.answer, letters, options)
+
+
+@cache
+def categories() -> dict[str, str]:
+    """Give the category of each question by its id."""
+    return {str(row.question_id): row.category for row in _rows(gzip.decompress(_TEST.read_bytes()))}
 
 
 @cache
@@ -103,7 +125,7 @@ def _examples() -> dict[str, list[_Row]]:
     return by_category
 
 
-def _prompt(row: _Row, examples: list[_Row], form: Format) -> Prompt:
+def _prompt(row: _Row, examples: list[_Row], form: PromptForm) -> Prompt:
     if form == "chat":
         text = _CHAT_HEAD.format(row.category) + "".join(map(_chat_block, examples)) + _chat_block(row)
         return Prompt(messages=({"role": "user", "content": text},))
@@ -123,3 +145,16 @@ def _completion_block(row: _Row) -> str:
 
 def _options(row: _Row) -> str:
     return "".join(f"{letter}. {option.strip()}\n" for letter, option in zip(LETTERS, row.options, strict=False))
+
+
+MMLU_PRO = Benchmark(
+    name="mmlu_pro",
+    title=NAME,
+    total=TOTAL,
+    kind="choice",
+    defaults=MmluPro(),
+    questions=lambda form: load(shots=0, form=form),
+    data_sha256=data_sha256,
+    letters=LETTERS,
+    categories=categories,
+)

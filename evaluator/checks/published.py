@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from evaluator.benchmarks import BenchmarkName
 from evaluator.checks.rule import CheckInput, Found
 from evaluator.decide import wording
 from evaluator.decide.score import Score
@@ -42,7 +43,7 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Published(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A published score, and how it was asked."""
 
-    benchmark: Literal["mmlu_pro", "humaneval"]
+    benchmark: BenchmarkName
     score: Annotated[float, Meta(gt=0, le=100)]
     """Percent."""
     thinking: bool

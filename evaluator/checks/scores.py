@@ -79,7 +79,7 @@ def _lowest(score: Score) -> float:
 
 
 def _chance(given: CheckInput, benchmark: str) -> float:
-    """Give the score of guessing: one of the options of each question; no program is written by guessing."""
+    """Give the score of guessing: one of the options of each question; no program or number is guessed."""
     options = [len(q.letters) for key, q in given.asked.items() if key.benchmark == benchmark and q.letters]
     return fmean(1 / count for count in options) if options else 0.0
 
@@ -114,7 +114,7 @@ RULES = (
         stage="after",
         severity="warn",
         threat="The model guesses, or its answers are not understood.",
-        signal="The interval of the accuracy holds the score of guessing: 1 of each question's options; for code none.",
+        signal="The interval of the accuracy holds the score of guessing: 1 of each question's options, else 0.",
         advice="Read a few replies in the records: a broken build, a broken template and a weak model look alike here.",
         find=floor,
     ),

@@ -13,10 +13,11 @@ from evaluator.errors import StudyError
 _OPTIONS = {
     "study": "--name",
     "variants[0].base_url": "--base-url",
-    "benchmarks": "--mmlu-pro and --humaneval",
+    "benchmarks": "--mmlu-pro, --humaneval and --gsm8k",
     "benchmarks.mmlu_pro.questions": "--mmlu-pro",
     "benchmarks.mmlu_pro.shots": "--shots",
     "benchmarks.humaneval.questions": "--humaneval",
+    "benchmarks.gsm8k.questions": "--gsm8k",
     "sampling.max_tokens": "--max-tokens",
     "sampling.temperature": "--temperature",
     "concurrency": "--concurrency",
@@ -48,5 +49,5 @@ def _of_option(error: StudyError) -> StudyError:
         return error
     option = _OPTIONS.get(error.key, error.key)
     if error.key == "benchmarks":
-        return StudyError("both 0, so nothing is asked", source=option)
+        return StudyError("all 0, so nothing is asked", source=option)
     return StudyError(error.problem, source=option, remedy=error.remedy)

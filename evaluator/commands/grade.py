@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.benchmarks.answers_file import Identity, graded, identity, lines, named, read, record
+from evaluator.benchmarks.benchmark import Benchmark
 from evaluator.commands.outcome import interruptible
 from evaluator.decide import wording
 from evaluator.decide.score import Score, score
 from evaluator.errors import BadLineError, StudyError
 from evaluator.grade.grader import Grader
-from evaluator.grade.jsonl import Benchmark, Identity, graded, identity, lines, named, read, record
 from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
 from evaluator.records import OUTCOMES, Grade, Outcome, Question, Record
 from evaluator.report import phrases
@@ -37,7 +39,7 @@ class _Tally:
         self.bad = 0
 
 
-def grade_file(file: str, benchmark: Benchmark, output: Path | None, console: Console) -> int:
+def grade_file(file: str, benchmark: str, output: Path | None, console: Console) -> int:
     """Grade the answers in `file` (`-`: standard input) and give the exit code.
 
     The grades go to `output`, whole or not at all, and the summary to `console`; without `output` the grades go to
@@ -46,8 +48,8 @@ def grade_file(file: str, benchmark: Benchmark, output: Path | None, console: Co
     Raises:
         StudyError: the file cannot be read or holds no usable line, or the grades cannot be written.
     """
-    told = f"{output} was not written" if output else "what was graded so far was written"
-    return interruptible(lambda: _grade_file(file, benchmark, output, console), told)
+    if_interrupted = f"{output} was not written" if output else "what was graded so far was written"
+    return interruptible(lambda: _grade_file(file, BENCHMARKS[benchmark], output, console), if_interrupted)
 
 
 def _grade_file(file: str, benchmark: Benchmark, output: Path | None, console: Console) -> int:
@@ -59,9 +61,9 @@ def _grade_file(file: str, benchmark: Benchmark, output: Path | None, console: C
     except BrokenPipeError:  # whoever reads has enough
         return _PIPE_CLOSED
     console = console if output else Console(stderr=True, highlight=False)
-    total = score("", benchmark, planned=len(tally.compared), records=(), grades=tally.compared)
-    for said in _summary(benchmark, tally, total):
-        console.print(Text(said), soft_wrap=True)
+    total = score("", benchmark.name, planned=len(tally.compared), records=(), grades=tally.compared)
+    for line in _summary(benchmark, tally, total):
+        console.print(Text(line), soft_wrap=True)
     return 1 if tally.bad or tally.counts["not_scored"] else 0
 
 
@@ -86,16 +88,14 @@ def _grade_lines(file: str, benchmark: Benchmark, grader: Grader, put: Callable[
 
     with closing(grader.grade_all(asked())) as grades:
         for grade in grades:
-            of, question = known.popleft()
-            row = graded(of, question, grade)
+            identified, question = known.popleft()
+            row = graded(identified, question, grade)
             tally.counts[row.outcome] += 1
             if question.answer:
                 tally.compared.append(replace(grade, extracted=None, why=""))  # texts can be long
             put(msgspec.json.encode(row) + b"\n")
     if not tally.counts:
-        raise StudyError(
-            f"no usable answer for {wording.name(benchmark)} in it: nothing was graded", source=named(file)
-        )
+        raise StudyError(f"no usable answer for {benchmark.title} in it: nothing was graded", source=named(file))
     return tally
 
 
@@ -113,21 +113,21 @@ def _opened(output: Path | None) -> Iterator[Callable[[bytes], object]]:
         path = output.resolve()
         part = path.with_name(path.name + ".part")
         try:
-            with _told(output), part.open("wb") as stream:
+            with _write_errors(output), part.open("wb") as stream:
                 yield lambda data: _put(stream, data, output)
-            with _told(output):
+            with _write_errors(output):
                 part.replace(path)
         finally:
             part.unlink(missing_ok=True)
     elif output:  # a device or a pipe
-        with _told(output), output.open("wb") as stream:
+        with _write_errors(output), output.open("wb") as stream:
             yield lambda data: _put(stream, data, output)
     elif sys.stdout is None:
         raise StudyError("it is closed", source="standard output", remedy="name a file with --output")
     else:
         try:
             yield lambda data: _put(sys.stdout.buffer, data, None)
-            with _told(None):
+            with _write_errors(None):
                 sys.stdout.flush()
         except (BrokenPipeError, StudyError):
             with suppress(OSError, ValueError):  # what is left unwritten must not fail again when Python ends
@@ -136,12 +136,13 @@ def _opened(output: Path | None) -> Iterator[Callable[[bytes], object]]:
 
 
 def _put(stream: IO[bytes], data: bytes, output: Path | None) -> None:
-    with _told(output):
+    with _write_errors(output):
         stream.write(data)
 
 
 @contextmanager
-def _told(output: Path | None) -> Iterator[None]:
+def _write_errors(output: Path | None) -> Iterator[None]:
+    """Say in one sentence why the grades cannot be written."""
     try:
         yield
     except BrokenPipeError:
@@ -154,11 +155,11 @@ def _told(output: Path | None) -> Iterator[None]:
 
 
 def _sandbox(benchmark: Benchmark) -> Sandbox | NoSandbox:
-    if benchmark != "humaneval":
+    if benchmark.kind != "code":
         return NoSandbox(reason="no code questions here", install="")
     sandbox = find_sandbox()
     if isinstance(sandbox, NoSandbox):
-        sys.stderr.write(f"HumanEval will not be scored: {sandbox.reason}\n{sandbox.install}\n")
+        sys.stderr.write(f"{benchmark.title} will not be scored: {sandbox.reason}\n{sandbox.install}\n")
     return sandbox
 
 
@@ -168,14 +169,14 @@ def _summary(benchmark: Benchmark, tally: _Tally, total: Score) -> Iterator[str]
     if tally.counts[None]:
         kinds.append(f"{tally.counts[None]:,} read, with nothing to compare")
     answers = sum(tally.counts.values())
-    yield f"{wording.name(benchmark)}: {answers:,} {'answer' if answers == 1 else 'answers'}: {', '.join(kinds)}"
+    yield f"{benchmark.title}: {answers:,} {'answer' if answers == 1 else 'answers'}: {', '.join(kinds)}"
     if total.accuracy is not None:
         within = f", 95 % interval {wording.interval(total.interval)}" if total.interval else ""
         noun = "question" if total.questions == 1 else "questions"
         averaged = f", the mean over {total.questions:,} {noun}" if total.questions != total.graded else ""
         yield f"accuracy, strict: {wording.percent(total.accuracy)} ({wording.correct(total)}{averaged}{within})"
-        of = "no answer could be read" if total.answered_only is None else wording.percent(total.answered_only)
-        yield f"of the answered: {of}"
+        answered = "no answer could be read" if total.answered_only is None else wording.percent(total.answered_only)
+        yield f"of the answered: {answered}"
         yield f"bounds, the unanswered all wrong and all right: {phrases.bounds(total)}"
     if tally.bad:
         yield f"{tally.bad:,} {'line' if tally.bad == 1 else 'lines'} could not be used"

@@ -28,7 +28,7 @@ def compare_counts(
 
     Args:
         counts: The path of a YAML file, YAML itself, or the mapping that it would be, as
-            `{"humaneval": {"4bit": "90/100", "6bit": "98/100"}}`.
+            `{BENCHMARK: {"4bit": "90/100", "6bit": "98/100"}}`.
         baseline: The variant to compare with; None is what the counts say, and without one every pair is compared.
         margins: Points by benchmark, "" for all others; they go before those of the counts.
         alpha: Rate of false alarms over all comparisons together; None is what the counts say, or 0.05.

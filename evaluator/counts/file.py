@@ -19,13 +19,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from evaluator.benchmarks import BENCHMARKS
+from evaluator.benchmarks.benchmark import Margin
 from evaluator.errors import StudyError
-from evaluator.study.study import HumanEval, Margin, MmluPro
 from evaluator.study.yaml import Document, convert, read_yaml
 
 MOST = 100_000
 """Questions to one variant; exact tests of more take minutes."""
-_MARGINS = {"mmlu_pro": MmluPro().margin, "humaneval": HumanEval().margin}
+_MARGINS = {name: benchmark.defaults.margin for name, benchmark in BENCHMARKS.items()}
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 _INLINE = "--counts"
 """What counts are called that are no file, but stand in the option."""

@@ -155,8 +155,8 @@ def _outlook(c: CountsComparison) -> str:
     few = two_digits(c.questions_paired[0], 0)
     needed = f"From counts alone about {two_digits(c.questions_unpaired, asked):,} questions to each would tell"
     has = ""
-    if c.benchmark in BENCHMARKS and c.questions_unpaired > BENCHMARKS[c.benchmark].TOTAL:
-        has = f"; {name(c.benchmark)} has {BENCHMARKS[c.benchmark].TOTAL:,}"
+    if c.benchmark in BENCHMARKS and c.questions_unpaired > BENCHMARKS[c.benchmark].total:
+        has = f"; {name(c.benchmark)} has {BENCHMARKS[c.benchmark].total:,}"
     with_answers = ""
     if few < c.questions_unpaired:
         with_answers = f", with the same questions and the answers kept as few as {few:,}, if they seldom disagree"

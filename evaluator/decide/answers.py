@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.evidence import Design
 from evaluator.decide.samples import Answers, Scores
 from evaluator.decide.score import NO_GRADE
@@ -51,7 +52,7 @@ def arrange(
         planned = range(repeats[name])
         for variant, by_benchmark in answers.items():
             by_benchmark[name] = _answers(graded[variant, name], ids, planned)
-            if name == "mmlu_pro" and repeats[name] == 1 and variant != baseline:
+            if BENCHMARKS[name].kind == "choice" and repeats[name] == 1 and variant != baseline:
                 changed[variant, name] = _changed(graded[variant, name], graded[baseline, name])
         further = _answers(graded[baseline, name], ids, range(repeats[name], repeats[name] + 1))
         again[name] = {question: correct for question, correct in further.items() if correct}

@@ -6,11 +6,12 @@ from typing import Literal
 from msgspec import Struct
 
 from evaluator.benchmarks import BENCHMARKS
+from evaluator.benchmarks.benchmark import Settings
 from evaluator.decide.pace import hours
 from evaluator.decide.pilot import Disagreement, Measured, PilotData
 from evaluator.stats.power import detectable_difference, questions_to_see, resolution
 from evaluator.stats.power_equivalence import score_questions_for_equivalence, score_smallest_margin
-from evaluator.study.study import HumanEval, MmluPro, Mode, Study
+from evaluator.study.study import Mode, Study
 
 RATES = (0.02, 0.05, 0.10, 0.20)
 """Shares of questions on which two variants may disagree, from one quant beside the next to far apart."""
@@ -155,8 +156,8 @@ def plan_study(
     )
 
 
-def _benchmark(name: str, settings: MmluPro | HumanEval, level: float) -> BenchmarkPlan:
-    total, margin = int(BENCHMARKS[name].TOTAL), settings.margin / 100
+def _benchmark(name: str, settings: Settings, level: float) -> BenchmarkPlan:
+    total, margin = BENCHMARKS[name].total, settings.margin / 100
     n = total if settings.questions == "all" else settings.questions
     return BenchmarkPlan(
         benchmark=name,
@@ -209,7 +210,7 @@ def _observed(pair: Disagreement, study: Study, expected: tuple[Expected, ...], 
     return Observed(
         seen=pair,
         margin=margin,
-        total=int(BENCHMARKS[pair.benchmark].TOTAL),
+        total=BENCHMARKS[pair.benchmark].total,
         assumed=assumed,
         detectable=detectable_difference(pair.n, pair.rate, alpha=level, power=POWER),
         supported_margin=score_smallest_margin(pair.n, pair.rate, alpha=level, power=POWER),
@@ -225,7 +226,7 @@ def _expected(
     study: Study, pilot: PilotData | None, given_speed: float | None, given_tokens: float | None
 ) -> Iterator[Expected]:
     for benchmark, settings in study.benchmarks.chosen().items():
-        n = BENCHMARKS[benchmark].TOTAL if settings.questions == "all" else settings.questions
+        n = BENCHMARKS[benchmark].total if settings.questions == "all" else settings.questions
         for variant in study.variants:
             measured = pilot.measured.get((variant.name, benchmark), _NOT_MEASURED) if pilot else _NOT_MEASURED
             again = min(n, study.decide.noise_floor) if variant.name == study.baseline else 0

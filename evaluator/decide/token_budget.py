@@ -137,5 +137,5 @@ def _sentence(variant: str, benchmark: str, points: Sequence[Point]) -> str:
     if point.accuracy == last.accuracy:
         scored = f"the same {100 * last.accuracy:.1f} %"
     cut = f"{100 * point.truncated:.0f} %" if point.truncated >= 0.01 else "less than 1 %"
-    name = BENCHMARKS[benchmark].NAME
+    name = BENCHMARKS[benchmark].title
     return f"With {point.limit:,} tokens {variant} would have scored {scored} on {name}, with {cut} of the replies cut."

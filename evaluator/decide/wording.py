@@ -15,7 +15,7 @@ DASH = "\u2013"
 
 def name(benchmark: str) -> str:
     """Name a benchmark for people."""
-    return str(BENCHMARKS[benchmark].NAME) if benchmark in BENCHMARKS else benchmark
+    return BENCHMARKS[benchmark].title if benchmark in BENCHMARKS else benchmark
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:

@@ -7,8 +7,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
-from evaluator.grade.choice.extract import extract_choice
-from evaluator.grade.code.extract import extract_code, goes_on_after_body
+from evaluator.grade.kinds import KINDS
 from evaluator.grade.refusals import refuses
 from evaluator.grade.sandbox import NoSandbox, Run, Sandbox, run_tests
 from evaluator.grade.thinking import Thought, split_thinking
@@ -137,29 +136,18 @@ def _judge(record: Record, question: Question) -> _Judged:
     thought = split_thinking(answer.text, answer.reasoning)
     if silent := _no_answer(ended, thought, question):
         return silent
-    if question.benchmark == "mmlu_pro":
-        extraction = extract_choice(thought.answer, question.letters, question.options)
-    else:
-        extraction = extract_code(
-            thought.answer,
-            code_prompt=question.code_prompt,
-            entry_point=question.answer,
-            completion=not question.prompt.chat,
-        )
+    kind = KINDS[question.kind]
+    extraction = kind.extract(thought.answer, question)
     if extraction.value is None:
         return ("refused" if ended in _FILTERED or refuses(thought.answer) else "unparsed"), extraction
-    if question.benchmark == "mmlu_pro":
-        return ("correct" if extraction.value == question.answer else "wrong"), extraction
-    return None, extraction
+    return kind.judge(extraction.value, question), extraction
 
 
 def _no_answer(ended: str, thought: Thought, question: Question) -> _Judged | None:
     """Tell the replies that hold no whole answer, whatever text they hold."""
     if thought.unclosed:
         return "truncated", Extraction(value=None, why="the thinking never ends")
-    # A base model does not know when to stop: its function counts if it ended before the limit cut the rest.
-    completes_code = question.benchmark == "humaneval" and not question.prompt.chat
-    if ended in _CUT and not (completes_code and goes_on_after_body(thought.answer, question.answer)):
+    if ended in _CUT and not KINDS[question.kind].survives_limit(thought.answer, question):
         return "truncated", Extraction(value=None, why="the output limit cut the reply")
     if not thought.answer.strip():
         if ended in _FILTERED:

@@ -54,8 +54,8 @@ class Display:
             case Checked(checks):
                 for renderable in findings([check for check in checks if check.severity != "note"]):
                     self._console.print(renderable)
-            case NotScored(reason, remedy):
-                self._line(("HumanEval will not be scored: ", "bold red"), f"{reason}\n{remedy}")
+            case NotScored(benchmarks, reason, remedy):
+                self._line((f"{' and '.join(benchmarks)} will not be scored: ", "bold red"), f"{reason}\n{remedy}")
 
     def _line(self, *parts: str | tuple[str, str]) -> None:
         """Print text, parts of it in a style, folded by the terminal alone."""

@@ -114,7 +114,7 @@ def stratified(scores: Sequence[Score]) -> str:
     found = [(score, score.stratified) for score in scores if score.stratified]
     if not found:
         return ""
-    where, total = name(found[0][0].benchmark), BENCHMARKS[found[0][0].benchmark].TOTAL
+    where, total = name(found[0][0].benchmark), BENCHMARKS[found[0][0].benchmark].total
     told = [f"{score.variant} {_weighted(score, estimate, total)}" for score, estimate in found]
     return (
         f"Accuracy with categories weighted as in all of {where} (95 % interval; for just its {total:,} questions):"
@@ -136,7 +136,7 @@ def against(report: "Report", benchmark: str) -> "dict[str, Comparison]":
 
 def asked(report: "Report", benchmark: str) -> str:
     """Say in one line how a benchmark was put: `100 questions, 5-shot, chat`."""
-    settings, total = report.plan.study.benchmarks.chosen()[benchmark], BENCHMARKS[benchmark].TOTAL
+    settings, total = report.plan.study.benchmarks.chosen()[benchmark], BENCHMARKS[benchmark].total
     planned = total if settings.questions == "all" else min(settings.questions, total)
     early = any(s.benchmark == benchmark and s.planned < planned * settings.repeats for s in report.scores)
     parts = [f"{'up to ' if early else ''}{planned:,} of {total:,} questions"]

@@ -59,7 +59,7 @@ def _other_plan(before: Study, now: Study) -> str:
 def _asked(study: Study) -> dict[str, tuple[int, int]]:
     """Give by benchmark how many questions there are, and answers to each."""
     return {
-        name: (BENCHMARKS[name].TOTAL if s.questions == "all" else s.questions, s.repeats)
+        name: (BENCHMARKS[name].total if s.questions == "all" else s.questions, s.repeats)
         for name, s in study.benchmarks.chosen().items()
     }
 

@@ -8,6 +8,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.errors import StudyError
 from evaluator.study.study import Study, Variant
 from evaluator.study.yaml import read_yaml
@@ -94,7 +95,7 @@ def _contradictions(study: Study) -> Iterator[_Problem]:
     if study.baseline not in names:
         yield "baseline", f'"{study.baseline}" is no variant of this study', f"name one of {', '.join(names)}"
     if not study.benchmarks.chosen():
-        yield "benchmarks", "empty", "name mmlu_pro, humaneval or both"
+        yield "benchmarks", "empty", f"name one or more of {', '.join(BENCHMARKS)}"
     yield from _decide(study)
 
 

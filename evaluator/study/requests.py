@@ -6,10 +6,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from evaluator.benchmarks import BENCHMARKS, humaneval, mmlu_pro
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.benchmarks.order import nested_order
 from evaluator.records import Key, Question
-from evaluator.study.study import MmluPro, Study
+from evaluator.study.study import Study
 from servers.spec import Prompt, Sampling
 
 # English runs to four characters a token and code to three; two leaves room for other scripts and chat markup
@@ -28,10 +28,7 @@ def questions(study: Study) -> dict[str, tuple[Question, ...]]:
     """Choose each benchmark's questions, in order: the beginning of one seeded, stratified, nested order."""
     chosen: dict[str, tuple[Question, ...]] = {}
     for name, settings in study.benchmarks.chosen().items():
-        if isinstance(settings, MmluPro):
-            everything = mmlu_pro.load(shots=settings.shots, form=settings.format)
-        else:
-            everything = humaneval.load(form=settings.format)
+        everything = settings.load()
         count = len(everything) if settings.questions == "all" else settings.questions
         chosen[name] = nested_order(everything, study.seed)[:count]
     return chosen

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from evaluator.benchmarks import humaneval, mmlu_pro
+from evaluator.benchmarks import Benchmarks
 from servers.spec import KvType, RuntimeName, Sampling
 
 Name = Annotated[
@@ -27,9 +27,6 @@ Thinking = Annotated[bool, Meta(description="a server flag, and sent with every 
 KvCache = Annotated[KvType, Meta(description="type of keys and values in the KV cache; default: the server's own")]
 Args = Annotated[tuple[str, ...], Meta(description="further arguments, handed to the server as they are")]
 KeyName = Annotated[str, Meta(description="environment variable that holds the key; the key is never written")]
-Margin = Annotated[float, Meta(gt=0, lt=100, description="points within which a variant equals the baseline")]
-Format = Annotated[Literal["chat", "completion"], Meta(description="completion is for base models")]
-Repeats = Annotated[int, Meta(ge=1, description="answers for each question; pass@k is estimated from them")]
 Mode = Literal["fixed", "sequential", "group_sequential"]
 LOOKS = 5
 """Of the group-sequential design, where the study names no number."""
@@ -48,37 +45,6 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kv_cache: KvCache | None = None
     args: Args = ()
     api_key_env: KeyName | None = None
-
-
-class MmluPro(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How MMLU-Pro is asked."""
-
-    questions: Annotated[int, Meta(ge=1, le=mmlu_pro.TOTAL)] | Literal["all"] = 200
-    shots: Annotated[int, Meta(ge=0, le=5, description="worked examples of the question's category before it")] = 5
-    format: Format = "chat"
-    repeats: Repeats = 1
-    margin: Margin = 2.0
-
-
-class HumanEval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How HumanEval is asked."""
-
-    questions: Annotated[int, Meta(ge=1, le=humaneval.TOTAL)] | Literal["all"] = "all"
-    format: Format = "chat"
-    repeats: Repeats = 1
-    margin: Margin = 5.0
-
-
-class Benchmarks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked."""
-
-    mmlu_pro: MmluPro | UnsetType = UNSET
-    humaneval: HumanEval | UnsetType = UNSET
-
-    def chosen(self) -> dict[str, MmluPro | HumanEval]:
-        """Give the benchmarks that the study names, by name."""
-        both: dict[str, MmluPro | HumanEval | UnsetType] = {"mmlu_pro": self.mmlu_pro, "humaneval": self.humaneval}
-        return {name: settings for name, settings in both.items() if not isinstance(settings, UnsetType)}
 
 
 class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from evaluator.benchmarks import humaneval, mmlu_pro
+from evaluator.benchmarks import gsm8k, humaneval, mmlu_pro
+from evaluator.benchmarks.benchmark import PromptForm
 from evaluator.cli import main
 from evaluator.grade.sandbox import NoSandbox
 
@@ -216,7 +217,7 @@ def test_a_line_that_is_no_utf_8_is_a_bad_line(tmp_path: Path) -> None:
 
 
 def test_a_line_too_long_to_hold_is_a_bad_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluator.grade.jsonl._LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr("evaluator.benchmarks.answers_file._LONGEST_LINE", 1 << 20)
 
     result = grade(tmp_path, {**GOOD, "text": "x" * (1 << 21)}, GOOD)
 
@@ -332,10 +333,76 @@ def test_a_program_can_read_the_letter(text: str, value: str | None) -> None:
         pytest.param("completion", "", False, id="empty"),
     ],
 )
-def test_a_program_can_read_the_code(form: humaneval.Format, text: str, found: bool) -> None:
+def test_a_program_can_read_the_code(form: PromptForm, text: str, found: bool) -> None:
     problem = next(problem for problem in humaneval.load(form=form) if problem.id == "HumanEval/16")
 
     extraction = humaneval.extract(text, problem)
 
     assert (BODY in (extraction.value or "")) == found
+    assert extraction.why
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param({"question_id": 0, "text": "#### 18"}, ("correct", "18", True), id="right"),
+        pytest.param(
+            {"question_id": "0", "text": "The answer is $18.00."}, ("correct", "18", True), id="spelled-otherwise"
+        ),
+        pytest.param({"question_id": 0, "text": "The answer is 20."}, ("wrong", "20", False), id="wrong"),
+        pytest.param({"question_id": 0, "text": "Ducks lay 16 eggs."}, ("unparsed", None, False), id="no-answer"),
+        pytest.param(
+            {"question_id": 0, "text": "#### 18", "finish_reason": "length"}, ("truncated", None, False), id="cut"
+        ),
+        pytest.param(
+            {"question_id": 0, "text": "<think>#### 18"}, ("truncated", None, False), id="thinking-never-ends"
+        ),
+        pytest.param({"question_id": 0, "text": "", "reasoning": "#### 18"}, ("empty", None, False), id="empty"),
+        pytest.param({"question_id": 0, "text": "I can't help with that."}, ("refused", None, False), id="refusal"),
+        pytest.param(
+            {"question_id": 0, "text": "#### 18", "format": "completion"}, ("correct", "18", True), id="completion"
+        ),
+        pytest.param(
+            {"question_id": 0, "text": "#### 18", "n_options": 4}, ("correct", "18", True), id="their-n-options"
+        ),
+    ],
+)
+def test_a_number_gets_its_outcome(tmp_path: Path, line: Any, expected: tuple[Any, ...]) -> None:
+    result = grade(tmp_path, line, benchmark="gsm8k")
+
+    (row,) = rows(result)
+    assert result.exit_code == 0, result.stderr
+    assert (row["outcome"], row["extracted"], row["correct"]) == expected
+    assert row["why"]
+    assert result.stderr.startswith("GSM8K: 1 answer: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param({"text": "#### 18"}, "needs question_id, has none", id="no-id"),
+        pytest.param({"n_options": 4, "text": "#### 18"}, "needs question_id, has n_options", id="n-options-only"),
+        pytest.param({"question_id": 1319, "text": "1"}, "GSM8K has no question with question_id 1319", id="unknown"),
+    ],
+)
+def test_a_line_that_names_no_question_of_gsm8k_is_left_out(tmp_path: Path, line: Any, said: str) -> None:
+    result = grade(tmp_path, line, {"question_id": 0, "text": "#### 18"}, benchmark="gsm8k")
+
+    assert said in result.stderr
+    assert [row["outcome"] for row in rows(result)] == ["correct"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("The answer is 18.", "18", id="number"),
+        pytest.param("<think>The answer is 20.</think>The answer is 18.", "18", id="after-thinking"),
+        pytest.param("<think>The answer is 18.", None, id="thinking-never-ends"),
+        pytest.param("", None, id="empty"),
+    ],
+)
+def test_a_program_can_read_the_number(text: str, value: str | None) -> None:
+    extraction = gsm8k.extract(text)
+
+    assert extraction.value == value
     assert extraction.why

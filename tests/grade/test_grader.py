@@ -30,7 +30,14 @@ BROKEN = Sandbox(
 def mmlu(prompt: Prompt = CHAT) -> Question:
     options = ("Paris", "London", "Rome", "Berlin")
     return Question(
-        benchmark="mmlu_pro", id="7", category="c", prompt=prompt, letters="ABCD", options=options, answer="C"
+        benchmark="mmlu_pro",
+        id="7",
+        kind="choice",
+        category="c",
+        prompt=prompt,
+        letters="ABCD",
+        options=options,
+        answer="C",
     )
 
 
@@ -38,6 +45,7 @@ def code(prompt: Prompt = CHAT, name: str = "HumanEval/0") -> Question:
     return Question(
         benchmark="humaneval",
         id=name,
+        kind="code",
         category="python",
         prompt=prompt,
         answer="one",

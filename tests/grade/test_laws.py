@@ -52,7 +52,14 @@ ASKED = (
 def choice(letters: str = "ABCD") -> Question:
     options = OPTIONS[: len(letters)]
     return Question(
-        benchmark="mmlu_pro", id="1", category="c", prompt=Prompt(), letters=letters, options=options, answer="A"
+        benchmark="mmlu_pro",
+        id="1",
+        kind="choice",
+        category="c",
+        prompt=Prompt(),
+        letters=letters,
+        options=options,
+        answer="A",
     )
 
 

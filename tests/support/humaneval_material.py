@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import evaluator.benchmarks
-from evaluator.grade.code.extract import extract_code
+from evaluator.grade.code.extract import read_program
 from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox, run_tests
 from evaluator.grade.thinking import split_thinking
 
@@ -76,7 +76,7 @@ def undocumented(problem: Problem) -> str:
 def extracted(problem: Problem, text: str, *, completion: bool = False) -> str | None:
     answer = split_thinking(text).answer
     entry_point = problem["entry_point"]
-    return extract_code(answer, code_prompt=problem["prompt"], entry_point=entry_point, completion=completion).value
+    return read_program(answer, code_prompt=problem["prompt"], entry_point=entry_point, completion=completion).value
 
 
 def failures(problems: list[Problem], programs: list[str | None]) -> dict[str, str]:

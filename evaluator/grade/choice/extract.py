@@ -44,7 +44,7 @@ class _Commitment(NamedTuple):
     """It names the option's text; a letter outweighs it."""
 
 
-def extract_choice(text: str, letters: str, options: tuple[str, ...] = ()) -> Extraction:
+def read_letter(text: str, letters: str, options: tuple[str, ...] = ()) -> Extraction:
     """Read the letter that a reply commits to; the last commitment counts, so that a correction does.
 
     Args:

@@ -29,7 +29,7 @@ _ESCAPED_NAME = re.compile(r"\bdef[ \t]+\w++\\_")
 _ESCAPE = re.compile(r"\\([_*])")
 
 
-def extract_code(text: str, *, code_prompt: str, entry_point: str, completion: bool) -> Extraction:
+def read_program(text: str, *, code_prompt: str, entry_point: str, completion: bool) -> Extraction:
     """Put together the program that a reply amounts to, without the tests, in time linear in its length.
 
     Args:

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evaluator.benchmarks import humaneval
-from evaluator.grade.code.extract import extract_code, goes_on_after_body
+from evaluator.grade.code.extract import goes_on_after_body, read_program
 from evaluator.records import Extraction
 
 PROMPT = 'import math\n\n\ndef area(radius):\n    """Give a circle\'s area."""\n'
@@ -69,7 +69,7 @@ REPLIES = st.one_of(st.text(), st.lists(PIECES, max_size=20).map("".join), st.li
 
 
 def extract(text: str, *, completion: bool = False) -> Extraction:
-    return extract_code(text, code_prompt=PROMPT, entry_point="area", completion=completion)
+    return read_program(text, code_prompt=PROMPT, entry_point="area", completion=completion)
 
 
 def fenced(code: str) -> str:

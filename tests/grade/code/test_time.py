@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from evaluator.grade.code.extract import extract_code, goes_on_after_body
+from evaluator.grade.code.extract import goes_on_after_body, read_program
 
 MEGABYTE = 1_000_000
 
@@ -113,7 +113,7 @@ HOSTILE = (
 def test_a_hostile_megabyte_takes_no_time(text: str, *, completion: bool) -> None:
     def seconds() -> float:
         started = time.process_time()
-        extract_code(text, code_prompt="def f(x):\n", entry_point="f", completion=completion)
+        read_program(text, code_prompt="def f(x):\n", entry_point="f", completion=completion)
         goes_on_after_body(text)
         return time.process_time() - started
 

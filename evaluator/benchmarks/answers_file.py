@@ -3,23 +3,21 @@
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from evaluator.benchmarks import humaneval, mmlu_pro
+from evaluator.benchmarks.benchmark import Benchmark, PromptForm
 from evaluator.errors import BadLineError, StudyError
 from evaluator.records import Answer, Failure, Grade, Key, Outcome, Question, Record
 from servers.spec import Prompt
 
-Benchmark = Literal["mmlu_pro", "humaneval"]
-_NEEDS: dict[Benchmark, str] = {"mmlu_pro": "question_id or n_options", "humaneval": "task_id"}
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_LINE = 64 << 20
 """In bytes; what is longer is no answer, and would fill the memory."""
+_FEWEST_OPTIONS = 3
 
 
 class Line(Struct, frozen=True):
@@ -40,7 +38,7 @@ class Line(Struct, frozen=True):
     error: Any = None
     """Why there is no text, where the request failed."""
     format: Any = "chat"
-    """HumanEval: `completion` where the text goes on with the prompt."""
+    """Of code: `completion` where the text goes on with the prompt."""
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -113,8 +111,8 @@ def record(line: Line, question: Question, repeat: int) -> Record:
     key = Key(question.benchmark, question.id, repeat)
     text = line.text or ""
     if line.error and not text:
-        told = line.error if isinstance(line.error, str) else msgspec.json.encode(line.error).decode()
-        failure = Failure(kind="server_error", message=f"{told:.300}")
+        message = line.error if isinstance(line.error, str) else msgspec.json.encode(line.error).decode()
+        failure = Failure(kind="server_error", message=f"{message:.300}")
         return Record(key=key, variant="", started="", request={}, failure=failure)
     ended = next(filter(_is_text, (line.finish_reason, line.done_reason, line.stop_reason)), None)
     answer = Answer(text=text, reasoning=line.reasoning or "", finish_reason=ended, duration_s=0)
@@ -151,43 +149,57 @@ def _is_text(value: object) -> bool:
 
 
 def _question(line: Line, benchmark: Benchmark) -> Question:
-    name = "question_id" if benchmark == "mmlu_pro" else "task_id"
-    asked = getattr(line, name)
+    """Find the question that a line answers, or stand in for one of which only the number of options is known."""
+    asked = _id(line, benchmark)
+    if asked is None:
+        return _unknown_question(line, benchmark)
+    form: PromptForm = "chat"
+    if benchmark.kind == "code":  # all others are read alike in both forms
+        if line.format not in ("chat", "completion"):
+            raise BadLineError(f"format is {_shown(line.format)}, and must be chat or completion")
+        form = line.format
+    question = _questions(benchmark, form).get(asked)
+    if question is None:
+        given = _shown(getattr(line, benchmark.id_field))
+        raise BadLineError(f"{benchmark.title} has no question with {benchmark.id_field} {given}")
+    if benchmark.letters and line.n_options not in (None, len(question.letters)):
+        problem = f"question {asked} has {len(question.letters)} options, and n_options is {_shown(line.n_options)}"
+        raise BadLineError(f"{problem}: leave {benchmark.id_field} out if it is another question")
+    return question
+
+
+def _id(line: Line, benchmark: Benchmark) -> str | None:
+    asked = getattr(line, benchmark.id_field)
     if isinstance(asked, float) and asked.is_integer():  # as tables with gaps in them are written
         asked = int(asked)
-    if asked is None and benchmark == "mmlu_pro" and line.n_options is not None:
-        if type(line.n_options) is not int or not 3 <= line.n_options <= len(mmlu_pro.LETTERS):
-            raise BadLineError(f"n_options is {_shown(line.n_options)}, and must be a whole number from 3 to 10")
-        return _unknown(line.n_options)
-    if asked is None:
+    if asked is not None and type(asked) not in (int, str):
+        raise BadLineError(f"{benchmark.id_field} is {_shown(asked)}, and must be a number or text")
+    return None if asked is None else str(asked)
+
+
+def _unknown_question(line: Line, benchmark: Benchmark) -> Question:
+    """Stand in for a question that is not one of ours: only its letters are known."""
+    most = len(benchmark.letters)
+    if not most or line.n_options is None:
+        needs = f"{benchmark.id_field} or n_options" if most else benchmark.id_field
         given = " and ".join(key for key in _NAMES if getattr(line, key) is not None)
-        raise BadLineError(f"needs {_NEEDS[benchmark]}, has {given or 'none'}")
-    if type(asked) not in (int, str):
-        raise BadLineError(f"{name} is {_shown(asked)}, and must be a number or text")
-    if benchmark == "humaneval" and line.format not in ("chat", "completion"):
-        raise BadLineError(f"format is {_shown(line.format)}, and must be chat or completion")
-    question = _questions(benchmark, line.format if benchmark == "humaneval" else "chat").get(str(asked))
-    if question is None:
-        of_us = {"mmlu_pro": mmlu_pro.NAME, "humaneval": humaneval.NAME}[benchmark]
-        raise BadLineError(f"{of_us} has no question with {name} {_shown(asked)}")
-    if benchmark == "mmlu_pro" and line.n_options not in (None, len(question.letters)):
-        told = f"question {asked} has {len(question.letters)} options, and n_options is {_shown(line.n_options)}"
-        raise BadLineError(told, remedy="leave question_id out if it is another question")
-    return question
+        raise BadLineError(f"needs {needs}, has {given or 'none'}")
+    if type(line.n_options) is not int or not _FEWEST_OPTIONS <= line.n_options <= most:
+        allowed = f"must be a whole number from {_FEWEST_OPTIONS} to {most}"
+        raise BadLineError(f"n_options is {_shown(line.n_options)}, and {allowed}")
+    letters = benchmark.letters[: line.n_options]
+    return Question(benchmark=benchmark.name, id="", kind="choice", category="", prompt=Prompt(), letters=letters)
 
 
 def _shown(value: object) -> str:
     return f"{value!r:.80}"
 
 
-@cache
-def _questions(benchmark: Benchmark, form: Literal["chat", "completion"]) -> dict[str, Question]:
-    everything = mmlu_pro.load(shots=0) if benchmark == "mmlu_pro" else humaneval.load(form=form)
-    return {question.id: question for question in everything}
+_BY_ID: dict[tuple[str, PromptForm], dict[str, Question]] = {}
 
 
-@cache
-def _unknown(n_options: int) -> Question:
-    """Stand in for a question that is not one of ours: only its letters are known."""
-    letters = mmlu_pro.LETTERS[:n_options]
-    return Question(benchmark="mmlu_pro", id="", category="", prompt=Prompt(), letters=letters)
+def _questions(benchmark: Benchmark, form: PromptForm) -> dict[str, Question]:
+    """Give all questions by id; kept, since each line asks for one of them."""
+    if (benchmark.name, form) not in _BY_ID:
+        _BY_ID[benchmark.name, form] = {question.id: question for question in benchmark.questions(form)}
+    return _BY_ID[benchmark.name, form]

@@ -1,0 +1,137 @@
+"""GSM8K: 1,319 word problems of grade-school mathematics, each with one exact number as its answer.
+
+Cobbe et al. 2021, arXiv 2110.14168. The prompts are those of lm-evaluation-harness 0.4.13, word for word: the chat form
+is its `gsm8k_cot_llama` (each example and the question in Meta's words, in one user message), the completion form its
+`gsm8k_cot`. So are the worked examples, always the same in the same order: the eight of Wei et al. 2022 (arXiv
+2201.11903, table 20), none of which is in GSM8K's test set. Eight shots are that task's default, and this one's.
+"""
+
+import gzip
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from evaluator.benchmarks.benchmark import Benchmark, Format, Margin, PromptForm, Repeats
+from evaluator.grade.number.extract import read_number
+from evaluator.grade.thinking import split_thinking
+from evaluator.records import Extraction, Question
+from servers.spec import Prompt
+
+NAME = "GSM8K"
+TOTAL = 1_319
+
+_DATA = Path(__file__).parent / "data"
+_TEST = _DATA / "gsm8k_test.jsonl.gz"
+_EXAMPLES = _DATA / "gsm8k_examples.jsonl"
+_CHAT = (
+    "Given the following problem, reason and give a final answer to the problem.\nProblem: {}\n"
+    'Your response should end with "The final answer is [answer]" where [answer] is the response to the problem.\n'
+)
+_STOP = ("Q:", "</s>", "<|im_end|>")
+
+
+class Gsm8k(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How GSM8K is asked."""
+
+    questions: Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"] = 200
+    shots: Annotated[int, Meta(ge=0, le=8, description="worked examples before each question")] = 8
+    format: Format = "chat"
+    repeats: Repeats = 1
+    margin: Margin = 3.0
+    """All 1,319 questions show equal variants to be equal within 3 points where up to 13 % of answers differ."""
+
+    def load(self) -> tuple[Question, ...]:
+        """Give all questions, put as these settings say."""
+        return load(shots=self.shots, form=self.format)
+
+
+class Row(Struct, frozen=True):
+    """A question with its solution."""
+
+    question: str
+    answer: str
+    """As published: the reasoning and, behind `####`, the number."""
+
+    @property
+    def reasoning(self) -> str:
+        """The solution without its last line."""
+        return self.answer.rpartition("\n#### ")[0]
+
+    @property
+    def number(self) -> str:
+        """The answer, as published: `1,450,000`."""
+        return self.answer.rpartition("\n#### ")[2]
+
+
+def test_rows() -> list[Row]:
+    """Read the test questions with their solutions, as published."""
+    return _rows(gzip.decompress(_TEST.read_bytes()))
+
+
+@cache
+def load(*, shots: int = 8, form: PromptForm = "chat") -> tuple[Question, ...]:
+    """Read all 1,319 test questions, each with its prompt of `shots` worked examples (0 to 8).
+
+    A question's id is its place in the file, from 0.
+    """
+    examples = _rows(_EXAMPLES.read_bytes())[:shots]
+    return tuple(
+        Question(
+            benchmark="gsm8k",
+            id=str(place),
+            kind="number",
+            category="mathematics",
+            prompt=_prompt(row, examples, form),
+            answer=row.number.replace(",", ""),
+        )
+        for place, row in enumerate(test_rows())
+    )
+
+
+def extract(text: str) -> Extraction:
+    """Read the number that a reply commits to; its thinking is taken out first.
+
+    Returns:
+        The number in its shortest exact form, such as `18`, and the rule that found it; None for the number when
+        there is none, or the thinking never ends.
+    """
+    thought = split_thinking(text)
+    if thought.unclosed:
+        return Extraction(value=None, why="the thinking never ends")
+    return read_number(thought.answer)
+
+
+@cache
+def data_sha256() -> str:
+    """Hash what is asked: the test questions and the worked examples, uncompressed."""
+    digest = hashlib.sha256(gzip.decompress(_TEST.read_bytes()))
+    digest.update(_EXAMPLES.read_bytes())
+    return digest.hexdigest()
+
+
+def _rows(jsonl: bytes) -> list[Row]:
+    decoder = msgspec.json.Decoder(Row)
+    return [decoder.decode(line) for line in jsonl.splitlines()]
+
+
+def _prompt(row: Row, examples: list[Row], form: PromptForm) -> Prompt:
+    if form == "chat":
+        shown = "".join(f"{_CHAT.format(e.question)}{e.reasoning} The final answer is {e.number}\n\n" for e in examples)
+        return Prompt(messages=({"role": "user", "content": shown + _CHAT.format(row.question)},))
+    shown = "".join(f"Q: {e.question}\nA: {e.reasoning} The answer is {e.number}.\n\n" for e in examples)
+    return Prompt(text=f"{shown}Q: {row.question}\nA:", stop=_STOP)
+
+
+GSM8K = Benchmark(
+    name="gsm8k",
+    title=NAME,
+    total=TOTAL,
+    kind="number",
+    defaults=Gsm8k(),
+    questions=lambda form: load(shots=0, form=form),
+    data_sha256=data_sha256,
+)

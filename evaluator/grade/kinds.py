@@ -1,0 +1,78 @@
+"""What differs between the kinds of answers: how one is read, and how it is judged."""
+
+from typing import Protocol
+
+from evaluator.grade.choice.extract import read_letter
+from evaluator.grade.code.extract import goes_on_after_body, read_program
+from evaluator.grade.number.extract import read_number
+from evaluator.grade.number.numerals import same_number
+from evaluator.records import Extraction, Kind, Outcome, Question
+
+
+class AnswerKind(Protocol):
+    """One kind of answer. Replies come without their thinking."""
+
+    def extract(self, text: str, question: Question) -> Extraction:
+        """Read the answer that a reply commits to, in time linear in its length."""
+
+    def judge(self, value: str, question: Question) -> Outcome | None:
+        """Compare what was read with the right answer; None for a program, which has yet to be run."""
+
+    def survives_limit(self, text: str, question: Question) -> bool:
+        """Whether a reply that the output limit ended holds a whole answer all the same."""
+
+
+class Choice:
+    """A letter of the question's options."""
+
+    def extract(self, text: str, question: Question) -> Extraction:
+        """Read a letter."""
+        return read_letter(text, question.letters, question.options)
+
+    def judge(self, value: str, question: Question) -> Outcome | None:
+        """Compare letters."""
+        return "correct" if value == question.answer else "wrong"
+
+    def survives_limit(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
+        """Say no: what follows might have corrected the answer."""
+        return False
+
+
+class Code:
+    """A Python function, judged by its tests."""
+
+    def extract(self, text: str, question: Question) -> Extraction:
+        """Put a program together."""
+        return read_program(
+            text,
+            code_prompt=question.code_prompt,
+            entry_point=question.answer,
+            completion=not question.prompt.chat,
+        )
+
+    def judge(self, value: str, question: Question) -> Outcome | None:  # noqa: ARG002 - the protocol's
+        """Leave it to the tests."""
+        return None
+
+    def survives_limit(self, text: str, question: Question) -> bool:
+        """Say yes of a base model's function that ended before the limit: it does not know when to stop."""
+        return not question.prompt.chat and goes_on_after_body(text, question.answer)
+
+
+class Number:
+    """An exact number."""
+
+    def extract(self, text: str, question: Question) -> Extraction:  # noqa: ARG002 - the protocol's
+        """Read a number."""
+        return read_number(text)
+
+    def judge(self, value: str, question: Question) -> Outcome | None:
+        """Compare values, not their spelling: 18.0 is 18."""
+        return "correct" if same_number(value, question.answer) else "wrong"
+
+    def survives_limit(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
+        """Say no: what follows might have corrected the answer."""
+        return False
+
+
+KINDS: dict[Kind, AnswerKind] = {"choice": Choice(), "code": Code(), "number": Number()}

@@ -1,0 +1,1 @@
+"""Read the number that a reply commits to."""
