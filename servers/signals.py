@@ -60,14 +60,20 @@ def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
     import asyncio  # noqa: PLC0415
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-    with asyncio.Runner() as runner, ThreadPoolExecutor(1) as pool:
-        loop = runner.get_loop()
-        task = loop.create_task(work)
-        done = pool.submit(loop.run_until_complete, task)
+    begun: list[asyncio.Task[Any]] = []
+
+    async def noted() -> T:
+        if task := asyncio.current_task():
+            begun.append(task)
+        return await work
+
+    with ThreadPoolExecutor(1) as pool:  # waits until the work has ended, also after Ctrl-C
+        done = pool.submit(asyncio.run, noted())
         try:
             return done.result()
         except KeyboardInterrupt:
-            loop.call_soon_threadsafe(task.cancel)
+            for task in begun:
+                task.get_loop().call_soon_threadsafe(task.cancel)
             raise
 
 
