@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
+# Test processes: half as many again as processors, since much of what is tested waits
+WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 STAMP := $(VENV)/.synced
 
@@ -10,11 +12,15 @@ STAMP := $(VENV)/.synced
 demo: $(STAMP) sandbox
 	$(BIN)/whichquant demo
 
-test: $(STAMP) sandbox
-	$(BIN)/python -m pytest
+# Compiled modules are kept, also where the environment says otherwise: these tests start hundreds of processes
+test test-live: export PYTHONDONTWRITEBYTECODE :=
 
+test: $(STAMP) sandbox
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# Real servers one after the other, and beside them what waits: see tests/conftest.py
 test-live: $(STAMP) sandbox
-	$(BIN)/python -m pytest -m live
+	$(BIN)/python -m pytest -m live -n 2 --dist loadscope --timeout 900
 
 lint: $(STAMP)
 	$(BIN)/ruff check

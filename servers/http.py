@@ -85,7 +85,7 @@ def connect(url: str) -> httpx2.AsyncClient:
         ServerError: The proxy that the environment names cannot be used.
     """
     try:
-        return httpx2.AsyncClient(timeout=None, trust_env=trusts_environment(url), verify=_tls())
+        return httpx2.AsyncClient(timeout=None, trust_env=trusts_environment(url), verify=tls())
     # Raised while it reads the proxy: an unknown scheme, SOCKS, for which it lacks a package, no address.
     except (ValueError, ImportError, httpx2.InvalidURL) as error:
         raise ServerError(
@@ -125,8 +125,8 @@ async def fetch_with(
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
-    """Read the certificates once: it takes longer than a request."""
+def tls() -> ssl.SSLContext:
+    """Read the certificates once: it takes longer than a question."""
     return httpx2.create_ssl_context()
 
 

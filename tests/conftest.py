@@ -8,11 +8,24 @@ from pathlib import Path
 
 import pytest
 from tenacity import wait_fixed
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from evaluator.ask import client
 from servers.cache import user_cache
 from tests.support.real_llama import real_llama
 from tests.support.scripted import Bench
+
+
+class RealServersInTurn(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+    """Keep real servers in one worker: two at a time take the processors from each other, while sandboxes only wait."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "sandbox" if "/sandbox/" in nodeid else "real servers"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    return RealServersInTurn(config, log) if config.getoption("markexpr") == "live" else None
 
 
 @pytest.fixture

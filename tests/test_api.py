@@ -13,7 +13,7 @@ import pytest
 import evaluator
 from evaluator.events import Checked, Event, Graded, Planned, Status
 from servers.fake import Reply
-from tests.support.honest import deaf_to_temperature, honest
+from tests.support.probe_scripts import deaf_to_temperature, honest
 from tests.support.scripted import ANSWERS, Bench, prompt_of, right, wrong
 
 NOUNS = {name for name in evaluator.__all__ if name[0].isupper()}
@@ -48,7 +48,7 @@ def test_a_function_says_what_it_takes_gives_and_raises(name: str) -> None:
 
 def test_an_unknown_name_is_none() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'run_studies'"):
-        evaluator.run_studies  # type: ignore[attr-defined]  # noqa: B018
+        evaluator.run_studies  # noqa: B018
 
 
 def test_a_name_is_loaded_when_it_is_first_used() -> None:

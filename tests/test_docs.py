@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from servers.fake import Reply
-from tests.support.honest import honest
+from tests.support.probe_scripts import honest
 from tests.support.scripted import ANSWERS, Bench, prompt_of, wrong
 
 PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text()

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, wait_exponential_jitter
 
 from evaluator.records import Answer, Failure, FailureKind
-from servers.http import trusts_environment
+from servers.http import tls, trusts_environment
 
 TRANSIENT: frozenset[FailureKind] = frozenset({"unreachable", "dropped", "overloaded", "server_error"})
 ATTEMPTS = 4
@@ -122,6 +122,7 @@ def connect(
         limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         headers=headers,
         trust_env=trusts_environment(base_url),
+        verify=tls(),
     )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 from evaluator.records import Question
 
@@ -14,16 +15,20 @@ def nested_order(questions: Sequence[Question], seed: int) -> tuple[Question, ..
     so the first n questions hold each category's share of n, give or take one. A run of 200 is the beginning of a
     run of 2,000. Random here means sorted by a hash of seed and id: it needs no generator whose stream could change.
     """
-    categories: dict[str, list[Question]] = defaultdict(list)
-    for question in questions:
-        categories[question.category].append(question)
+    places = _places(tuple((q.benchmark, q.id, q.category) for q in questions), seed)
+    return tuple(questions[place] for place in places)
+
+
+@lru_cache(maxsize=8)  # a run asks for the order several times, and 12,000 hashes take a tenth of a second
+def _places(questions: tuple[tuple[str, str, str], ...], seed: int) -> tuple[int, ...]:
+    """Order the places of questions, of which benchmark, id and category are given."""
+    categories: dict[str, list[tuple[bytes, int]]] = defaultdict(list)
+    for place, (benchmark, name, category) in enumerate(questions):
+        drawn = hashlib.sha256(f"{seed}\0{benchmark}\0{name}".encode()).digest()
+        categories[category].append((drawn, place))
     placed = [
-        ((i + 0.5) / len(members), _draw(seed, question), question)
+        ((i + 0.5) / len(members), drawn, place)
         for members in categories.values()
-        for i, question in enumerate(sorted(members, key=lambda q: _draw(seed, q)))
+        for i, (drawn, place) in enumerate(sorted(members))
     ]
-    return tuple(question for _, _, question in sorted(placed, key=lambda p: p[:2]))
-
-
-def _draw(seed: int, question: Question) -> bytes:
-    return hashlib.sha256(f"{seed}\0{question.benchmark}\0{question.id}".encode()).digest()
+    return tuple(place for _, _, place in sorted(placed))

@@ -1,6 +1,8 @@
 """`report.html`: one file, no scripts, nothing loaded from elsewhere. All text is escaped: model output is hostile."""
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -14,6 +16,9 @@ from evaluator.report.server import who
 from evaluator.report.tables import behind, explored, limits
 from evaluator.stats.proportions import Interval
 from evaluator.text import strip_control
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 class Span(Struct, frozen=True):
@@ -29,14 +34,8 @@ class Span(Struct, frozen=True):
 
 def html(report: Report) -> str:
     """Write a report as one HTML page."""
-    import jinja2  # noqa: PLC0415 - only needed at the end of a run
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=harmless
-    )
-    template = environment.from_string((Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8"))
     known = [variant for variant in report.plan.study.variants if variant.name in report.facts]
-    return template.render(
+    return _template().render(
         report=report,
         study=report.plan.study,
         phrases=phrases,
@@ -53,6 +52,16 @@ def html(report: Report) -> str:
         spans=_spans(report.comparisons),
         kind=_kind,
     )
+
+
+@cache
+def _template() -> "Template":
+    import jinja2  # noqa: PLC0415 - only needed at the end of a run
+
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=harmless
+    )
+    return environment.from_string((Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8"))
 
 
 def harmless(value: object) -> object:

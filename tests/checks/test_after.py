@@ -16,17 +16,17 @@ from tests.support.check_inputs import (
     OURS,
     TIMEOUT,
     TOO_LONG,
+    Found,
     Reply,
-    Told,
     after_of,
     changed,
     check_input,
     cut,
-    gone,
     study_of,
     thinking,
     usual,
     with_,
+    without,
 )
 
 
@@ -54,19 +54,19 @@ from tests.support.check_inputs import (
             [("unparsed", "warn", "b"), ("unreadable", "block", "b")],
             id="more-than-half-unparsed",
         ),
-        pytest.param(OURS, gone(2, None), [("no_reply", "warn", "b")], id="two-percent-not-put"),
-        pytest.param(OURS, gone(3, None), [("no_reply", "block", "b")], id="three-percent-not-put"),
-        pytest.param(OURS, gone(3, TIMEOUT), [("no_reply", "block", "b")], id="three-percent-failed"),
+        pytest.param(OURS, without(2, None), [("no_reply", "warn", "b")], id="two-percent-not-put"),
+        pytest.param(OURS, without(3, None), [("no_reply", "block", "b")], id="three-percent-not-put"),
+        pytest.param(OURS, without(3, TIMEOUT), [("no_reply", "block", "b")], id="three-percent-failed"),
         pytest.param(
             OURS,
-            gone(1, TOO_LONG),
+            without(1, TOO_LONG),
             [("context", "block", "b"), ("no_reply", "warn", "b")],
             id="one-did-not-fit-into-the-context",
         ),
     ],
 )
 def test_replies_that_are_missing_or_unreadable_are_counted(
-    settings: str, replies: Callable[[Question, int], Reply], expected: Told
+    settings: str, replies: Callable[[Question, int], Reply], expected: Found
 ) -> None:
     assert after_of(study_of(b=settings), {"b": replies}) == expected
 
@@ -81,7 +81,7 @@ def test_replies_that_are_missing_or_unreadable_are_counted(
     ],
 )
 def test_replies_are_cut_off_as_often_as_the_baseline_s(
-    n: int, ours: int, theirs: int, thinks: int, expected: Told
+    n: int, ours: int, theirs: int, thinks: int, expected: Found
 ) -> None:
     replies = {"a": thinking(thinks, cut(theirs)), "b": thinking(thinks, cut(ours))}
 
@@ -110,7 +110,7 @@ def test_a_difference_to_the_baseline_is_told_with_its_numbers() -> None:
         ),
     ],
 )
-def test_thinking_is_as_declared(settings: str, replies: Callable[[Question, int], Reply], expected: Told) -> None:
+def test_thinking_is_as_declared(settings: str, replies: Callable[[Question, int], Reply], expected: Found) -> None:
     declared = thinking(100) if settings == ON else usual
 
     assert after_of(study_of(settings, settings), {"a": declared, "b": replies}) == expected
@@ -128,7 +128,7 @@ def test_thinking_is_as_declared(settings: str, replies: Callable[[Question, int
         pytest.param(0, 100, [("thinking_differs", "warn", None)], id="one-thinks"),
     ],
 )
-def test_undeclared_thinking_is_told_where_it_differs(a: int, b: int, expected: Told) -> None:
+def test_undeclared_thinking_is_told_where_it_differs(a: int, b: int, expected: Found) -> None:
     assert after_of(study_of(), {"a": thinking(a), "b": thinking(b)}) == expected
 
 
@@ -166,7 +166,9 @@ def test_undeclared_thinking_is_told_where_it_differs(a: int, b: int, expected: 
         pytest.param(8192, with_(100, prompt_tokens=4096, completion_tokens=4096), [], id="the-output-limit-ends-them"),
     ],
 )
-def test_the_context_does_not_cut_replies(fact: int, replies: Callable[[Question, int], Reply], expected: Told) -> None:
+def test_the_context_does_not_cut_replies(
+    fact: int, replies: Callable[[Question, int], Reply], expected: Found
+) -> None:
     assert after_of(study_of(), {"b": replies}, facts={"b": {"context": fact}}) == expected
 
 
@@ -219,7 +221,7 @@ def noise(length: int) -> str:
         ),
     ],
 )
-def test_loops_and_marks_in_texts_are_found(replies: Callable[[Question, int], Reply], expected: Told) -> None:
+def test_loops_and_marks_in_texts_are_found(replies: Callable[[Question, int], Reply], expected: Found) -> None:
     assert after_of(study_of(), {"b": replies}) == expected
 
 
@@ -264,7 +266,7 @@ def stopped(count: int, *, at: int = 3000, end: str = "", usual_end: str = ".") 
     ],
 )
 def test_a_limit_of_thinking_that_nobody_declared_is_found(
-    replies: Callable[[Question, int], Reply], expected: Told
+    replies: Callable[[Question, int], Reply], expected: Found
 ) -> None:
     found = after_of(study_of(), {"a": thoughts(0, 0), "b": replies})
 
@@ -307,7 +309,7 @@ def seeded(record: Record, number: int) -> Record:
         ),
     ],
 )
-def test_all_variants_were_put_the_same(edit: Callable[[Record, int], Record], facts: Any, expected: Told) -> None:
+def test_all_variants_were_put_the_same(edit: Callable[[Record, int], Record], facts: Any, expected: Found) -> None:
     assert after_of(study_of(), edit=edit, facts=facts) == expected
 
 
@@ -322,5 +324,5 @@ def test_all_variants_were_put_the_same(edit: Callable[[Record, int], Record], f
         ),
     ],
 )
-def test_cut_off_replies_are_asked_again_of_all_variants_alike(left: int, expected: Told) -> None:
+def test_cut_off_replies_are_asked_again_of_all_variants_alike(left: int, expected: Found) -> None:
     assert after_of(study_of(), {"a": cut(left)}, edit=limited(3)) == expected

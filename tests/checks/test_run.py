@@ -13,24 +13,24 @@ from tests.support.check_inputs import (
     ON,
     OURS,
     TIMEOUT,
+    Found,
     Reply,
-    Told,
     after_of,
     changed,
     check_input,
-    gone,
     reply,
     study_of,
     thinking,
     with_,
+    without,
 )
 
 
 def test_a_failure_that_is_graded_is_found() -> None:
-    scene = check_input(study_of(), {"b": gone(1, TIMEOUT)})
-    wrongly = [replace(grade, outcome="wrong") if grade.outcome == "failed" else grade for grade in scene.grades]
+    given = check_input(study_of(), {"b": without(1, TIMEOUT)})
+    wrongly = [replace(grade, outcome="wrong") if grade.outcome == "failed" else grade for grade in given.grades]
 
-    codes = [check.code for check in after(replace(scene, grades=wrongly))]
+    codes = [check.code for check in after(replace(given, grades=wrongly))]
 
     assert codes == ["failure_graded", "no_reply"]
 
@@ -58,7 +58,7 @@ def letters(right: int) -> Callable[[Question, int], Reply]:
         pytest.param(19, 2, [], id="too-few-to-tell"),
     ],
 )
-def test_a_benchmark_that_is_too_easy_or_too_hard_is_named(n: int, right: int, expected: Told) -> None:
+def test_a_benchmark_that_is_too_easy_or_too_hard_is_named(n: int, right: int, expected: Found) -> None:
     assert after_of(study_of(n=n), {"a": letters(right), "b": letters(right)}) == expected
 
 
@@ -85,7 +85,7 @@ def paced(last: float) -> Callable[[Question, int], Reply]:
         pytest.param(110, 0.2, [], id="a-short-run"),
     ],
 )
-def test_a_machine_that_slows_down_is_noticed(n: int, last: float, expected: Told) -> None:
+def test_a_machine_that_slows_down_is_noticed(n: int, last: float, expected: Found) -> None:
     assert after_of(study_of(n=n), {"b": paced(last)}) == expected
 
 
@@ -93,7 +93,7 @@ def test_a_machine_that_slows_down_is_noticed(n: int, last: float, expected: Tol
     ("cached", "expected"),
     [pytest.param(25, [], id="a-quarter"), pytest.param(50, [("prompt_cache", "note", None)], id="half")],
 )
-def test_prompts_from_a_cache_are_noted(cached: int, expected: Told) -> None:
+def test_prompts_from_a_cache_are_noted(cached: int, expected: Found) -> None:
     replies = {name: with_(100, prompt_tokens=100, cached_tokens=part) for name, part in (("a", 0), ("b", cached))}
 
     assert after_of(study_of(), replies) == expected
@@ -114,7 +114,7 @@ def test_prompts_from_a_cache_are_noted(cached: int, expected: Told) -> None:
     ],
 )
 def test_the_model_that_was_asked_for_answered(
-    b: str, replies: Callable[[Question, int], Reply], expected: Told
+    b: str, replies: Callable[[Question, int], Reply], expected: Found
 ) -> None:
     assert after_of(study_of(AT, b), {"a": with_(100, model="m"), "b": replies}) == expected
 
@@ -126,7 +126,7 @@ def test_the_model_that_was_asked_for_answered(
         pytest.param(["ours-1"] * 99 + ["theirs"], [("model_changed", "block", "b")], id="somebody-else-answered"),
     ],
 )
-def test_a_model_that_we_name_anew_at_each_start_is_one_model(answered_by: list[str], expected: Told) -> None:
+def test_a_model_that_we_name_anew_at_each_start_is_one_model(answered_by: list[str], expected: Found) -> None:
     def named(record: Record, number: int) -> Record:
         ours = "ours-1" if answered_by[number] == "theirs" else answered_by[number]
         return replace(record, request={**record.request, "model": ours})
@@ -147,7 +147,7 @@ def test_a_model_that_we_name_anew_at_each_start_is_one_model(answered_by: list[
         pytest.param({"again": 15}, [("unsteady", "block", "a")], id="another-server-it-seems"),
     ],
 )
-def test_a_server_stays_what_it_was(changes: Any, expected: Told) -> None:
+def test_a_server_stays_what_it_was(changes: Any, expected: Found) -> None:
     assert after_of(study_of(), **changes) == expected
 
 
@@ -159,10 +159,10 @@ def test_a_server_stays_what_it_was(changes: Any, expected: Told) -> None:
         pytest.param({"forced": True}, [("forced", "note", None)], id="forced"),
     ],
 )
-def test_a_check_that_was_left_out_or_overruled_is_noted(changes: Any, expected: Told) -> None:
-    scene = replace(check_input(study_of(), {}), **changes)
+def test_a_check_that_was_left_out_or_overruled_is_noted(changes: Any, expected: Found) -> None:
+    given = replace(check_input(study_of(), {}), **changes)
 
-    assert [(check.code, check.severity, check.variant) for check in after(scene)] == expected
+    assert [(check.code, check.severity, check.variant) for check in after(given)] == expected
 
 
 def test_an_implausible_score_is_named() -> None:

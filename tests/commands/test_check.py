@@ -13,7 +13,15 @@ from evaluator.cli import main
 from evaluator.report.preflight import ASPECTS
 from servers.fake import FakeModel, FakeServer, Reply, Script
 from servers.fake.dialects import LLAMA_SERVER
-from tests.support.honest import Mixing, another_template, deaf_to_temperature, honest, refusing, thinking, truncating
+from tests.support.probe_scripts import (
+    Mixing,
+    another_template,
+    deaf_to_temperature,
+    honest,
+    refusing,
+    thinking,
+    truncating,
+)
 from tests.support.scripted import ANSWERS, Bench
 
 pytestmark = pytest.mark.usefixtures("hasty")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import openai
 import pytest
 from msgspec.structs import replace
 
@@ -22,6 +21,7 @@ from servers.launch import alive, launch
 from servers.probe import probe
 from servers.runtime.table import request
 from servers.spec import Prompt, Sampling, Server, ServerSpec
+from tests.support.official_client import official_client
 
 pytestmark = pytest.mark.live
 
@@ -58,10 +58,6 @@ async def server(spec: ServerSpec, tmp_path: Path) -> AsyncIterator[Server]:
         yield running
 
 
-def client(server: Server) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=server.base_url, api_key="none", max_retries=0, timeout=60)
-
-
 async def post(url: str, body: dict[str, Any]) -> Any:
     async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
         response = await http.post(url, json=body)
@@ -91,7 +87,7 @@ def group(pid: int) -> list[int]:
 
 
 async def test_the_official_client_hears_a_chat(server: Server) -> None:
-    async with client(server) as ai:
+    async with official_client(server.base_url) as ai:
         whole = await ai.chat.completions.create(model=server.model, messages=ASK, **GREEDY, extra_body=PLAIN)
         stream = await ai.chat.completions.create(
             model=server.model, messages=ASK, **GREEDY, extra_body=PLAIN, stream=True
@@ -103,7 +99,7 @@ async def test_the_official_client_hears_a_chat(server: Server) -> None:
 
 
 async def test_the_official_client_hears_a_completion(server: Server) -> None:
-    async with client(server) as ai:
+    async with official_client(server.base_url) as ai:
         whole = await ai.completions.create(model=server.model, prompt="def add(a, b):", **GREEDY)
         stream = await ai.completions.create(model=server.model, prompt="def add(a, b):", **GREEDY, stream=True)
         parts = [part async for part in stream]
@@ -183,7 +179,7 @@ async def test_thinking_set_at_launch_reaches_mlx_lm(mlx: ServerSpec, tmp_path: 
 
 
 async def test_mlx_lm_lists_its_model(mlx: ServerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with launch(mlx, log=tmp_path / "log") as server, client(server) as ai:
+    async with launch(mlx, log=tmp_path / "log") as server, official_client(server.base_url) as ai:
         assert mlx.model in [model.id async for model in ai.models.list()]
 
 

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from evaluator.ask.servers import differences
 from evaluator.errors import StudyError
+from evaluator.preflight import trial
 from evaluator.preflight.probes import prove
+from evaluator.preflight.prompts import COUNTED
 from evaluator.preflight.settings import settings_of
 from evaluator.store.proofs import Proofs, keep_proofs, read_proofs
 from evaluator.study.file import parse
@@ -20,7 +22,8 @@ from servers.fake import FakeModel, FakeServer, Reply, Script
 from servers.fake.dialects import LLAMA_SERVER, LM_STUDIO, MLX_LM, OLLAMA, OMLX, PLAIN, VLLM, Dialect
 from servers.launch import launch
 from servers.spec import ServerFacts, ServerSpec
-from tests.support.honest import (
+from tests.support.planted_faults import Renamed, Wavering, one_question_fails, other_tokenizer, reads_marks, uncounted
+from tests.support.probe_scripts import (
     Mixing,
     Swapped,
     always_drawing,
@@ -91,6 +94,18 @@ def _tags(found: Proofs) -> bool:
         pytest.param(thinking_in_the_text, _tags, id="thinks-in-the-text"),
         pytest.param(Mixing(), lambda p: p.together.changed == p.together.mixed == 6, id="answers-mixed"),
         pytest.param(always_drawing, lambda p: p.together.changed == 6 and p.together.mixed == 0, id="only-changed"),
+        pytest.param(
+            Wavering(), lambda p: p.together.changed == 6 and p.together.mixed == 0, id="second-answer-differs"
+        ),
+        pytest.param(uncounted, lambda p: not p.tokens and p.needle is False, id="uncounted-and-forgotten"),
+        pytest.param(
+            other_tokenizer, lambda p: p.tokens["english"] == len(COUNTED["english"]) // 4 + 5, id="tokenizer"
+        ),
+        pytest.param(
+            reads_marks, lambda p: p.tokens["markup"] == len(COUNTED["markup"].split()) + 14, id="reads-marks"
+        ),
+        pytest.param(one_question_fails, lambda p: p.thought is None and "out of order" in p.failures[0], id="fails"),
+        pytest.param(Renamed(), lambda p: p.model == "another", id="another-name"),
         pytest.param(Swapped(12), lambda p: "later in the same check" in p.changed[0], id="model-swapped"),
     ],
 )
@@ -157,7 +172,10 @@ async def test_what_a_server_refuses_is_a_sentence_and_harmless() -> None:
     assert all("\x1b" not in sentence and "\n" not in sentence for sentence in found.failures)
 
 
-async def test_a_connection_that_breaks_once_is_no_finding_and_a_broken_one_is_no_refusal() -> None:
+async def test_a_connection_that_breaks_once_is_no_finding_and_a_broken_one_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trial, "_PAUSE_S", 0.01)  # how long it waits is no subject here
     broken: set[str] = set()
 
     def once(body: Any, number: int) -> Reply:

@@ -148,8 +148,8 @@ async def test_mlx_lm_is_recognised_in_its_bad_moments(pages: dict[str, Any]) ->
 @pytest.mark.parametrize("dialect", ["llama_server", "omlx", "vllm", "openai"])
 async def test_with_its_key_a_server_tells_all(dialect: str) -> None:
     async with FakeServer(Reply(), dialect=DIALECTS[dialect], models=(FULL,), api_key="sesame") as fake:
-        (shut,) = await discover([fake.base_url])
-        (told,) = await discover([fake.base_url], headers={"Authorization": "Bearer sesame"})
+        (shut,) = await discover([fake.base_url], seconds=10)
+        (told,) = await discover([fake.base_url], seconds=10, headers={"Authorization": "Bearer sesame"})
 
     assert shut.wants_key
     assert told.wants_key
@@ -214,7 +214,7 @@ async def test_nothing_there_is_known_at_once() -> None:
 async def test_a_server_under_two_names_is_listed_once() -> None:
     async with FakeServer(Reply()) as fake, FakeServer(Reply()) as twin:
         other = fake.base_url.replace("127.0.0.1", "localhost")
-        found = await discover([fake.base_url, other, fake.base_url, twin.base_url])
+        found = await discover([fake.base_url, other, fake.base_url, twin.base_url], seconds=10)
 
     assert [running.base_url for running in found] == [fake.base_url, twin.base_url]
 
@@ -223,7 +223,7 @@ async def test_a_server_under_two_names_is_listed_once() -> None:
 async def test_a_server_on_the_other_loopback_is_found() -> None:
     try:
         async with raw(_sends(_ok(json.dumps(listing("six")).encode())), "::1") as place:
-            found = await discover([place])
+            found = await discover([place], seconds=10)
     except OSError:
         pytest.skip("no IPv6 here")
 
@@ -232,7 +232,7 @@ async def test_a_server_on_the_other_loopback_is_found() -> None:
 
 async def test_a_key_goes_only_to_servers_that_want_one() -> None:
     async with FakeServer(Reply(), api_key="sesame") as shut, FakeServer(Reply()) as open_:
-        found = await discover([shut.base_url, open_.base_url], headers={"Authorization": "Bearer sesame"})
+        found = await discover([shut.base_url, open_.base_url], seconds=10, headers={"Authorization": "Bearer sesame"})
 
     assert [(running.wants_key, running.key_refused, len(running.models)) for running in found] == [
         (True, False, 1),
@@ -244,7 +244,7 @@ async def test_a_key_goes_only_to_servers_that_want_one() -> None:
 @pytest.mark.parametrize(("key", "refused"), [({"Authorization": "Bearer wrong"}, True), (None, False)])
 async def test_a_wrong_key_is_told_from_none(key: dict[str, str] | None, refused: bool) -> None:
     async with FakeServer(Reply(), api_key="sesame") as shut:
-        (running,) = await discover([shut.base_url], headers=key)
+        (running,) = await discover([shut.base_url], seconds=10, headers=key)
 
     assert (running.wants_key, running.key_refused, running.models) == (True, refused, ())
 
@@ -253,7 +253,7 @@ async def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPat
     async with FakeServer(Reply()) as fake, FakeServer(Reply()) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.delenv("NO_PROXY", raising=False)
-        (running,) = await discover([fake.base_url])
+        (running,) = await discover([fake.base_url], seconds=10)
 
     assert running.base_url == fake.base_url
     assert proxy.calls == []

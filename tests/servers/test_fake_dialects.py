@@ -9,11 +9,11 @@ import time
 from typing import Any
 
 import httpx2
-import openai
 import pytest
 
 from servers.fake import FakeModel, Reply
 from servers.fake.dialects import DIALECTS, LLAMA_ROUTER, LLAMA_SERVER, LM_STUDIO, MLX_LM, OLLAMA, OMLX, VLLM, Dialect
+from tests.support.official_client import official_client
 from tests.support.plain_http import CHAT, CUT, HI, TEMPLATE_OFF, THOUGHT, fake, get, joined, post, said, streamed
 
 RUNTIMES = [LLAMA_SERVER, MLX_LM, OMLX, OLLAMA, LM_STUDIO, VLLM]
@@ -97,7 +97,7 @@ async def test_a_path_that_is_not_there(dialect: Dialect, status: int, text: str
 
 @pytest.mark.parametrize("dialect", RUNTIMES, ids=lambda dialect: dialect.name)
 async def test_the_official_client_hears_text_and_usage(dialect: Dialect) -> None:
-    async with fake(dialect) as server, openai.AsyncOpenAI(base_url=server.base_url, api_key="k") as ai:
+    async with fake(dialect) as server, official_client(server.base_url) as ai:
         asked: dict[str, Any] = {"model": "m", "messages": HI}
         whole = await ai.chat.completions.create(**asked)
         stream = await ai.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal
 
 from evaluator.stats.group_sequential import nominal_level, obrien_fleming, repeated_p
 
@@ -66,7 +66,7 @@ def test_alpha_is_spent_as_planned_by_scipys_multivariate_normal(fractions: tupl
     alpha = 0.1
     critical = np.array(obrien_fleming(fractions, alpha, sides))
     cov = [[min(s, t) / sqrt(s * t) for t in fractions] for s in fractions]
-    never = multivariate_normal.cdf(
+    never = scipy.stats.multivariate_normal.cdf(
         critical,
         cov=cov,
         lower_limit=-critical if sides == 2 else None,

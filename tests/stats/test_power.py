@@ -5,10 +5,9 @@ from math import ceil
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
-from statsmodels.stats.power import tt_ind_solve_power, zt_ind_solve_power
 
 from evaluator.stats.equivalence import equivalence
 from evaluator.stats.paired import PairedTable, mcnemar_midp
@@ -105,7 +104,7 @@ def test_midp_power_is_the_sum_over_all_tables(n: int, difference: float, flip_r
         for b in range(flips + 1):
             if mcnemar_midp(PairedTable(0, b, flips - b, n - flips)) <= alpha:
                 share = (1 + difference / flip_rate) / 2
-                total += binom.pmf(flips, n, flip_rate) * binom.pmf(b, flips, share)
+                total += scipy.stats.binom.pmf(flips, n, flip_rate) * scipy.stats.binom.pmf(b, flips, share)
 
     assert midp_power(n, difference, flip_rate, alpha) == pytest.approx(total, abs=1e-12)
 
@@ -122,11 +121,12 @@ def test_midp_keeps_its_level_at_the_size_of_mmlu_pro(flip_rate: float) -> None:
 def test_equivalence_power_is_the_sum_over_all_tables(
     n: int, margin: float, flip_rate: float, difference: float
 ) -> None:
+    pmf = scipy.stats.binom.pmf
     a, b = (flip_rate + difference) / 2, (flip_rate - difference) / 2
     total = 0.0
     for i in range(n + 1):
         for j in range(n - i + 1):
-            chance = binom.pmf(i, n, a) * (binom.pmf(j, n - i, b / (1 - a)) if a < 1 else j == 0)
+            chance = pmf(i, n, a) * (pmf(j, n - i, b / (1 - a)) if a < 1 else j == 0)
             if chance > 1e-15 and equivalence(PairedTable(0, i, j, n - i - j), margin) <= 0.05:
                 total += chance
 
@@ -217,12 +217,14 @@ def test_the_questions_unpaired_have_the_power_they_promise(p: float) -> None:
 def test_unpaired_power_is_the_sum_over_all_counts(n: int, p: float, difference: float) -> None:
     a, b = np.arange(n + 1)[:, None], np.arange(n + 1)[None, :]
     rejected = 2.0 * n * (a - b) ** 2 > critical_z(0.95) ** 2 * (a + b) * (2.0 * n - a - b)
-    expected = np.sum(binom.pmf(a, n, p) * binom.pmf(b, n, p - difference) * rejected)
+    expected = np.sum(scipy.stats.binom.pmf(a, n, p) * scipy.stats.binom.pmf(b, n, p - difference) * rejected)
 
     assert unpaired_power(n, p, difference) == pytest.approx(float(expected), abs=1e-12)
 
 
 def test_statsmodels_plans_about_the_same_without_pairing() -> None:
+    from statsmodels.stats.power import tt_ind_solve_power, zt_ind_solve_power  # noqa: PLC0415 - slow to import
+
     effect = 0.02 / (0.56 * 0.44) ** 0.5
 
     assert questions_unpaired(0.56, 0.02) == pytest.approx(

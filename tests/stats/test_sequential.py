@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.integrate import quad
 
 from evaluator.stats.difference import tango
 from evaluator.stats.paired import PairedTable
@@ -96,7 +96,9 @@ def test_the_e_value_is_the_mean_of_what_each_bet_wins(d0: float, side: Side) ->
     }[side]
     bets = [least + (i + 0.5) * (most - least) / BETS for i in range(BETS)]
     won = fsum(prod(1 + r * (x - d0) for x in values) for r in bets) / BETS
-    integral = quad(lambda r: prod(1 + r * (x - d0) for x in values), least, most, epsabs=0, epsrel=1e-12)[0]
+    integral = scipy.integrate.quad(
+        lambda r: prod(1 + r * (x - d0) for x in values), least, most, epsabs=0, epsrel=1e-12
+    )[0]
 
     assert e_value(tally(values), d0, side) == pytest.approx(won, rel=1e-12)
     assert e_value(tally(values), d0, side) == pytest.approx(integral / (most - least), rel=1e-5)

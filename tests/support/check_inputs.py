@@ -1,26 +1,30 @@
 """A study, its servers and its replies as validity checks see them: sound, but for what a test changes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import after, before
-from evaluator.decide.answers import arrange
+from evaluator.decide.answers import Graded, arrange
 from evaluator.decide.evidence import Design
-from evaluator.decide.score import score
+from evaluator.decide.score import Score, score
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox
-from evaluator.records import Answer, Failure, Question, Record
+from evaluator.records import Answer, Failure, Grade, Question, Record
 from evaluator.store.proofs import Length, Proofs, Repeated, Thought, Together
 from evaluator.study.file import parse
-from evaluator.study.requests import plan
+from evaluator.study.requests import Ask, plan
 from evaluator.study.study import Study
 from servers.spec import Machine, ServerFacts
 
 GRADER = Grader(NoSandbox(reason="no sandbox", install=""))
 OURS = "runtime: llama_server, kv_cache: f16"
+ON, OFF = f"{OURS}, thinking: true", f"{OURS}, thinking: false"
+AT = 'base_url: "http://h/v1"'
+TIMEOUT = Failure(kind="timeout", message="no token for 600 s")
+TOO_LONG = Failure(kind="bad_request", message="the request exceeds the available context size", status=400)
 FACTS = ServerFacts(
     runtime="llama_server",
     engine="llama-server",
@@ -52,7 +56,8 @@ PROOFS = Proofs(
     together=Together(prompts=6, changed=0, mixed=0),
 )
 Reply = Answer | Failure | None
-Told = list[tuple[str, str, str | None]]
+Found = list[tuple[str, str, str | None]]
+"""Code, severity and variant of each check, in the order of the rules."""
 
 
 def study_of(a: str = OURS, b: str = OURS, *, n: int = 100, extra: str = "", repeats: int = 1) -> Study:
@@ -107,12 +112,15 @@ def check_input(
         again: How many of thirty questions the baseline answers rightly when it is asked again.
     """
     names = [variant.name for variant in study.variants]
-    known = {name: replace(FACTS, **(facts or {}).get(name, {})) for name in names}
-    proved = {name: replace(PROOFS, **(proofs or {}).get(name, {})) for name in names}
     asks = plan(study)
-    asked = {ask.key: ask.question for ask in asks}
+    first = CheckInput(
+        study=study,
+        facts={name: replace(FACTS, **(facts or {}).get(name, {})) for name in names},
+        proofs={name: replace(PROOFS, **(proofs or {}).get(name, {})) for name in names},
+        asked={ask.key: ask.question for ask in asks},
+    )
     if replies is None:
-        return CheckInput(study=study, facts=known, proofs=proved, asked=asked)
+        return first
     records = {
         name: [
             edit(_record(name, number, ask, given), number)
@@ -121,9 +129,21 @@ def check_input(
         ]
         for name in names
     }
-    grades = [GRADER.grade(record, asked[record.key]) for by in records.values() for record in by]
-    chosen = study.benchmarks.chosen()
-    scores = [
+    grades = [GRADER.grade(record, first.asked[record.key]) for by in records.values() for record in by]
+    graded = _arranged(study, asks, grades)
+    return replace(
+        first,
+        records=records,
+        grades=grades,
+        scores=_scores(study, asks, records, grades),
+        graded=graded if again is None else _asked_again(graded, again),
+    )
+
+
+def _scores(
+    study: Study, asks: Sequence[Ask], records: Mapping[str, Sequence[Record]], grades: Sequence[Grade]
+) -> list[Score]:
+    return [
         score(
             name,
             benchmark,
@@ -131,44 +151,43 @@ def check_input(
             records=[record for record in records[name] if record.key.benchmark == benchmark],
             grades=[g for g in grades if g.variant == name and g.key.benchmark == benchmark],
         )
-        for name in names
-        for benchmark in chosen
+        for name in records
+        for benchmark in study.benchmarks.chosen()
     ]
-    design = Design(
-        order={b: tuple(dict.fromkeys(a.key.question_id for a in asks if a.key.benchmark == b)) for b in chosen}
-    )
-    graded = arrange(
-        grades, variants=names, baseline="a", repeats={b: s.repeats for b, s in chosen.items()}, design=design
-    )
-    if again is not None:
-        ids = design.order["mmlu_pro"][:30]
-        graded = replace(
-            graded,
-            answers={**graded.answers, "a": {"mmlu_pro": dict.fromkeys(ids, (True,))}},
-            again={"mmlu_pro": {q: (i < again,) for i, q in enumerate(ids)}},
-        )
-    return CheckInput(
-        study=study,
-        facts=known,
-        proofs=proved,
-        asked=asked,
-        records=records,
-        grades=grades,
-        scores=scores,
-        graded=graded,
+
+
+def _arranged(study: Study, asks: Sequence[Ask], grades: Sequence[Grade]) -> Graded:
+    chosen = study.benchmarks.chosen()
+    order = {b: tuple(dict.fromkeys(a.key.question_id for a in asks if a.key.benchmark == b)) for b in chosen}
+    return arrange(
+        grades,
+        variants=[variant.name for variant in study.variants],
+        baseline="a",
+        repeats={b: s.repeats for b, s in chosen.items()},
+        design=Design(order=order),
     )
 
 
-def told(checks: Iterable[Check]) -> Told:
+def _asked_again(graded: Graded, right: int) -> Graded:
+    """Let the baseline answer thirty questions rightly, and so many of them when it is asked again."""
+    ids = list(graded.answers["a"]["mmlu_pro"])[:30]
+    return replace(
+        graded,
+        answers={**graded.answers, "a": {"mmlu_pro": dict.fromkeys(ids, (True,))}},
+        again={"mmlu_pro": {question: (i < right,) for i, question in enumerate(ids)}},
+    )
+
+
+def summary(checks: Iterable[Check]) -> Found:
     return [(check.code, check.severity, check.variant) for check in checks]
 
 
-def before_of(study: Study, **changes: Any) -> Told:
-    return told(before(check_input(study, **changes)))
+def before_of(study: Study, **changes: Any) -> Found:
+    return summary(before(check_input(study, **changes)))
 
 
-def after_of(study: Study, replies: Any = None, **changes: Any) -> Told:
-    return told(after(check_input(study, replies or {}, **changes)))
+def after_of(study: Study, replies: Any = None, **changes: Any) -> Found:
+    return summary(after(check_input(study, replies or {}, **changes)))
 
 
 def _record(name: str, number: int, ask: Any, given: Answer | Failure) -> Record:
@@ -183,20 +202,14 @@ def _record(name: str, number: int, ask: Any, given: Answer | Failure) -> Record
     )
 
 
-OURS = "runtime: llama_server, kv_cache: f16"
-ON, OFF = f"{OURS}, thinking: true", f"{OURS}, thinking: false"
-AT = 'base_url: "http://h/v1"'
-TIMEOUT = Failure(kind="timeout", message="no token for 600 s")
-TOO_LONG = Failure(kind="bad_request", message="the request exceeds the available context size", status=400)
-
-
 def with_(first: int, **values: Any) -> Callable[[Question, int], Reply]:
     """Change values of the first so many replies."""
     return changed(first, lambda answer, _: replace(answer, **values))
 
 
-def gone(first: int, instead: Failure | None) -> Callable[[Question, int], Reply]:
-    return changed(first, lambda _answer, _number: instead)
+def without(first: int, failure: Failure | None) -> Callable[[Question, int], Reply]:
+    """Give a failure in place of the first so many replies; None: these questions were not put."""
+    return changed(first, lambda _answer, _number: failure)
 
 
 def thinking(first: int, usually: Callable[[Question, int], Reply] = usual) -> Callable[[Question, int], Reply]:

@@ -1,6 +1,5 @@
 """Servers with a fault, and records with one, for the table of threats."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -9,20 +8,9 @@ from evaluator.preflight.prompts import TOGETHER
 from evaluator.records import Record
 from servers.fake import Reply
 from servers.fake.dialects import LLAMA_SERVER
-from tests.support.honest import Swapped, honest, prompt, truncating
-from tests.support.planting import at_questions, put, said
+from tests.support.planted_runs import put
+from tests.support.probe_scripts import Swapped, honest, prompt, truncating
 from tests.support.scripted import wrong
-
-
-def mistaken(one_in: int, of: int) -> Any:
-    """Answer so many of so many questions wrongly."""
-
-    def answer(body: Any, number: int) -> Reply:
-        if put(body) and sum(map(ord, prompt(body))) % of < one_in:
-            return replace(wrong(body), prompt_tokens=honest(body, number).prompt_tokens)
-        return honest(body, number)
-
-    return answer
 
 
 def uncounted(body: Any, number: int) -> Reply:
@@ -38,10 +26,6 @@ def reads_marks(body: Any, number: int) -> Reply:
     return replace(reply, prompt_tokens=reply.prompt_tokens + 9 * ("<|im_start|>" in prompt(body)))
 
 
-def full_at_1024(reply: Reply) -> Reply:
-    return replace(reply, completion_tokens=1024 - reply.prompt_tokens)
-
-
 def one_question_fails(body: Any, number: int) -> Reply:
     """Fail at a question of the study while the server is tried, and let nothing switch the thinking."""
     reply = honest({key: value for key, value in body.items() if key != "chat_template_kwargs"}, number)
@@ -49,22 +33,9 @@ def one_question_fails(body: Any, number: int) -> Reply:
     return replace(reply, status=500, error="out of order") if tried else reply
 
 
-def thoughtful(script: Any) -> Any:
-    return lambda body, number: replace(script(body, number), reasoning="Hm, let me see.")
-
-
-def with_usage(usage: dict[str, Any]) -> Any:
-    return at_questions(said(extra={"usage": usage}))
-
-
 class Renamed(Swapped):
     def __init__(self) -> None:
         super().__init__(0)
-
-
-class SwappedWhileTried(Swapped):
-    def __init__(self) -> None:
-        super().__init__(10)
 
 
 class Wavering:
@@ -97,13 +68,6 @@ def turning(state: Any, call: Any, reply: Reply) -> Any:
     if put(call.body):
         state.models = {"bad": replace(state.models["bad"], path="/models/another.gguf")}
     return LLAMA_SERVER.respond(state, call, reply)
-
-
-def slower(record: dict[str, Any], number: int) -> dict[str, Any]:
-    """Put the last third of the replies at a quarter of the speed."""
-    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=3 * number)
-    answer = {**record["answer"], "completion_tokens": 50, "first_token_s": 0.0, "duration_s": 4 if number > 60 else 1}
-    return {**record, "started": at.isoformat(), "answer": answer}
 
 
 def reworded(record: dict[str, Any], number: int) -> dict[str, Any]:

@@ -1,57 +1,54 @@
 """The threats that are found after the run: from the records, or because of how it went."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from evaluator import pipeline as conduct
 from evaluator.checks.table import after
 from evaluator.grade.sandbox import NoSandbox
 from evaluator.records import Failure, Question, Record
-from servers.fake import FakeModel
+from evaluator.store.proofs import Thought
 from servers.fake.dialects import LLAMA_SERVER
-from tests.support.check_inputs import check_input, study_of, usual
-from tests.support.honest import thinking, truncating
-from tests.support.planted_faults import (
-    Moody,
-    full_at_1024,
-    mistaken,
-    reworded,
-    seeded,
-    slower,
-    thoughtful,
-    turning,
-    with_usage,
-)
-from tests.support.planting import (
-    HOT,
+from tests.support.check_inputs import (
+    AT,
     ON,
-    Planted,
+    Reply,
+    changed,
+    check_input,
+    cut,
+    reply,
+    study_of,
+    thinking,
+    usual,
+    with_,
+)
+from tests.support.planted_faults import Moody, reworded, seeded, turning
+from tests.support.planted_runs import (
+    Findings,
+    PlantedRun,
     Served,
-    Threat,
-    Told,
     again,
     at_questions,
-    bad,
-    built,
     coding,
     edited,
-    found,
-    late,
     llama,
+    run_in,
     said,
     thoughts,
+    with_script,
 )
+from tests.support.threat import Threat, by_hand, late
 
 
-def unscored() -> Told:
-    plan = Planted(good=Served(script=coding), bad=Served(script=coding), benchmark="humaneval: {questions: 5}")
+def unscored() -> Findings:
+    plan = PlantedRun(good=Served(script=coding), bad=Served(script=coding), benchmark="humaneval: {questions: 5}")
     nothing = NoSandbox(reason="no sandbox here", install="")
-    with tempfile.TemporaryDirectory() as folder, patch.object(conduct, "find_sandbox", lambda: nothing):
-        return found(plan, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, patch("evaluator.pipeline.find_sandbox", lambda: nothing):
+        return run_in(Path(folder), plan)
 
 
 def half_asked_again(record: Record, number: int) -> Record:
@@ -63,71 +60,114 @@ def half_asked_again(record: Record, number: int) -> Record:
     return replace(record, answer=replace(record.answer, finish_reason="length"))
 
 
-def failures_graded() -> Told:
+def failures_graded() -> Findings:
     def one_fails(question: Question, number: int) -> Any:
         return Failure(kind="server_error", message="x") if number == 7 else usual(question, number)
 
-    scene = check_input(study_of(n=100), {"b": one_fails})
-    wrongly = [replace(grade, outcome="wrong") if grade.outcome == "failed" else grade for grade in scene.grades]
-    return Told((), after(replace(scene, grades=wrongly)))
+    given = check_input(study_of(n=100), {"b": one_fails})
+    wrongly = [replace(grade, outcome="wrong") if grade.outcome == "failed" else grade for grade in given.grades]
+    return Findings((), after(replace(given, grades=wrongly)))
+
+
+def first_right(count: int) -> Callable[[Question, int], Reply]:
+    """Answer so many questions rightly, and the others wrongly."""
+
+    def give(question: Question, number: int) -> Reply:
+        wrong = next(letter for letter in question.letters if letter != question.answer)
+        return reply(f"Case {number}. The answer is ({question.answer if number < count else wrong}).")
+
+    return give
 
 
 WORDS = " ".join(f"word{number * number % 7919}" for number in range(1000))
 WORDY = said(reasoning=WORDS)
-CACHED = {"prompt_tokens": 100, "completion_tokens": 6, "prompt_tokens_details": {"cached_tokens": 90}}
-COLD = {**CACHED, "prompt_tokens_details": {"cached_tokens": 0}}
+THOUGHT = {"thought": Thought(reasoned=True, separated=True)}
+BOTH_THINK: dict[str, Any] = {"study": study_of(ON, ON), "proofs": {"a": THOUGHT, "b": THOUGHT}}
+
+
+def of_one_length(question: Question, number: int) -> Reply:
+    """Think as long for each question."""
+    plain = usual(question, number)
+    return replace(plain, reasoning=WORDS[:4000], completion_tokens=1200 + number)
+
+
 AFTER: tuple[Threat, ...] = (
-    late("T1 thinking truncated", "1000 words of thoughts, 800 tokens", thoughts(WORDY, 3), "cut_off", "block"),
-    late("T2 empty content", "thoughts, and no text", thoughts(said(text=None), 3), "cut_off", "block"),
+    late(
+        "T1 thinking truncated",
+        "thoughts in which the limit is reached",
+        by_hand(**BOTH_THINK, replies={"a": thinking(100), "b": thinking(100, cut(33))}),
+        "cut_off",
+        "block",
+    ),
+    late(
+        "T2 empty content",
+        "thoughts, and no text",
+        by_hand(**BOTH_THINK, replies={"a": thinking(100), "b": thinking(100, with_(33, text=""))}),
+        "cut_off",
+        "block",
+    ),
     late(
         "T3 hidden budget",
         "thoughts end at one length, as stop",
-        thoughts(said(reasoning=WORDS[:4000])),
+        by_hand(**BOTH_THINK, replies={"a": thinking(100), "b": of_one_length}),
         "hidden_budget",
         "warn",
     ),
     late(
         "T4 thinks now and then",
         "no thoughts in some replies",
-        Planted(
-            good=Served(script=thinking),
-            bad=Served(script=at_questions(said(reasoning=""), one_in=5, script=thinking)),
-        ),
+        by_hand(proofs=BOTH_THINK["proofs"], replies={"a": thinking(100), "b": thinking(80)}),
         "thinking_share",
         "note",
     ),
     late(
         "T5 tags in graded text",
         "`<|im_end|>` after each answer",
-        bad(at_questions(lambda reply: replace(reply, text=f"{reply.text}<|im_end|>"))),
+        by_hand(replies={"b": changed(100, lambda answer, _: replace(answer, text=f"{answer.text}<|im_end|>"))}),
         "tags",
         "block",
     ),
     late(
         "T8 context ignored",
         "total_tokens pinned at 1024",
-        bad(at_questions(full_at_1024), sampling=HOT.replace("800", "1200").replace("0.7", "0")),
+        by_hand(
+            replies={
+                "b": changed(20, lambda answer, i: replace(answer, prompt_tokens=300 + i, completion_tokens=724 - i))
+            }
+        ),
         "context_full",
         "block",
     ),
     late(
         "T11 swapped during the run",
         "half of the replies name another model",
-        bad(at_questions(said(extra={"model": "another"}), one_in=2)),
+        by_hand(
+            study_of(AT, AT),
+            proofs={"a": {"model": "m"}, "b": {"model": "n"}},
+            replies={
+                "a": with_(100, model="m"),
+                "b": changed(100, lambda answer, i: replace(answer, model="another" if i % 2 else "n")),
+            },
+        ),
         "model_changed",
         "block",
     ),
     late(
         "T11 another file after the run",
         "/props shows another model_path",
-        Planted(good=llama(), bad=Served(dialect=replace(LLAMA_SERVER, respond=turning))),
+        PlantedRun(good=llama(), bad=Served(dialect=replace(LLAMA_SERVER, respond=turning))),
         "changed",
         "block",
     ),
     late(
         "T15 prompt cache",
         "cached_tokens of one server",
-        Planted(good=Served(script=with_usage(COLD)), bad=Served(script=with_usage(CACHED))),
+        by_hand(
+            replies={
+                "a": with_(100, prompt_tokens=100, cached_tokens=0),
+                "b": with_(100, prompt_tokens=100, cached_tokens=90),
+            }
+        ),
         "prompt_cache",
         "note",
         whom=None,
@@ -135,7 +175,7 @@ AFTER: tuple[Threat, ...] = (
     late(
         "T17 failures above 2 %",
         "HTTP 500 for one question in eight",
-        bad(at_questions(said(status=500, error="out of memory"), one_in=8)),
+        with_script(at_questions(said(status=500, error="out of memory"), one_in=8)),
         "no_reply",
         "block",
     ),
@@ -145,23 +185,20 @@ AFTER: tuple[Threat, ...] = (
         failures_graded,
         "failure_graded",
         "block",
-        whom="b",
         also=(("no_reply", "warn"),),
     ),
-    late(
-        "T17 the server died", "facts built by hand", built(facts={"b": {"restarts": 1}}), "restarted", "warn", whom="b"
-    ),
+    late("T17 the server died", "facts built by hand", by_hand(facts={"b": {"restarts": 1}}), "restarted", "warn"),
     late(
         "T18 unparsed",
         "no letter in one reply of four",
-        bad(at_questions(said(text="I am not sure."), one_in=4)),
+        by_hand(replies={"b": with_(25, text="I am not sure.")}),
         "unparsed",
         "warn",
     ),
     late(
         "T18 most are unreadable",
         "no letter in any reply",
-        bad(at_questions(said(text="I am not sure."))),
+        by_hand(replies={"b": with_(100, text="I am not sure.")}),
         "unreadable",
         "block",
         also=(("unparsed", "warn"), ("floor", "warn")),
@@ -169,67 +206,68 @@ AFTER: tuple[Threat, ...] = (
     late(
         "T19 loops",
         "one sentence sixty times",
-        bad(at_questions(lambda reply: replace(reply, text=f"{reply.text}\n" * 60), one_in=4)),
+        by_hand(replies={"b": changed(25, lambda answer, _: replace(answer, text=f"{answer.text}\n" * 60))}),
         "loops",
         "warn",
     ),
-    late("T20 prompts differ", "records edited", Planted(then=edited(reworded)), "prompts", "block"),
+    late("T20 prompts differ", "records edited", PlantedRun(then=edited(reworded)), "prompts", "block"),
     late(
         "more asked after a report",
         "20 questions, then 30",
-        Planted(then=again("questions: 20", "questions: 30")),
+        PlantedRun(then=again("questions: 20", "questions: 30")),
         "extended",
         "note",
         whom=None,
     ),
     late(
         "a rule changed after the answers",
-        "margin 10, then 5",
-        Planted(then=again("margin: 10", "margin: 5")),
+        "another margin in the plan",
+        by_hand(plan={"changes": ("margin of mmlu_pro: 10, then 5",)}),
         "rule_changed",
         "warn",
         whom=None,
     ),
     late(
         "T22 ceiling",
-        "80 of 80 right",
-        Planted(benchmark="mmlu_pro: {questions: 80, shots: 0}"),
+        "all right",
+        by_hand(replies={name: first_right(100) for name in "ab"}),
         "ceiling",
         "warn",
         whom=None,
     ),
-    late("T22 floor", "all wrong", bad(mistaken(1, 1)), "floor", "warn", whom=None),
+    late("T22 floor", "all wrong", by_hand(replies={"b": first_right(0)}), "floor", "warn", whom=None),
     late(
         "T23 implausible score",
         "a gemma-4-26b-a4b that scores 30 %",
-        Planted(
-            good=Served(script=thinking, settings=ON),
-            bad=Served(script=thoughtful(mistaken(7, 10)), settings=ON, model=FakeModel(id="gemma-4-26b-a4b-it-4bit")),
-            benchmark="mmlu_pro: {questions: 50, shots: 0}",
+        by_hand(
+            study_of(ON, f"{ON}, model: gemma-4-26b-a4b-it-4bit.gguf"),
+            proofs=BOTH_THINK["proofs"],
+            replies={"a": thinking(100), "b": thinking(100, first_right(30))},
         ),
         "implausible",
         "warn",
     ),
     late(
         "T25 drift",
-        "records edited: the last third at a quarter of the speed",
-        Planted(
-            good=Served(script=mistaken(1, 4)),
-            bad=Served(script=mistaken(1, 4)),
-            benchmark="mmlu_pro: {questions: 92, shots: 0}",
-            then=edited(slower),
+        "the last third at a quarter of the speed",
+        by_hand(
+            study_of(n=150),
+            replies={
+                "b": changed(
+                    150, lambda answer, i: replace(answer, completion_tokens=20, duration_s=1.0 if i < 100 else 4.0)
+                )
+            },
         ),
         "drift",
         "warn",
     ),
-    late("T27 no sandbox", "HumanEval where there is none", unscored, "not_scored", "block"),
+    late("T27 no sandbox", "HumanEval where there is none", unscored, "not_scored", "block", whom="bad"),
     late(
         "T28 seed makes it serial",
         "records built by hand",
-        built(facts={"a": {"runtime": "mlx_lm"}, "b": {"runtime": "mlx_lm"}}, edit=seeded),
+        by_hand(facts={"a": {"runtime": "mlx_lm"}, "b": {"runtime": "mlx_lm"}}, edit=seeded),
         "seed_serial",
         "note",
-        whom="b",
     ),
     late(
         "some asked with more tokens",
@@ -241,7 +279,7 @@ AFTER: tuple[Threat, ...] = (
     late(
         "asked with more tokens, but not of all",
         "records edited",
-        built(edit=half_asked_again),
+        by_hand(edit=half_asked_again),
         "more_tokens_unequal",
         "block",
         whom="a",
@@ -249,17 +287,17 @@ AFTER: tuple[Threat, ...] = (
     late(
         "a block overruled",
         "--force",
-        bad(truncating),
+        by_hand(facts={"b": {"context": 900}}, plan={"forced": True}),
         "forced",
         "note",
         whom=None,
-        also=(("cut_prompts", "block"), ("unparsed", "warn")),
+        also=(("context", "block"), ("context", "warn")),
     ),
-    late("not checked", "--no-check", Planted(options=("--no-check",)), "unchecked", "note", whom=None),
+    late("not checked", "--no-check", PlantedRun(options=("--no-check",)), "unchecked", "note", whom=None),
     late(
         "baseline scores otherwise",
         "wrong when it is asked again",
-        Planted(good=Served(script=Moody), extra="decide: {noise_floor: 20}\n"),
+        PlantedRun(good=Served(script=Moody), extra="decide: {noise_floor: 20}\n"),
         "unsteady",
         "block",
         whom="good",

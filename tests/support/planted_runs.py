@@ -3,8 +3,7 @@
 import hashlib
 import json
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,16 +15,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 from tenacity import wait_fixed
 
-from evaluator import pipeline as conduct
 from evaluator.ask import client
-from evaluator.checks.rule import Check
-from evaluator.checks.table import after, before
+from evaluator.checks.rule import Check, CheckInput
+from evaluator.checks.table import before
 from evaluator.cli import main
-from evaluator.preflight import preflight as first_check
+from evaluator.preflight import preflight
 from servers.fake import FakeModel, FakeServer, Reply
 from servers.fake.dialects import LLAMA_SERVER, PLAIN, Dialect
-from tests.support.check_inputs import check_input, study_of
-from tests.support.honest import honest, thinking
+from tests.support.probe_scripts import honest, thinking
 from tests.support.scripted import ANSWERS, HUMANEVAL, prompt_of
 
 SAMPLING = "temperature: 0, max_tokens: 800, top_p: 1, top_k: 0, min_p: 0"
@@ -41,8 +38,7 @@ import asyncio, json, sys, types
 sys.path[:0] = [{root!r}]
 # What takes half a second to import is not needed for these.
 sys.modules["tests.support.scripted"] = types.SimpleNamespace(ANSWERS=json.load(open({answers!r})))
-from tests.support.check_inputs import check_input, study_of
-from tests.support.honest import honest, thinking
+from tests.support.probe_scripts import honest
 from servers.fake import FakeModel, FakeServer
 from servers.fake.dialects import LLAMA_SERVER
 
@@ -90,7 +86,7 @@ class Served(Struct, frozen=True, kw_only=True):
     """Of a server that is started; the other fields but `settings` are then of no matter."""
 
 
-class Planted(Struct, frozen=True, kw_only=True):
+class PlantedRun(Struct, frozen=True, kw_only=True):
     """A study of two variants, `good` and `bad`, and what is done after its run."""
 
     good: Served = Served()
@@ -104,8 +100,8 @@ class Planted(Struct, frozen=True, kw_only=True):
     """Is given the study's file."""
 
 
-class Told(NamedTuple):
-    """What was found."""
+class Findings(NamedTuple):
+    """What the checks found."""
 
     before: tuple[Check, ...]
     """Before the first question was put."""
@@ -113,21 +109,21 @@ class Told(NamedTuple):
     """In the report."""
 
 
-def found(planted: Planted, folder: Path) -> Told:
+def run_in(folder: Path, planted: PlantedRun) -> Findings:
     """Run a study, with the check that is its first step, and read its report."""
     with ExitStack() as stack:
-        seen = stack.enter_context(_overhearing())
+        seen = stack.enter_context(_listening())
         stack.enter_context(patch.object(client, "wait_exponential_jitter", lambda **_: wait_fixed(0.01)))
         study = _written(planted, folder, stack)
         result = whichquant("run", study, *planted.options)
         report = folder / "runs" / "s" / "report.json"
         if not report.exists():
             raise AssertionError(result.output)
-        before = tuple(seen)
+        first = tuple(seen)
         if planted.then:
             planted.then(study)
         checks = json.loads(report.read_text())["checks"]
-    return Told(before, msgspec.convert(checks, tuple[Check, ...]))
+    return Findings(first, msgspec.convert(checks, tuple[Check, ...]))
 
 
 def whichquant(command: str, study: Path, *more: str) -> Result:
@@ -193,20 +189,20 @@ def _number(text: str) -> int:
 
 
 @contextmanager
-def _overhearing() -> Iterator[list[Check]]:
-    """Give what the check before the first question found."""
+def _listening() -> Iterator[list[Check]]:
+    """Give what the checks before the first question found."""
     seen: list[Check] = []
 
-    def overheard(*args: Any, **more: Any) -> Any:
-        preflight, tried = first_check.check_lacking(*args, **more)
-        seen.extend(preflight.checks)
-        return preflight, tried
+    def listened(given: CheckInput) -> tuple[Check, ...]:
+        checks = before(given)
+        seen.extend(checks)
+        return checks
 
-    with patch.object(conduct, "check_lacking", overheard):
+    with patch.object(preflight, "before", listened):
         yield seen
 
 
-def _written(planted: Planted, folder: Path, stack: ExitStack) -> Path:
+def _written(planted: PlantedRun, folder: Path, stack: ExitStack) -> Path:
     """Start the servers that run already, and write the study."""
     lines, at = [], ""
     for name, served in (("good", planted.good), ("bad", planted.bad)):
@@ -241,48 +237,6 @@ def _program(program: Program, folder: Path) -> str:
     return f"runtime: llama_server, model: {model}, binary: {binary}"
 
 
-Codes = tuple[tuple[str, str], ...]
-"""Each with its severity."""
-
-
-class Threat(Struct, frozen=True, kw_only=True):
-    """Something that breaks a comparison, and what must be found of it."""
-
-    name: str
-    planted: str
-    """By what, in words."""
-    study: Planted | Callable[[], Told]
-    """A whole run, or, of what no fake server can do, a scene that is built by hand."""
-    finds: Codes
-    whom: str | None = "bad"
-    stage: str = "before"
-    """When it is found first: `before` the first question, or `after` the run."""
-    also: Codes = ()
-    """What else of the same cause is found, notes left out."""
-
-
-def told(threat: Threat) -> Told:
-    """Plant a threat, and look."""
-    if not isinstance(threat.study, Planted):
-        return threat.study()
-    with tempfile.TemporaryDirectory() as folder:
-        return found(threat.study, Path(folder))
-
-
-def grave(checks: Sequence[Check]) -> set[tuple[str, str]]:
-    """Give what warns or blocks."""
-    return {(check.code, check.severity) for check in checks if check.severity != "note"}
-
-
-def row(name: str, planted: str, study: Any, code: str, severity: str, **more: Any) -> Threat:
-    return Threat(name=name, planted=planted, study=study, finds=((code, severity),), **more)
-
-
-def late(*columns: Any, **more: Any) -> Threat:
-    """A threat that only the answers show."""
-    return row(*columns, stage="after", **more)
-
-
 def model(**more: Any) -> FakeModel:
     return FakeModel(**{"id": "bad", "served_context": 16_384, **more})
 
@@ -295,24 +249,13 @@ def started(kv: str = "", settings: str = "", **more: Any) -> Served:
     return Served(program=Program(kv=kv, **more), settings=settings)
 
 
-def bad(script: Any = honest, **more: Any) -> Planted:
-    """A study of two servers without a dialect, of which one answers so."""
-    return Planted(bad=Served(script=script), **more)
+def with_script(script: Any, **more: Any) -> PlantedRun:
+    """A study of two servers without a dialect, of which the second answers so."""
+    return PlantedRun(bad=Served(script=script), **more)
 
 
-def thoughts(change: Callable[[Reply], Reply], one_in: int = 1, **more: Any) -> Planted:
+def thoughts(change: Callable[[Reply], Reply], one_in: int = 1, **more: Any) -> PlantedRun:
     """A study of two llama-servers that are to think; the thoughts of one are changed."""
     on = {"settings": "thinking: true"}
     script = at_questions(change, one_in=one_in, script=thinking)
-    return Planted(good=llama(script=thinking, **on), bad=llama(script=script, **on), **more)
-
-
-def built(**changes: Any) -> Callable[[], Told]:
-    """What a scene holds before the run, and after it, that is changed by hand."""
-
-    def scenes() -> Told:
-        study = study_of(**changes.get("study", {}))
-        more = {key: value for key, value in changes.items() if key != "study"}
-        return Told(before(check_input(study, facts=more.get("facts"))), after(check_input(study, {}, **more)))
-
-    return scenes
+    return PlantedRun(good=llama(script=thinking, **on), bad=llama(script=script, **on), **more)
