@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from evaluator.benchmarks import humaneval, mmlu_pro
+from evaluator.benchmarks import gsm8k, humaneval, mmlu_pro
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox
 from evaluator.grade.thinking import PAIRS
@@ -16,6 +16,7 @@ from servers.spec import Prompt
 OPTIONS = ("Paris", "London", "Rome", "Berlin", "Oslo", "Bern", "Kyiv", "Riga", "Lima", "Doha")
 CODE = next(problem for problem in humaneval.load() if problem.id == "HumanEval/16")
 COMPLETED = next(problem for problem in humaneval.load(form="completion") if problem.id == "HumanEval/16")
+NUMBER = gsm8k.load(shots=0)[0]
 BODY = "    return len(set(string.lower()))"
 PIECES = (
     *(
@@ -63,7 +64,9 @@ def choice(letters: str = "ABCD") -> Question:
     )
 
 
-QUESTIONS = st.one_of(st.integers(3, 10).map(lambda n: choice(mmlu_pro.LETTERS[:n])), st.just(CODE), st.just(COMPLETED))
+QUESTIONS = st.one_of(
+    st.integers(3, 10).map(lambda n: choice(mmlu_pro.LETTERS[:n])), st.just(CODE), st.just(COMPLETED), st.just(NUMBER)
+)
 
 
 def record(text: str, finish_reason: str | None = "stop", reasoning: str = "", repeat: int = 0) -> Record:

@@ -31,7 +31,9 @@ ANOTHER = re.compile(  # "18 or 19", "18 apples and 24 pears", "18, 24", "18 to 
       [ ](?:and[ ])?[0-9]
     )"""
 )
-RELATES = re.compile(r"(?i:[ ]?(?:times|out of|more than|less than|fewer than|percent of|% of|of the \d)\b)")
+RELATES = re.compile(
+    r"(?i:(?: [a-z]{1,15}){0,2} (?:more|less|fewer) than\b|[ ]?(?:times|out of|percent of)\b| of (?:the )?[0-9])"
+)
 QUESTIONED = re.compile(r"[^.!?\n0-9]{0,60}\?")
 REST_OF_LINE = re.compile(rf"[^\n0-9{BOX}]{{0,60}}(?:\n|\Z)")
 LIST_ITEM = re.compile(r"[ ]{0,2}[.):][ ]{1,3}[A-Za-z]|[.)][ ]{0,3}\n")
