@@ -1,4 +1,4 @@
-"""Were these runs asked alike? What makes answers of two runs incomparable is refused, what sets them apart is told."""
+"""Refuse runs whose answers cannot be compared; report other differences."""
 
 import hashlib
 from collections import defaultdict
@@ -45,8 +45,8 @@ def in_common(runs: Sequence[Run]) -> dict[str, tuple[str, ...]]:
 
 def sent(record: Record) -> bytes:
     """Identify by a hash what was sent to ask a question: the text, not how tokens are drawn."""
-    said = [record.request.get("messages"), record.request.get("prompt")]
-    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest()
+    prompt = [record.request.get("messages"), record.request.get("prompt")]
+    return hashlib.sha256(msgspec.json.encode(prompt, order="deterministic")).digest()
 
 
 def refuse_other_prompts(prompts: Mapping[str, Mapping[Asked, bytes]], common: Mapping[str, Sequence[str]]) -> None:
@@ -79,26 +79,30 @@ def refuse_other_prompts(prompts: Mapping[str, Mapping[Asked, bytes]], common: M
 
 def remarks(runs: Sequence[Run], common: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Say what sets the runs apart and how that is dealt with; what is neither questions nor grades is compared too."""
-    for benchmark in dict.fromkeys(name for run in runs for name in run.order):
-        if benchmark in common:
-            yield from _counted(runs, benchmark, len(common[benchmark]))
-        else:
-            have = " and ".join(run.name for run in runs if benchmark in run.order)
-            why = "no question is in common" if all(benchmark in run.order for run in runs) else f"only {have} asked it"
-            yield f"{wording.name(benchmark)} is left out: {why}"
+    yield from _of_benchmarks(runs, common)
     if seeds := apart(runs, [run.study.seed for run in runs]):
         yield f"the seeds differ ({seeds}): the questions in common are still a random sample, but a smaller one"
     modes = [run.study.decide.mode for run in runs]
     if set(modes) not in ({"fixed"}, {"sequential"}):
-        told = apart(runs, modes) or modes[0]
-        yield f"decide.mode is {told}: anytime-valid statistics are used for all, which hold whenever one looked"
+        values = apart(runs, modes) or modes[0]
+        yield f"decide.mode is {values}: anytime-valid statistics are used for all, which hold whenever one looked"
     settings = {run.name: dict(_settings(run)) for run in runs}
-    for told in (*_differences(runs, settings), *of_servers(runs)):
-        yield f"{told}: this is part of what is compared"
+    for difference in (*_differences(runs, settings), *of_servers(runs)):
+        yield f"{difference}: this is part of what is compared"
+
+
+def _of_benchmarks(runs: Sequence[Run], common: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for benchmark in dict.fromkeys(name for run in runs for name in run.order):
+        asking = [run.name for run in runs if benchmark in run.order]
+        if benchmark in common:
+            yield from _counted(runs, benchmark, len(common[benchmark]))
+        else:
+            why = "no question is in common" if len(asking) == len(runs) else f"only {' and '.join(asking)} asked it"
+            yield f"{wording.name(benchmark)} is left out: {why}"
 
 
 def of_servers(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Say in which facts the machines and servers of the runs differ; what is unknown is not told."""
+    """Say in which facts the machines and servers of the runs differ; what is unknown is no difference."""
     return tuple(_differences(runs, {run.name: _facts(run) for run in runs}))
 
 
@@ -108,17 +112,17 @@ def apart(runs: Sequence[Run], values: Sequence[object]) -> str:
 
 
 def describe_values(runs: Sequence[Run], values: Sequence[object]) -> str:
-    """Say which run has which value, as `5 in a; 0 in b and c`; None is not told."""
+    """Say which run has which value, as `5 in a; 0 in b and c`; None is left out."""
     having: dict[str, list[str]] = {}
     for run, value in zip(runs, values, strict=True):
         if value is not None:
             having.setdefault(_shown(value), []).append(run.name)
-    return "; ".join(f"{told} in {' and '.join(names)}" for told, names in having.items())
+    return "; ".join(f"{value} in {' and '.join(names)}" for value, names in having.items())
 
 
-def _differences(runs: Sequence[Run], told: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    for name in dict.fromkeys(name for of_run in told.values() for name in of_run):
-        if differ := apart(runs, [told[run.name].get(name) for run in runs]):
+def _differences(runs: Sequence[Run], values: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for name in dict.fromkeys(name for by_name in values.values() for name in by_name):
+        if differ := apart(runs, [values[run.name].get(name) for run in runs]):
             yield f"{name} is {differ}"
 
 
@@ -132,14 +136,14 @@ def _settings(run: Run) -> Iterator[tuple[str, str]]:
 
 def _facts(run: Run) -> dict[str, str]:
     """Write what the servers of one run say, each value once."""
-    told: dict[str, set[str]] = defaultdict(set)
+    values: dict[str, set[str]] = defaultdict(set)
     for facts in run.facts.values():
         known = {f"machine.{name}": getattr(facts.machine, name, None) for name in _MACHINE}
         known |= {name: getattr(facts, name) for name in _SERVER}
         for name, value in known.items():
             if value is not None:
-                told[name].add(_shown(value))
-    return {name: ", ".join(sorted(values)) for name, values in told.items()}
+                values[name].add(_shown(value))
+    return {name: ", ".join(sorted(shown)) for name, shown in values.items()}
 
 
 def _counted(runs: Sequence[Run], benchmark: str, common: int) -> Iterator[str]:
@@ -147,9 +151,9 @@ def _counted(runs: Sequence[Run], benchmark: str, common: int) -> Iterator[str]:
         has = "; ".join(f"{run.name} has {len(run.order[benchmark]):,}" for run in runs)
         yield f"{wording.name(benchmark)}: the {common:,} questions in common are compared ({has})"
     repeats = [run.study.benchmarks.chosen()[benchmark].repeats for run in runs]
-    if told := apart(runs, repeats):
+    if values := apart(runs, repeats):
         first = "first answer" if min(repeats) == 1 else f"first {min(repeats)} answers"
-        yield f"{wording.name(benchmark)}: the {first} to each question are compared (repeats: {told})"
+        yield f"{wording.name(benchmark)}: the {first} to each question are compared (repeats: {values})"
 
 
 def _leading(runs: Sequence[Run]) -> Run:
@@ -165,24 +169,24 @@ def _leading(runs: Sequence[Run]) -> Run:
 
 
 def _refuse_other_graders(runs: Sequence[Run]) -> None:
-    if told := apart(runs, [run.grader for run in runs]):
+    if values := apart(runs, [run.grader for run in runs]):
         old = next(run for run in runs if run.grader != grade.VERSION)
         raise StudyError(
-            f"the runs were graded by different versions of the graders ({told})",
+            f"the runs were graded by different versions of the graders ({values})",
             remedy=f"run whichquant regrade {old.folder}",
         )
 
 
 def _refuse_other_asking(runs: Sequence[Run], benchmark: str) -> None:
-    if told := apart(runs, [run.plan.data_sha256.get(benchmark, "unknown")[:12] for run in runs]):
+    if values := apart(runs, [run.plan.data_sha256.get(benchmark, "unknown")[:12] for run in runs]):
         raise StudyError(
-            f"the data of {wording.name(benchmark)} differ (sha256: {told}), so these are not the same questions",
+            f"the data of {wording.name(benchmark)} differ (sha256: {values}), so these are not the same questions",
             remedy="run both studies with the same whichquant",
         )
     for field in ("shots", "format"):
-        if told := apart(runs, [getattr(run.study.benchmarks.chosen()[benchmark], field, None) for run in runs]):
+        if values := apart(runs, [getattr(run.study.benchmarks.chosen()[benchmark], field, None) for run in runs]):
             raise StudyError(
-                f"{wording.name(benchmark)} was asked in different ways ({field}: {told})",
+                f"{wording.name(benchmark)} was asked in different ways ({field}: {values})",
                 remedy="run one of the studies again, under another name, as the other was",
             )
 

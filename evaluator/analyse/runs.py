@@ -46,38 +46,47 @@ def _compare(
     runs: Sequence[Run], *, baseline: str | None, margins: Mapping[str, float], alpha: float | None
 ) -> RunsReport:
     common, variants = in_common(runs), variants_by_name(runs)
-    against = _baseline(baseline, runs, variants)
-    points = {name: _margin(name, runs, margins) for name in common}
-    if unknown := [name for name in margins if name and name not in common]:
-        raise StudyError(
-            f"{unknown[0]} is not compared here; what is compared is {', '.join(common)}", source="--margin"
-        )
-    alpha = runs[0].study.decide.alpha if alpha is None else alpha
-    mode: Mode = "fixed" if all(run.study.decide.mode == "fixed" for run in runs) else "sequential"
-    repeats = {name: min(run.study.benchmarks.chosen()[name].repeats for run in runs) for name in common}
-    pooled = pool_answers(variants, common, repeats)
-    design = Design(mode=mode, order=common)
-    graded = arrange(pooled.grades, variants=variants, baseline=against, repeats=repeats, design=design)
-    # How long more questions would take "on this server" is known where there is one.
-    paces = {} if of_servers(runs) else {(s.variant, s.benchmark): s for s in pooled.scores}
+    points = _margins(common, runs, margins)
     rules = verdict.Rules(
-        baseline=against,
+        baseline=_baseline(baseline, runs, variants),
         margins={name: margin / 100 for name, margin in points.items()},
-        alpha=alpha,
-        design=design,
+        alpha=runs[0].study.decide.alpha if alpha is None else alpha,
+        design=Design(mode=_mode(runs), order=common),
         totals={name: BENCHMARKS[name].total for name in common},
     )
-    comparisons = verdict.compare(graded, rules, blocked=_blocked(runs, variants, common, against), paces=paces)
+    repeats = {name: min(run.study.benchmarks.chosen()[name].repeats for run in runs) for name in common}
+    pooled = pool_answers(variants, common, repeats)
+    graded = arrange(pooled.grades, variants=variants, baseline=rules.baseline, repeats=repeats, design=rules.design)
+    # How long more questions would take "on this server" is known where there is one.
+    paces = {} if of_servers(runs) else {(score.variant, score.benchmark): score for score in pooled.scores}
+    blocked = _blocked(runs, variants, common, rules.baseline)
     return RunsReport(
-        baseline=against,
-        alpha=alpha,
-        mode=mode,
+        baseline=rules.baseline,
+        alpha=rules.alpha,
+        mode=rules.design.mode,
         margins=points,
-        runs=tuple(_told(run, variants) for run in runs),
+        runs=tuple(_compared_run(run, variants) for run in runs),
         scores=pooled.scores,
-        comparisons=comparisons,
-        warnings=(*remarks(runs, common), *_chosen_late(runs, points, alpha), *_of_reports(runs, variants, common)),
+        comparisons=verdict.compare(graded, rules, blocked=blocked, paces=paces),
+        warnings=(
+            *remarks(runs, common),
+            *_chosen_late(runs, points, rules.alpha),
+            *_of_reports(runs, variants, common),
+        ),
     )
+
+
+def _mode(runs: Sequence[Run]) -> "Mode":
+    return "fixed" if all(run.study.decide.mode == "fixed" for run in runs) else "sequential"
+
+
+def _margins(common: Mapping[str, object], runs: Sequence[Run], margins: Mapping[str, float]) -> dict[str, float]:
+    """Give the margin of each benchmark in points."""
+    for name in margins:
+        if name and name not in common:
+            problem = f"{name} is not compared here; what is compared is {', '.join(common)}"
+            raise StudyError(problem, source="--margin")
+    return {name: _margin(name, runs, margins) for name in common}
 
 
 def _baseline(wanted: str | None, runs: Sequence[Run], variants: Mapping[str, Entry]) -> str:
@@ -86,7 +95,11 @@ def _baseline(wanted: str | None, runs: Sequence[Run], variants: Mapping[str, En
             "has one variant only", source=runs[0].folder, remedy="give the folder of another run to compare it with"
         )
     if wanted is None:
-        return next(name for name, of in variants.items() if of.run is runs[0] and of.variant == of.run.study.baseline)
+        return next(
+            name
+            for name, entry in variants.items()
+            if entry.run is runs[0] and entry.variant == entry.run.study.baseline
+        )
     for name, (run, variant) in variants.items():
         if wanted in (name, f"{run.name}/{variant}"):
             return name
@@ -99,9 +112,9 @@ def _margin(benchmark: str, runs: Sequence[Run], margins: Mapping[str, float]) -
     if given is not None:
         return given
     studied = [run.study.benchmarks.chosen()[benchmark].margin for run in runs]
-    if told := apart(runs, studied):
+    if values := apart(runs, studied):
         raise StudyError(
-            f"the margins of {wording.name(benchmark)} differ ({told})",
+            f"the margins of {wording.name(benchmark)} differ ({values})",
             remedy=f"choose one with --margin {benchmark}=POINTS",
         )
     return studied[0]
@@ -151,7 +164,7 @@ def _of_reports(runs: Sequence[Run], variants: Mapping[str, Entry], common: Mapp
             yield f"{names.get((run.name, variant), variant)} was not finished: {why}"
 
 
-def _told(run: Run, variants: Mapping[str, Entry]) -> ComparedRun:
+def _compared_run(run: Run, variants: Mapping[str, Entry]) -> ComparedRun:
     return ComparedRun(
         name=run.name,
         folder=str(run.folder),

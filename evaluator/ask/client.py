@@ -22,7 +22,7 @@ TRANSIENT: frozenset[FailureKind] = frozenset({"unreachable", "dropped", "overlo
 ATTEMPTS = 4
 
 Sleep = Callable[[float], Awaitable[None]]
-Hear = Callable[[], None]
+OnToken = Callable[[], None]
 """Called whenever a token arrives."""
 
 
@@ -76,14 +76,16 @@ class _Reply(Struct, frozen=True):
 
     @property
     def choice(self) -> _Choice | None:
-        """What was said, in either dialect."""
+        """The message, or the part of one, in either dialect."""
         if self.choices:
             return self.choices[0]
-        said = self.message if isinstance(self.message, dict) else {"content": self.response, "thinking": self.thinking}
-        if not isinstance(said.get("content"), str) and not isinstance(said.get("thinking"), str):
+        message = (
+            self.message if isinstance(self.message, dict) else {"content": self.response, "thinking": self.thinking}
+        )
+        if not isinstance(message.get("content"), str) and not isinstance(message.get("thinking"), str):
             return None
         finished = str(self.done_reason or "stop") if self.done is True else None
-        return _Choice(delta=msgspec.convert(said, _Piece), finish_reason=finished)
+        return _Choice(delta=msgspec.convert(message, _Piece), finish_reason=finished)
 
     @property
     def figures(self) -> Any:  # noqa: ANN401 - as the server gives them
@@ -94,12 +96,12 @@ class _Reply(Struct, frozen=True):
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-class _Heard(Struct):
+class _Partial(Struct):
     """What has arrived of a reply so far."""
 
     started: float
     streams: bool
-    on_token: Hear
+    on_token: OnToken
     text: list[str] = field(default_factory=list)
     thought: list[str] = field(default_factory=list)
     finish_reason: str | None = None
@@ -132,7 +134,7 @@ async def ask(
     body: dict[str, Any],
     *,
     sleep: Sleep = asyncio.sleep,
-    on_token: Hear = lambda: None,
+    on_token: OnToken = lambda: None,
 ) -> tuple[Answer | Failure, tuple[Failure, ...]]:
     """Ask, and ask again after a transient failure, at most `ATTEMPTS` times.
 
@@ -156,23 +158,23 @@ async def ask(
 
 
 async def ask_once(
-    http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: Hear = lambda: None
+    http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: OnToken = lambda: None
 ) -> Answer | Failure:
     """Send one request and read its reply, streamed if the body asks for a stream."""
-    heard = _Heard(started=time.perf_counter(), streams=bool(body.get("stream")), on_token=on_token)
+    partial = _Partial(started=time.perf_counter(), streams=bool(body.get("stream")), on_token=on_token)
     try:
         async with http.stream("POST", url, json=body) as response:
             if response.status_code != httpx2.codes.OK:
                 return _refusal(response.status_code, await response.aread())
-            if not heard.streams:
-                failure = _hear_whole(heard, await response.aread())
+            if not partial.streams:
+                failure = _take_whole(partial, await response.aread())
             else:
-                failure = await _listen(heard, response)
+                failure = await _take_stream(partial, response)
     except httpx2.HTTPError as error:
         return failure_of(error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Failure(kind="garbled", message=f"the reply is not the expected JSON: {error}")
-    return failure or _finish(heard)
+    return failure or _finish(partial)
 
 
 def failure_of(error: httpx2.HTTPError) -> Failure:
@@ -188,22 +190,22 @@ def failure_of(error: httpx2.HTTPError) -> Failure:
     return Failure(kind=kind, message=f"{type(error).__name__}: {error}".removesuffix(": "))
 
 
-def _hear_whole(heard: _Heard, content: bytes) -> Failure | None:
+def _take_whole(partial: _Partial, content: bytes) -> Failure | None:
     # oMLX sends blanks while it works and has said 200 by then: when generation fails, nothing more comes.
     if not content.strip():
         return Failure(kind="dropped", message="the reply ended before it was complete")
-    heard.ended = True
-    return _hear(heard, _decode(content))
+    partial.ended = True
+    return _take(partial, _decode(content))
 
 
-async def _listen(heard: _Heard, response: httpx2.Response) -> Failure | None:
+async def _take_stream(partial: _Partial, response: httpx2.Response) -> Failure | None:
     async for data in _events(response.aiter_bytes()):
         if data == b"[DONE]":
-            heard.ended = True
+            partial.ended = True
             return None
-        if failure := _hear(heard, _decode(data)):
+        if failure := _take(partial, _decode(data)):
             return failure
-    heard.ended = heard.finish_reason is not None
+    partial.ended = partial.finish_reason is not None
     return None
 
 
@@ -222,48 +224,56 @@ async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest.removeprefix(b"data:").strip()
 
 
-def _hear(heard: _Heard, reply: _Reply) -> Failure | None:
+def _take(partial: _Partial, reply: _Reply) -> Failure | None:
     # After a 200: generation failed when the headers were sent already.
     if error := reply.error or (isinstance(reply.message, str) and not reply.choices and reply.message):
         return Failure(kind="server_error", message=_words(error), status=200)
     if reply.model == "keepalive":  # oMLX sends such chunks while it reads the prompt
         return None
-    heard.last = reply if reply.model else heard.last
-    heard.usage = reply.usage or heard.usage
-    if reply.done is True:
-        heard.usage = {"prompt_tokens": reply.prompt_eval_count, "completion_tokens": reply.eval_count}
-    heard.timings = reply.figures or heard.timings
+    _take_figures(partial, reply)
     if choice := reply.choice:
-        content, thought = choice.piece.content or "", choice.piece.thought
-        if content or thought:
-            heard.on_token()
-            if heard.first_token_s is None and heard.streams:
-                heard.first_token_s = time.perf_counter() - heard.started
-        heard.text.append(content)
-        heard.thought.append(thought)
-        heard.finish_reason = choice.finish_reason or heard.finish_reason
+        _take_text(partial, choice)
     return None
 
 
-def _finish(heard: _Heard) -> Answer | Failure:
-    if not heard.ended or (heard.finish_reason is None and not any(heard.text) and not any(heard.thought)):
+def _take_figures(partial: _Partial, reply: _Reply) -> None:
+    partial.last = reply if reply.model else partial.last
+    partial.usage = reply.usage or partial.usage
+    if reply.done is True:
+        partial.usage = {"prompt_tokens": reply.prompt_eval_count, "completion_tokens": reply.eval_count}
+    partial.timings = reply.figures or partial.timings
+
+
+def _take_text(partial: _Partial, choice: _Choice) -> None:
+    content, thought = choice.piece.content or "", choice.piece.thought
+    if content or thought:
+        partial.on_token()
+        if partial.first_token_s is None and partial.streams:
+            partial.first_token_s = time.perf_counter() - partial.started
+    partial.text.append(content)
+    partial.thought.append(thought)
+    partial.finish_reason = choice.finish_reason or partial.finish_reason
+
+
+def _finish(partial: _Partial) -> Answer | Failure:
+    if not partial.ended or (partial.finish_reason is None and not any(partial.text) and not any(partial.thought)):
         return Failure(kind="dropped", message="the reply ended before it was complete")
-    if heard.finish_reason == "error":
+    if partial.finish_reason == "error":
         return Failure(kind="server_error", message="the server ended the reply with an error", status=200)
-    usage = heard.usage if isinstance(heard.usage, dict) else {}
+    usage = partial.usage if isinstance(partial.usage, dict) else {}
     details = usage.get("prompt_tokens_details")
     return Answer(
-        text="".join(heard.text),
-        reasoning="".join(heard.thought),
-        finish_reason=heard.finish_reason,
+        text="".join(partial.text),
+        reasoning="".join(partial.thought),
+        finish_reason=partial.finish_reason,
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
         cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
-        first_token_s=heard.first_token_s,
-        duration_s=time.perf_counter() - heard.started,
-        model=str(heard.last.model) if heard.last.model else None,
-        fingerprint=str(heard.last.system_fingerprint) if heard.last.system_fingerprint else None,
-        timings=heard.timings if isinstance(heard.timings, dict) else None,
+        first_token_s=partial.first_token_s,
+        duration_s=time.perf_counter() - partial.started,
+        model=str(partial.last.model) if partial.last.model else None,
+        fingerprint=str(partial.last.system_fingerprint) if partial.last.system_fingerprint else None,
+        timings=partial.timings if isinstance(partial.timings, dict) else None,
     )
 
 
@@ -282,10 +292,10 @@ def _refusal(status: int, body: bytes) -> Failure:
     }
     kind = kinds.get(status, "server_error" if status >= httpx2.codes.INTERNAL_SERVER_ERROR else "bad_request")
     try:
-        said = _words(_decode(body).error or body.decode(errors="replace"))
+        reason = _words(_decode(body).error or body.decode(errors="replace"))
     except msgspec.DecodeError:
-        said = body.decode(errors="replace")
-    return Failure(kind=kind, status=status, message=f"HTTP {status}: {said[:500].strip() or 'no reason given'}")
+        reason = body.decode(errors="replace")
+    return Failure(kind=kind, status=status, message=f"HTTP {status}: {reason[:500].strip() or 'no reason given'}")
 
 
 def _words(error: Any) -> str:  # noqa: ANN401 - servers put text, objects or numbers here

@@ -39,7 +39,7 @@ class Trial:
         prompt = Prompt(messages=({"role": "user", "content": text},)) if self.chat else Prompt(text=text)
         return request(self.server, prompt, sampling, stream=stream)
 
-    async def put(self, asked: Request, on_token: client.Hear = lambda: None) -> Answer | Failure:
+    async def put(self, asked: Request, on_token: client.OnToken = lambda: None) -> Answer | Failure:
         """Send one request; once more where the connection broke, as it may between a router and its models.
 
         Raises:
