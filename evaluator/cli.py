@@ -22,7 +22,7 @@ _RUNS = click.option(
     help="Folder in which each run gets a folder of its own.",
 )
 
-_FORCE = click.option("--force", is_flag=True, help="Ask even if a check blocks the claim; the run records it.")
+_FORCE = click.option("--force", is_flag=True, help="Ask even if a check blocks the claim; the report says so.")
 _NO_CHECK = click.option("--no-check", is_flag=True, help="Do not check the servers before the first question.")
 
 _EXIT_CODES = """\b
@@ -38,8 +38,8 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON objec
 def main(context: click.Context) -> None:
     """Which quantized build of this local model should I run, and how sure can I be?
 
-    Starts a server for each variant of a model, puts the same questions to all of them, grades the answers, tests the
-    differences, and says in plain words what the data show.
+    whichquant starts a server for each variant of a model, puts the same questions to all of them, grades the answers,
+    tests the differences, and says in plain words what the data show.
     """
     end_at_once()
     context.call_on_close(end_in_order)
@@ -60,7 +60,7 @@ def run(
 ) -> None:
     """Run the study in a YAML file, or go on where it stopped.
 
-    STUDY is the path of the file. Answers and report go into a folder of their own, see --runs.
+    STUDY is the path of the file. Answers and report go into a folder of their own, named after the study.
     """
     from evaluator.commands.run import run as run_command  # noqa: PLC0415
 
@@ -102,11 +102,11 @@ def check(study: Path, force: bool, as_json: bool, runs: Path) -> None:  # noqa:
 def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> None:
     """Compare builds of a tiny model on this machine in a few minutes.
 
-    Needs no account; the model lab needs no download either.
+    It needs no account, and with the model lab no download.
     """
-    from evaluator.commands.demo import demo as conduct_demo  # noqa: PLC0415
+    from evaluator.commands.demo import demo as demo_command  # noqa: PLC0415
 
-    _exit(lambda console: conduct_demo(model, runtime, runs, console))
+    _exit(lambda console: demo_command(model, runtime, runs, console))
 
 
 @main.command("eval")
@@ -131,7 +131,7 @@ def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> 
 )
 @click.option("--concurrency", type=int, default=4, show_default=True, help="Questions asked at the same time.")
 @click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the API key.")
-@click.option("--name", help="Name of the run.  [default: after the model]")
+@click.option("--name", help="Name of the run.  [default: made of runtime and model]")
 @_FORCE
 @_NO_CHECK
 @_RUNS
@@ -196,9 +196,9 @@ def plan(
 ) -> None:
     """Say what a study can show and how long it takes.
 
-    STUDY is the path of the study's YAML file. Says how large a difference its questions can show, how many more
-    questions a smaller one takes, and how long asking takes. Nothing is started. Once the study was run, the speed
-    and the rate of disagreement are those that were measured.
+    STUDY is the path of the study's YAML file. The plan says how large a difference its questions can show, how many
+    questions a smaller difference takes, and how long asking takes. No server is started. Once the study was run,
+    the plan uses the speed and the rate of disagreement that were measured.
     """
     from evaluator.commands.plan import show_plan  # noqa: PLC0415
 
@@ -231,7 +231,8 @@ def plan(
     "margins",
     multiple=True,
     metavar="POINTS",
-    help="Difference that matters: 5 for all benchmarks, or mmlu_pro=2. May be given several times.",
+    help="Difference that matters, in points: 5 for all benchmarks, or mmlu_pro=2. May be given several times.  "
+    "[default: as in the runs, or in the counts]",
 )
 @click.option(
     "--alpha",
@@ -249,12 +250,12 @@ def plan(
 def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: ANN401 - what click has read
     """Compare finished runs, or counts of correct answers.
 
-    RUN is the folder of a run, as runs/my-study. Runs must have asked the same questions in the same words. Nothing
-    is asked or graded again.
+    RUN is the folder of a run, such as runs/my-study. Runs must have asked the same questions in the same words.
+    Nothing is asked or graded again.
     """
-    from evaluator.commands.compare import compare as conduct_compare  # noqa: PLC0415
+    from evaluator.commands.compare import compare as compare_command  # noqa: PLC0415
 
-    _exit(lambda console: conduct_compare(run_folders, console=console, **options))
+    _exit(lambda console: compare_command(run_folders, console=console, **options))
 
 
 @main.command()
@@ -285,7 +286,7 @@ def report(run_folder: Path) -> None:
 def grade(file: str, benchmark: str, output: Path | None) -> None:
     """Grade answers that were made elsewhere.
 
-    FILE holds one JSON object a line; - reads standard input. The grades are written in the same form.
+    FILE holds one JSON object a line, or is - for standard input. The grades are written in the same form.
     """
     from evaluator.commands.grade import grade_file  # noqa: PLC0415
 
@@ -297,11 +298,12 @@ def grade(file: str, benchmark: str, output: Path | None) -> None:
 def regrade(run_folder: Path) -> None:
     """Grade the records of a run again and say what changed.
 
-    RUN is the folder of the run. Like report, but with the changes that today's graders make. Nothing is asked.
+    RUN is the folder of the run. This does what report does, and lists the outcomes that today's graders change.
+    Nothing is asked.
     """
-    from evaluator.commands.regrade import regrade as conduct_regrade  # noqa: PLC0415
+    from evaluator.commands.regrade import regrade as regrade_command  # noqa: PLC0415
 
-    _exit(lambda console: conduct_regrade(run_folder, console))
+    _exit(lambda console: regrade_command(run_folder, console))
 
 
 @main.command("servers")
@@ -318,7 +320,7 @@ def regrade(run_folder: Path) -> None:
 def servers_(host: str | None, ports: tuple[int, ...], as_json: bool, api_key_env: str | None) -> None:  # noqa: FBT001
     """List the model servers that run on this machine.
 
-    Shows their models, and for each server the command that evaluates it.
+    The list shows their models, and for each server the command that evaluates it.
     """
     from evaluator.commands.servers import list_servers  # noqa: PLC0415
 
@@ -330,7 +332,8 @@ def servers_(host: str | None, ports: tuple[int, ...], as_json: bool, api_key_en
 def sandbox(as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Show what confines model-written code here, and whether it holds.
 
-    Also says how to get a better sandbox. The exit code is 0 if code questions can be scored on this machine, 1 if not.
+    If there is a better sandbox, the last lines say how to get it. The exit code is 0 if code questions can be scored
+    on this machine, 1 if not.
     """
     from evaluator.commands.sandbox import show_sandbox  # noqa: PLC0415
 
@@ -348,7 +351,7 @@ def schema() -> None:
 
 
 def _exit(work: "Callable[..., int]") -> None:
-    """Do the work; end with its exit code, or with one sentence and the code that goes with it."""
+    """Do the work and end with its exit code; after an error print one sentence and end with the error's code."""
     from evaluator.report.console import CLOSED, Terminal, hush  # noqa: PLC0415
     from servers.errors import WhichquantError  # noqa: PLC0415
 
@@ -357,21 +360,24 @@ def _exit(work: "Callable[..., int]") -> None:
     try:
         code = work(console)
     except WhichquantError as error:
-        code = _say(str(error), error.exit_code)
+        code = _fail(str(error), error.exit_code)
     except BrokenPipeError:
         hush()
         code = CLOSED
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            sys.exit(_say(f"{error.strerror}{where}: make it writable, or give another place (--runs)", 2))
-        code = _say(f"{error.strerror or error}{where}: what was written so far is kept; run the same command again", 1)
+            sys.exit(_fail(f"{error.strerror}{where}: make it writable, or give another place (--runs)", 2))
+        code = _fail(
+            f"{error.strerror or error}{where}: what was written so far is kept; run the same command again", 1
+        )
     except KeyboardInterrupt:
-        code = _say("interrupted: what was answered is kept; the same command goes on where it stopped", 130)
+        code = _fail("interrupted: what was answered is kept; the same command goes on where it stopped", 130)
     sys.exit(code)
 
 
-def _say(sentence: str, code: int) -> int:
+def _fail(sentence: str, code: int) -> int:
+    """Print what went wrong, and give the exit code."""
     from evaluator.text import strip_control  # noqa: PLC0415
 
     click.echo(f"whichquant: {strip_control(sentence)}", err=True)

@@ -58,7 +58,7 @@ def run_study(
         more_tokens: Only ask again, with this limit, the questions whose reply was cut off; None asks what has no
             answer yet.
         check: Whether every server is tried before the first question.
-        force: Whether it is asked although a check blocks the claim; that is recorded in the report.
+        force: Whether to ask even if a check blocks the claim; the report says so.
         on_event: Called with what happens, in the thread that asks.
 
     Returns:

@@ -1,1 +1,1 @@
-"""What the user types: one file a command. Printing and exit codes are here."""
+"""The commands, one file each: they print, and choose the exit code."""

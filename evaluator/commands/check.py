@@ -1,4 +1,4 @@
-"""`whichquant check`: would this study's claim stand? Every server is started and tried, and nothing is asked yet."""
+"""`whichquant check`: start and try every server of a study, and ask no question."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +18,11 @@ def check(path: Path, runs: Path, console: Console, *, force: bool, as_json: boo
     """Check the study at `path`, show what was found, and give the exit code. See `check_study`.
 
     Args:
-        path: Of the study file.
+        path: Path of the study file.
         runs: Folder in which each run has its own.
         console: Where it is shown.
-        force: Whether a finding that blocks is no failure.
-        as_json: Whether a program reads it.
+        force: Whether to give exit code 0 even if a finding blocks the claim.
+        as_json: Print one JSON object in place of tables.
     """
     preflight = check_study(path, runs=runs, force=force, on_event=ignore if as_json else Display(console))
     if as_json:

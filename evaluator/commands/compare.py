@@ -1,4 +1,4 @@
-"""`whichquant compare`: of runs, or of bare counts."""
+"""`whichquant compare`: compare finished runs, or bare counts."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,14 +29,14 @@ def compare(
     """Compare runs, or counts; give the exit code.
 
     Args:
-        run_folders: Of finished runs.
+        run_folders: Folders of finished runs.
         counts: In their place a file of counts, or its text.
-        baseline: In place of the first run's, or of the counts' own.
+        baseline: The variant to compare with; None is the first run's baseline, or that of the counts.
         margins: In points, each as `5`, for all benchmarks, or `mmlu_pro=2`.
-        alpha: In place of the first run's, or of the counts' own.
-        as_json: Print an object, for programs.
+        alpha: Rate of false alarms; None is the first run's, or that of the counts.
+        as_json: Print one JSON object in place of tables.
         write_to: Folder for the report of counts.
-        console: Where it is told.
+        console: Where it is shown.
 
     Raises:
         StudyError: an option is impossible, or what is to be compared cannot be.
@@ -61,14 +61,15 @@ def compare(
     return compare_runs(run_folders, baseline=baseline, margins=points, alpha=alpha, as_json=as_json, console=console)
 
 
-def _margin(told: str) -> tuple[str, float]:
-    name, _, number = told.rpartition("=")
+def _margin(text: str) -> tuple[str, float]:
+    """Read `5` or `mmlu_pro=2`: the benchmark, "" for all, and the points."""
+    name, _, number = text.rpartition("=")
     try:
         points = float(number)
     except ValueError:
-        raise StudyError("write points, as 5 or mmlu_pro=2", source=f"--margin {told}") from None
+        raise StudyError("write points, as 5 or mmlu_pro=2", source=f"--margin {text}") from None
     if not 0 < points < 100:
-        raise StudyError("a margin lies between 0 and 100 points", source=f"--margin {told}")
+        raise StudyError("a margin lies between 0 and 100 points", source=f"--margin {text}")
     return name.strip(), points
 
 
@@ -84,11 +85,11 @@ def compare_runs(
     """Compare the variants of finished runs and say what they show; give the exit code, 1 where something is blocked.
 
     Args:
-        folders: Of the runs; of one the same with another baseline, margin or alpha.
+        folders: Folders of the runs; a single run is compared with another baseline, margin or alpha.
         baseline: The variant to compare with, `run/name` where runs share the name; None is the first run's baseline.
         margins: Points by benchmark, "" for all others; where none is given, what the studies say.
         alpha: Rate of false alarms over all comparisons together; None is the first run's.
-        as_json: Print one object for a program in place of tables.
+        as_json: Print one JSON object in place of tables.
         console: Where it is printed.
 
     Raises:
@@ -117,14 +118,14 @@ def compare_counts(
     Args:
         source: A YAML file with counts, or the YAML itself.
         baseline: The variant to compare with; None is what the file says, and without one every pair is compared.
-        margins: Points by benchmark, "" for all others; they go before those of the file.
+        margins: Points by benchmark, "" for all others, in place of those of the file.
         alpha: Rate of false alarms over all comparisons together; None is what the file says, or 0.05.
-        as_json: Print the whole report for a program in place of tables.
+        as_json: Print the whole report as one JSON object in place of tables.
         write_to: A folder for `counts.yaml`, `report.json`, `report.md` and `report.html`; None writes nothing.
         console: Where it is printed.
 
     Raises:
-        StudyError: the counts are wrong, or the folder is no place to write to.
+        StudyError: the counts are wrong, or the folder cannot be written to.
     """
     from evaluator.report.counts.html import html  # noqa: PLC0415 - only where it is asked for
     from evaluator.report.counts.markdown import markdown  # noqa: PLC0415

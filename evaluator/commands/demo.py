@@ -22,7 +22,7 @@ _BITS = {"Q8_0": 8, "Q4_0": 4, "Q2_K": 2}
 
 
 class Demo(Struct, frozen=True, kw_only=True):
-    """What a demo asks, and what a reader must know of it."""
+    """What a demo asks, and what a reader must know about it."""
 
     quantizations: tuple[str, ...]
     benchmarks: dict[str, dict[str, Any]]
@@ -62,7 +62,7 @@ def demo(model: str, runtime: RuntimeOfDemo, runs: Path, console: Console) -> in
     """Make the builds, write the study, run it; give the exit code.
 
     Raises:
-        ModelError: the model or a build of it cannot be had.
+        ModelError: the model cannot be fetched, or a build of it cannot be made.
     """
     chosen = DEMOS[model]
     console.print(Text(chosen.note, style="italic"))

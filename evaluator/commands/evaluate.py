@@ -1,4 +1,4 @@
-"""`whichquant eval`: one server that runs already, without a study file."""
+"""`whichquant eval`: evaluate one server that runs already, without a study file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ _OPTIONS = {
     "sampling.temperature": "--temperature",
     "concurrency": "--concurrency",
 }
-"""By a study's key the option that sets it."""
+"""Which option sets a study's key."""
 
 
 def evaluate_server(base_url: str, console: Console, *, runs: Path, settings: Mapping[str, Any]) -> int:
@@ -40,11 +40,11 @@ def evaluate_server(base_url: str, console: Console, *, runs: Path, settings: Ma
     try:
         return watched(lambda on_event: evaluate(base_url, runs=runs, on_event=on_event, **settings), runs, console)
     except StudyError as error:
-        raise _of_option(error) from None
+        raise _about_option(error) from None
 
 
-def _of_option(error: StudyError) -> StudyError:
-    """Say of an option what is wrong with the study's key that it sets: there is no file that anybody wrote."""
+def _about_option(error: StudyError) -> StudyError:
+    """Name the option in place of the study's key: the user has written no study file."""
     if error.key is None:
         return error
     option = _OPTIONS.get(error.key, error.key)

@@ -1,4 +1,4 @@
-"""Grade answers that were made elsewhere: JSON lines in, JSON lines out, by the grader that a run has."""
+"""`whichquant grade`: grade answers that were made elsewhere, with the grader of a run; JSON lines in and out."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ _PIPE_CLOSED = 128 + 13
 
 
 class _Tally:
-    """What was found in a file."""
+    """What a file of answers held."""
 
     def __init__(self) -> None:
         self.counts: Counter[Outcome | None] = Counter()
@@ -70,7 +70,7 @@ def _grade_file(file: str, benchmark: Benchmark, output: Path | None, console: C
 def _grade_lines(file: str, benchmark: Benchmark, grader: Grader, put: Callable[[bytes], object]) -> _Tally:
     tally = _Tally()
     known: deque[tuple[Identity, Question]] = deque()
-    """Of the lines whose grades are still to come, in their order."""
+    """The lines whose grades are still to come, in their order."""
 
     def asked() -> Iterator[tuple[Record, Question]]:
         repeats: Counter[str] = Counter()
@@ -108,7 +108,7 @@ def _refuse_output(file: str, output: Path) -> None:
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[Callable[[bytes], object]]:
-    """Give the way to standard output, or to a file that appears whole or not at all."""
+    """Give the function that writes to standard output, or to a file that appears whole or not at all."""
     if output and (output.is_file() or not output.exists()):
         path = output.resolve()
         part = path.with_name(path.name + ".part")
@@ -164,7 +164,7 @@ def _sandbox(benchmark: Benchmark) -> Sandbox | NoSandbox:
 
 
 def _summary(benchmark: Benchmark, tally: _Tally, total: Score) -> Iterator[str]:
-    """Say in a few lines what was found."""
+    """Sum up the grades in a few lines."""
     kinds = [f"{tally.counts[kind]:,} {kind.replace('_', ' ')}" for kind in OUTCOMES if tally.counts[kind]]
     if tally.counts[None]:
         kinds.append(f"{tally.counts[None]:,} read, with nothing to compare")

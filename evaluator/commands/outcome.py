@@ -1,4 +1,4 @@
-"""How a run is watched and how it ends: shown as it goes on, its report shown, its exit code chosen."""
+"""Show a run's progress and its report, and choose its exit code."""
 
 import sys
 from collections.abc import Callable
@@ -20,19 +20,19 @@ def watched(work: Callable[[OnEvent], Report], runs: Path, console: Console) -> 
     """Do the work of a run, show what happens and its report, and give the exit code.
 
     Args:
-        work: Runs or reports a study; it is given whom to tell what happens.
+        work: Runs a study; it is given the function to call with each event.
         runs: Folder in which each run has its own.
         console: Where it is shown.
 
     Raises:
-        WhichquantError: What the work raises, but for `Blocked`, which is shown.
+        WhichquantError: What the work raises, except `Blocked`, which is shown.
     """
     with Display(console) as display:
         try:
             report = work(display)
         except Blocked:
-            sentence = "Nothing was asked: what blocks above would block the claim."
-            console.print(Text(f"{sentence} --force asks all the same; that is recorded.", style="bold"))
+            sentence = "Nothing was asked: the findings above would block the claim."
+            console.print(Text(f"{sentence} --force asks all the same, and the report says so.", style="bold"))
             return 1
     code = show_report(report, runs / report.plan.study.study, console)
     display.show_logs()

@@ -19,9 +19,9 @@ def show_plan(
     as_json: bool,
 ) -> int:
     """Print what the study at `path` can show and how long it takes; give the exit code. See `plan_study`."""
-    found = plan_study(path, runs=runs, tokens_per_second=tokens_per_second, tokens_per_answer=tokens_per_answer)
+    study_plan = plan_study(path, runs=runs, tokens_per_second=tokens_per_second, tokens_per_answer=tokens_per_answer)
     if as_json:
-        console.file.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        console.file.write(msgspec.json.format(msgspec.json.encode(study_plan), indent=2).decode() + "\n")
     else:
-        show(found, console)
+        show(study_plan, console)
     return 0

@@ -1,4 +1,4 @@
-"""Grade a run's records again with today's graders, and say what that changed."""
+"""`whichquant regrade`: grade a run's records again with today's graders, and say what that changed."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -53,13 +53,13 @@ def _changes(before: Grades, now: Grades) -> Iterator[str]:
     for (variant, key), new in now.items():
         if old := before.get((variant, key)):
             parts[variant, key.benchmark].append((old, new))
-    said = [line for (variant, benchmark), pairs in parts.items() for line in _part(variant, benchmark, pairs)]
-    yield from said
+    changed = [line for (variant, benchmark), pairs in parts.items() for line in _part(variant, benchmark, pairs)]
+    yield from changed
     if first := len(now.keys() - before.keys()):
         yield f"{first:,} graded for the first time"
-    if gone := len(before.keys() - now.keys()):
-        yield f"{gone:,} graded before, but no longer part of the study"
-    if parts and not said:
+    if dropped := len(before.keys() - now.keys()):
+        yield f"{dropped:,} graded before, but no longer part of the study"
+    if parts and not changed:
         yield "nothing changed"
 
 

@@ -1,8 +1,8 @@
-"""What `whichquant sandbox` prints: the tiers that this machine may have, their probes, and how to get a better one.
+"""`whichquant sandbox`: show the sandboxes that this machine may have, their probes, and how to get a better one.
 
 With `--json` one object:
 
-    tier     "bubblewrap", "landlock" or "seatbelt": the one that is used; null where there is none
+    tier     the sandbox that is used: "bubblewrap", "landlock" or "seatbelt"; null where there is none
     scored   whether code questions can be scored
     tiers    list, best first: {"tier": text, "state": "used", "refused" or "not tried", "reason": text or null,
              "install": text or null, "probes": [{"name": text, "state": "held" or "broken", "told": text}]}
@@ -30,25 +30,25 @@ _ABOUT = {
 
 
 def show_sandbox(*, as_json: bool, console: Console) -> int:
-    """Try this machine's sandboxes and print what they showed; give the exit code.
+    """Try this machine's sandboxes and print the results; give the exit code.
 
     Args:
-        as_json: Whether a program reads it.
-        console: Where the table goes.
+        as_json: Print one JSON object in place of tables.
+        console: Where it is shown.
     """
     tried = trials()
     names = [tier.name for tier in tiers()]
     used = next((trial for trial in tried if trial.sandbox), None)
     if as_json:
-        told = {"tier": used.tier if used else None, "scored": used is not None, "tiers": _objects(names, tried)}
-        console.out(json.dumps(told, indent=2), highlight=False)
+        summary = {"tier": used.tier if used else None, "scored": used is not None, "tiers": _objects(names, tried)}
+        console.out(json.dumps(summary, indent=2), highlight=False)
     else:
-        for part in _told(names, tried, used):
+        for part in _parts(names, tried, used):
             console.print(part, soft_wrap=isinstance(part, Text))
     return 0 if used else 1
 
 
-def _told(names: Sequence[str], tried: Sequence[Trial], used: Trial | None) -> Iterator[ConsoleRenderable]:
+def _parts(names: Sequence[str], tried: Sequence[Trial], used: Trial | None) -> Iterator[ConsoleRenderable]:
     if used:
         yield Text.assemble(("Code questions can be scored here", "bold green"), f": in {used.tier}.\n")
     else:
@@ -69,7 +69,7 @@ def _block(name: str, trial: Trial | None, used: Trial | None) -> Iterator[Conso
     if trial and trial.reason:
         yield Text(f"  {_line(trial.reason)}", style="yellow")
     elif trial is None and used:
-        yield Text(f"  {used.tier} holds, and is the better one.")
+        yield Text(f"  {used.tier} holds, and is better.")
     if trial and trial.results:
         yield Padding(_table(trial.results), (0, 0, 0, 2), expand=False)
     yield Text("")
@@ -94,14 +94,14 @@ def _state(trial: Trial | None) -> tuple[str, str]:
 
 def _objects(names: Sequence[str], tried: Sequence[Trial]) -> list[dict[str, Any]]:
     known = {trial.tier: trial for trial in tried}
-    told = []
+    objects = []
     for name in names:
         trial = known.get(name)
         probes = [
             {"name": result.name, "state": "held" if result.held else "broken", "told": result.told}
             for result in (trial.results if trial else ())
         ]
-        told.append(
+        objects.append(
             {
                 "tier": name,
                 "state": _state(trial)[0],
@@ -110,9 +110,9 @@ def _objects(names: Sequence[str], tried: Sequence[Trial]) -> list[dict[str, Any
                 "probes": probes,
             }
         )
-    return told
+    return objects
 
 
 def _line(text: str) -> str:
-    """Make what a program says harmless, and one line."""
+    """Make a program's output harmless, on one line."""
     return strip_control(text).replace("\n", " ")

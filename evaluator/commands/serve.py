@@ -1,4 +1,4 @@
-"""One variant's server of a study, up until somebody ends it."""
+"""`whichquant serve`: start the server of one variant and keep it until Ctrl-C."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def serve_variant(path: Path, name: str, port: int | None, log: Path | None) -> 
     """Start the server of one variant as a run would, keep it until a signal comes, and give the exit code.
 
     Raises:
-        StudyError: The study is wrong, has no such variant, or the variant's server is none of ours.
+        StudyError: The study is wrong, has no such variant, or the variant's server runs already.
         ServerError: The server cannot be started, or it died.
     """
     loaded = load_study(path)

@@ -1,16 +1,16 @@
-"""What `whichquant servers` prints: the servers that answer, their models, and the line that evaluates each.
+"""`whichquant servers`: list the servers that answer, their models, and the command that evaluates each.
 
 With `--json` a list with one object for each server:
 
     runtime      "llama_server", "mlx_lm", "omlx", "ollama", "lm_studio", "vllm" or "openai"
     name         what the runtime is called
-    version      text, or null where it does not tell
+    version      text, or null where it does not state one
     base_url     up to and including /v1
-    wants_key    whether it answers only those who send a key
-    key_refused  whether it does not take the key that was sent
+    wants_key    whether it answers only requests with a key
+    key_refused  whether it refused the key that was sent
     loading      whether it is still loading its only model
     models       list of {"id": text, "loaded": true, false or null, "context": tokens or null}
-    evaluate     the line for a shell, or null where the model's id cannot be written in one; NAME in it stands for
+    evaluate     the command for a shell, or null where the model's id cannot be written in one; NAME in it stands for
                  the variable with the key, MODEL for a model that only the user knows
 """
 
@@ -36,7 +36,7 @@ from servers.spec import ServerSpec
 
 _SHOWN = 12
 _SECONDS = 1.0
-"""With Python's own start, less than two when nothing answers."""
+"""Together with Python's start less than two seconds when nothing answers."""
 _NAMED_SECONDS = 4
 """A server whose port was named may be busy."""
 _ANY_MODEL = "MODEL"
@@ -48,39 +48,39 @@ def list_servers(
     """Look for servers and print them; give the exit code.
 
     Args:
-        host: Where to look; None is this machine.
-        ports: Where to look there; none are the usual ones.
-        api_key_env: Environment variable that holds the key for those that want one.
-        as_json: Whether a program reads it.
-        console: Where tables go.
+        host: The machine to search; None is this one.
+        ports: The ports to search; none means the usual ones.
+        api_key_env: Environment variable that holds the key for servers that want one.
+        as_json: Print a JSON list in place of tables.
+        console: Where it is shown.
 
     Raises:
-        StudyError: The host is none, or there is no key in the variable.
-        ServerError: What the variable holds can be no key.
+        StudyError: The host is not a valid name or address, or the variable holds no key.
+        ServerError: What the variable holds cannot be a key.
     """
     spec = ServerSpec(runtime="openai", model="", api_key_env=api_key_env)
     key = headers(spec)
     if api_key_env and not key:
         raise StudyError(f"there is no key in the environment variable {api_key_env}", remedy="set it, or leave it out")
     seconds = _NAMED_SECONDS if ports else _SECONDS
-    found = asyncio.run(discover(_places(host, ports), headers=key, seconds=seconds))
+    servers = asyncio.run(discover(_places(host, ports), headers=key, seconds=seconds))
     if as_json:
-        console.out(json.dumps([_object(running, api_key_env) for running in found], indent=2), highlight=False)
+        console.out(json.dumps([_object(running, api_key_env) for running in servers], indent=2), highlight=False)
         return 0
-    for running in found:
+    for running in servers:
         for part in _block(running, api_key_env):
             console.print(part, soft_wrap=isinstance(part, Text))
-    if not found:
+    if not servers:
         console.print(Text(_nothing(host, ports)), soft_wrap=True)
     return 0
 
 
 def command(running: Running, api_key_env: str | None) -> str | None:
-    """Return the line that evaluates a server's model; None where the model's id cannot be written in one line."""
+    """Return the command that evaluates a server's model; None if the model's id cannot be written on one line."""
     line = ["whichquant", "eval", "--base-url", running.base_url]
     if len(running.models) > 1:
-        model = _meant(running)
-        if not model.isprintable():  # it would do to the terminal what it likes
+        model = _model_to_evaluate(running)
+        if not model.isprintable():  # it could control the terminal
             return None
         line += ["--model", model]
     if running.wants_key:
@@ -88,19 +88,19 @@ def command(running: Running, api_key_env: str | None) -> str | None:
     return shlex.join(line)
 
 
-def _meant(running: Running) -> str:
-    """Choose among several models: one that is loaded, or else the first."""
+def _model_to_evaluate(running: Running) -> str:
+    """Choose among several models: one that is loaded, else the first."""
     loaded = [model.id for model in running.models if model.loaded]
     if running.runtime == "mlx_lm":
-        # It lists what lies in the hub's cache as well, and answers with the one it was started with,
-        # which is known only where that was a folder.
+        # It also lists the models in the hub's cache, and answers with the one it was started with, which is known
+        # only where that was a folder.
         loaded = [model.id for model in running.models if model.id.startswith("/")] or [_ANY_MODEL]
     return next(iter(loaded), running.models[0].id)
 
 
 def _object(running: Running, api_key_env: str | None) -> dict[str, Any]:
-    told: dict[str, Any] = to_builtins(running)
-    return {**told, "name": _name(running), "evaluate": command(running, api_key_env)}
+    fields: dict[str, Any] = to_builtins(running)
+    return {**fields, "name": _name(running), "evaluate": command(running, api_key_env)}
 
 
 def _block(running: Running, api_key_env: str | None) -> Iterator[ConsoleRenderable]:
@@ -108,10 +108,14 @@ def _block(running: Running, api_key_env: str | None) -> Iterator[ConsoleRendera
     yield Text.assemble((_name(running), "bold"), version, f" at {_line(running.base_url)}")
     if running.models:
         yield Padding(_table(running.models), (0, 0, 0, 2), expand=False)
-    for sentence in _said(running, api_key_env):
+    for sentence in _remarks(running, api_key_env):
         yield Text(f"  {sentence}", style="yellow")
     line = command(running, api_key_env)
-    yield Text(f"  {line}\n" if line else "  The model's id holds characters that are not shown: no line for it.\n")
+    yield Text(
+        f"  {line}\n"
+        if line
+        else "  The model's id holds characters that cannot be printed, so there is no command for it.\n"
+    )
 
 
 def _table(models: Sequence[ListedModel]) -> Table:
@@ -129,17 +133,17 @@ def _table(models: Sequence[ListedModel]) -> Table:
     return table
 
 
-def _said(running: Running, api_key_env: str | None) -> Iterator[str]:
+def _remarks(running: Running, api_key_env: str | None) -> Iterator[str]:
     if running.key_refused:
-        yield f"It does not take the key in the environment variable {api_key_env}."
+        yield f"It refuses the key in the environment variable {api_key_env}."
     elif running.wants_key and api_key_env is None:
-        yield "It wants a key: put it into an environment variable, and that one's name in the place of NAME."
+        yield "It wants a key: put the key into an environment variable, and that variable's name in place of NAME."
     if running.loading:
         yield "It is still loading its model."
     elif not running.models and not running.wants_key and running.runtime != "mlx_lm":
         yield "It lists no model: load one there first."
-    if running.runtime == "mlx_lm" and len(running.models) > 1 and _meant(running) == _ANY_MODEL:
-        yield f"It answers with the model that it was started with: write that one in the place of {_ANY_MODEL}."
+    if running.runtime == "mlx_lm" and len(running.models) > 1 and _model_to_evaluate(running) == _ANY_MODEL:
+        yield f"It answers with the model that it was started with: write that model in place of {_ANY_MODEL}."
 
 
 def _name(running: Running) -> str:
@@ -147,15 +151,15 @@ def _name(running: Running) -> str:
 
 
 def _line(text: str) -> str:
-    """Make what a server says harmless, and one line."""
+    """Make a server's text harmless, on one line."""
     return strip_control(text).replace("\n", " ")
 
 
 def _places(host: str | None, ports: Sequence[int]) -> list[str] | None:
-    """Return the addresses to look at; None for the usual ones of this machine.
+    """Return the addresses to search; None for the usual ones of this machine.
 
     Raises:
-        StudyError: The host is none.
+        StudyError: The host is not a valid name or address.
     """
     if host is None and not ports:
         return None
@@ -164,12 +168,12 @@ def _places(host: str | None, ports: Sequence[int]) -> list[str] | None:
     try:
         if not name or not set(name).isdisjoint("/?#@ \t\\") or not name.isprintable():
             raise StudyError(
-                f"--host {host!r} is no name or address of a machine", remedy="leave out http:// and the port"
+                f"--host {host!r} is not a name or address of a machine", remedy="leave out http:// and the port"
             )
         return [normal(f"http://{name}:{port}/v1") for port in ports or PORTS]
     except ServerError as error:
         raise StudyError(
-            f"--host {host!r} is no name or address of a machine", remedy="leave out http:// and the port"
+            f"--host {host!r} is not a name or address of a machine", remedy="leave out http:// and the port"
         ) from error
 
 

@@ -13,7 +13,7 @@ from evaluator.analyse.run import analyse
 from evaluator.errors import StudyError
 from evaluator.grade.grader import VERSION, Grader
 from evaluator.grade.sandbox import NoSandbox
-from tests.support.compared import edit, edit_lines, found, made, often_right, settings, told, unusual
+from tests.support.compared import compare_json, compare_text, edit, edit_lines, made, often_right, settings, unusual
 from tests.support.scripted import Bench, right, wrong
 
 EXAMPLE = Path(__file__).parents[2] / "runs" / "example-demo"
@@ -36,7 +36,7 @@ def runs(made_once: Path, tmp_path: Path) -> Path:
 
 
 def test_variants_of_two_runs_are_compared_with_the_first_ones_baseline(runs: Path) -> None:
-    code, shown = told(runs / "one", runs / "two")
+    code, shown = compare_text(runs / "one", runs / "two")
 
     assert code == 0
     assert "bad is clearly worse than one/good on MMLU-Pro: 100.0 points lower" in shown
@@ -45,7 +45,7 @@ def test_variants_of_two_runs_are_compared_with_the_first_ones_baseline(runs: Pa
 
 
 def test_the_family_is_all_variants_of_all_runs_but_the_baseline(runs: Path) -> None:
-    report = found(runs / "one", runs / "two")
+    report = compare_json(runs / "one", runs / "two")
 
     assert [c["variant"] for c in report["comparisons"]] == ["bad", "two/good", "fair"]
     assert {c["family"] for c in report["comparisons"]} == {3}
@@ -60,7 +60,7 @@ def test_the_family_is_all_variants_of_all_runs_but_the_baseline(runs: Path) -> 
 def test_nothing_is_written(runs: Path) -> None:
     before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
 
-    told(runs / "one", runs / "two")
+    compare_text(runs / "one", runs / "two")
 
     assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
 
@@ -77,7 +77,7 @@ def test_one_run_alone_shows_what_its_report_shows(bench: Bench, extra: str) -> 
     folder = made(bench, "alone", 60, extra, good=right, bad=wrong, fair=often_right)
     report = json.loads((folder / "report.json").read_text())
 
-    alone = found(folder)
+    alone = compare_json(folder)
 
     assert alone["comparisons"] == report["comparisons"]
     assert [s["accuracy"] for s in alone["scores"]] == [s["accuracy"] for s in report["scores"]]
@@ -90,7 +90,7 @@ def test_the_example_shows_what_its_report_shows_and_its_copy_is_its_equal(tmp_p
         report = analyse(folder, grader=Grader(NoSandbox("not needed", "")))
         (folder / "report.json").write_text(json.dumps({"grader": VERSION, "checks": []}))
 
-    alone, both = found(folders[0]), found(*folders)
+    alone, both = compare_json(folders[0]), compare_json(*folders)
 
     assert [c["sentence"] for c in alone["comparisons"]] == [c.sentence for c in report.comparisons]
     by_name = {c["variant"]: c for c in both["comparisons"]}
@@ -99,7 +99,7 @@ def test_the_example_shows_what_its_report_shows_and_its_copy_is_its_equal(tmp_p
 
 
 def test_another_baseline_margin_and_alpha_are_taken_and_told(runs: Path) -> None:
-    report = found(runs / "two", baseline="fair", margins={"": 20.0}, alpha=0.01)
+    report = compare_json(runs / "two", baseline="fair", margins={"": 20.0}, alpha=0.01)
 
     assert (report["baseline"], report["margins"], report["alpha"]) == ("fair", {"mmlu_pro": 20.0}, 0.01)
     assert [c["margin"] for c in report["comparisons"]] == [0.2]
@@ -110,18 +110,18 @@ def test_another_baseline_margin_and_alpha_are_taken_and_told(runs: Path) -> Non
 
 
 def test_a_margin_of_one_benchmark_goes_before_that_of_all(runs: Path) -> None:
-    assert found(runs / "one", margins={"": 20.0, "mmlu_pro": 3.0})["margins"] == {"mmlu_pro": 3.0}
+    assert compare_json(runs / "one", margins={"": 20.0, "mmlu_pro": 3.0})["margins"] == {"mmlu_pro": 3.0}
 
 
 @pytest.mark.parametrize(("name", "here"), [("two/good", "two/good"), ("fair", "fair"), ("two/fair", "fair")])
 def test_a_baseline_may_be_any_variant(runs: Path, name: str, here: str) -> None:
-    assert found(runs / "one", runs / "two", baseline=name)["baseline"] == here
+    assert compare_json(runs / "one", runs / "two", baseline=name)["baseline"] == here
 
 
 def test_runs_of_the_same_study_go_by_their_folders(runs: Path) -> None:
     again = Path(shutil.copytree(runs / "one", runs / "again"))
 
-    report = found(runs / "one", again)
+    report = compare_json(runs / "one", again)
 
     assert [c["variant"] for c in report["comparisons"]] == ["one/bad", "again/good", "again/bad"]
 
@@ -129,7 +129,7 @@ def test_runs_of_the_same_study_go_by_their_folders(runs: Path) -> None:
 def test_a_folders_name_is_shown_as_it_is(runs: Path) -> None:
     odd = Path(shutil.copytree(runs / "one", runs / "[red]\x1b[2J"))
 
-    shown = told(odd, runs / "one")[1]
+    shown = compare_text(odd, runs / "one")[1]
 
     assert "baseline [red][2J/good" in shown
     assert "\x1b" not in shown
@@ -209,7 +209,7 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(
     damage(runs)
 
     with pytest.raises(StudyError, match=reason):
-        told(runs / "one", runs / "two")
+        compare_text(runs / "one", runs / "two")
 
 
 @pytest.mark.parametrize(
@@ -221,19 +221,19 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(
 )
 def test_an_option_that_fits_nothing_is_refused(runs: Path, options: Any, reason: str) -> None:
     with pytest.raises(StudyError, match=reason):
-        told(runs / "one", runs / "two", **options)
+        compare_text(runs / "one", runs / "two", **options)
 
 
 def test_a_run_is_not_compared_with_itself(runs: Path) -> None:
     with pytest.raises(StudyError, match="one: given twice: remove one"):
-        told(runs / "one", runs / "two" / ".." / "one")
+        compare_text(runs / "one", runs / "two" / ".." / "one")
 
 
 def test_one_variant_alone_is_refused(runs: Path) -> None:
     edit(runs / "one/plan.json", lambda plan: plan["study"]["variants"].pop())
 
     with pytest.raises(StudyError, match="has one variant only"):
-        told(runs / "one")
+        compare_text(runs / "one")
 
 
 WARNED = [
@@ -287,10 +287,10 @@ def test_what_sets_runs_apart_is_told_by_name_and_value(
 ) -> None:
     edit(runs / "two/plan.json", change)
 
-    report = found(runs / "one", runs / "two")
+    report = compare_json(runs / "one", runs / "two")
 
     assert any(line.startswith(warning) for line in report["warnings"]), report["warnings"]
-    assert warning in told(runs / "one", runs / "two")[1]
+    assert warning in compare_text(runs / "one", runs / "two")[1]
 
 
 def test_another_machine_is_told_and_no_time_is_promised_on_it(runs: Path) -> None:
@@ -305,7 +305,7 @@ def test_another_machine_is_told_and_no_time_is_promised_on_it(runs: Path) -> No
         )
     edit(runs / "two/facts.json", move)
 
-    report = found(runs / "one", runs / "two", margins={"": 1.0})
+    report = compare_json(runs / "one", runs / "two", margins={"": 1.0})
 
     assert "machine.os is Linux in one; macOS 26 in two: this is part of what is compared" in report["warnings"]
     assert "version is 1 in one; 2 in two: this is part of what is compared" in report["warnings"]
@@ -316,7 +316,7 @@ def test_another_machine_is_told_and_no_time_is_promised_on_it(runs: Path) -> No
 def test_if_any_run_was_looked_at_anytime_valid_statistics_are_used_for_all(runs: Path) -> None:
     edit(runs / "two/plan.json", lambda plan: plan["study"].update(decide={"mode": "sequential"}))
 
-    report = found(runs / "one", runs / "two")
+    report = compare_json(runs / "one", runs / "two")
 
     assert report["mode"] == "sequential"
     assert {c["mode"] for c in report["comparisons"]} == {"sequential"}
@@ -325,7 +325,7 @@ def test_if_any_run_was_looked_at_anytime_valid_statistics_are_used_for_all(runs
 def test_only_the_questions_in_common_are_counted(runs: Path) -> None:
     edit(runs / "two/plan.json", lambda plan: settings(plan).update(questions=12))
 
-    report = found(runs / "one", runs / "two")
+    report = compare_json(runs / "one", runs / "two")
 
     assert {c["n"] for c in report["comparisons"]} == {12}
     assert {s["questions"] for s in report["scores"]} == {12}
@@ -334,7 +334,7 @@ def test_only_the_questions_in_common_are_counted(runs: Path) -> None:
 def test_samples_with_other_seeds_are_compared_where_they_meet(runs: Path) -> None:
     edit(runs / "two/plan.json", lambda plan: (settings(plan).update(questions=6000), plan["study"].update(seed=7)))
 
-    report = found(runs / "one", runs / "two")
+    report = compare_json(runs / "one", runs / "two")
 
     assert 0 < report["comparisons"][0]["n"] < 60
     assert report["warnings"][1] == (
@@ -354,8 +354,8 @@ def test_what_blocks_a_report_blocks_here(runs: Path, check: Any, blocked: set[s
     block = {"code": "x", "severity": "block", "message": "it thinks"}
     edit(runs / "two/report.json", lambda report: report.update(checks=[{**block, **check}]))
 
-    report = found(runs / "one", runs / "two")
-    code, shown = told(runs / "one", runs / "two")
+    report = compare_json(runs / "one", runs / "two")
+    code, shown = compare_text(runs / "one", runs / "two")
 
     assert {c["variant"] for c in report["comparisons"] if c["verdict"] == "not comparable"} == blocked
     assert "cannot be compared on MMLU-Pro: it thinks." in shown
@@ -367,7 +367,8 @@ def test_a_blocked_baseline_blocks_all_and_is_named(runs: Path) -> None:
     edit(runs / "one/report.json", lambda report: report.update(checks=[block]))
 
     assert (
-        "fair and one/good cannot be compared on MMLU-Pro: one/good: it thinks." in told(runs / "one", runs / "two")[1]
+        "fair and one/good cannot be compared on MMLU-Pro: one/good: it thinks."
+        in compare_text(runs / "one", runs / "two")[1]
     )
 
 
@@ -375,7 +376,7 @@ def test_what_a_report_warns_of_is_repeated_without_control_characters(runs: Pat
     warn = {"code": "x", "severity": "warn", "variant": "good", "benchmark": "mmlu_pro", "message": "\x1b[31mhm"}
     edit(runs / "two/report.json", lambda report: report.update(checks=[warn], problems={"fair": "it died"}))
 
-    shown = told(runs / "one", runs / "two")[1]
+    shown = compare_text(runs / "one", runs / "two")[1]
 
     assert "warn two/good, MMLU-Pro: [31mhm" in shown
     assert "warn fair was not finished: it died" in shown
@@ -386,8 +387,8 @@ def test_the_first_runs_further_answers_show_its_own_wobble(bench: Bench) -> Non
     one = made(bench, "one", 20, "decide: {noise_floor: 10}\n", good=right)
     two = made(bench, "two", 20, bad=wrong)
 
-    (comparison,) = found(one, two)["comparisons"]
-    (other_way,) = found(one, two, baseline="bad")["comparisons"]
+    (comparison,) = compare_json(one, two)["comparisons"]
+    (other_way,) = compare_json(one, two, baseline="bad")["comparisons"]
 
     assert comparison["noise_questions"] == 10
     assert (comparison["noise"]["within_a"], comparison["noise"]["between"]) == (0.0, 1.0)

@@ -19,7 +19,7 @@ SILENT = Thought(reasoned=False, separated=False)
 BLIND = {"on": 20, "off": 20}
 
 
-def both(**changes: Any) -> dict[str, dict[str, Any]]:
+def in_both(**changes: Any) -> dict[str, dict[str, Any]]:
     return {"a": changes, "b": changes}
 
 
@@ -47,7 +47,7 @@ def drawn(**more: float) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("settings", "changes", "expected"),
     [
-        pytest.param({"a": ON, "b": ON}, {"proofs": both(thought=THOUGHT)}, [], id="thinking-on-as-declared"),
+        pytest.param({"a": ON, "b": ON}, {"proofs": in_both(thought=THOUGHT)}, [], id="thinking-on-as-declared"),
         pytest.param({"a": OFF, "b": OFF}, {}, [], id="thinking-off-as-declared"),
         pytest.param(
             {"a": ON, "b": ON},
@@ -62,7 +62,7 @@ def drawn(**more: float) -> dict[str, float]:
             id="thinking-declared-off-and-some-comes",
         ),
         pytest.param({}, {"proofs": second(thought=THOUGHT)}, [("thinking_differs", "warn", None)], id="one-thinks"),
-        pytest.param({}, {"proofs": both(thought=THOUGHT)}, [], id="both-think-undeclared"),
+        pytest.param({}, {"proofs": in_both(thought=THOUGHT)}, [], id="both-think-undeclared"),
         pytest.param(
             {"a": OFF, "b": OFF},
             {"proofs": second(thought=None, thinking_tokens=BLIND)},
@@ -77,13 +77,13 @@ def drawn(**more: float) -> dict[str, float]:
         ),
         pytest.param(
             {"a": OFF, "b": OFF},
-            {"proofs": both(thinking_tokens=BLIND), "facts": both(thinking_heard=False)},
+            {"proofs": in_both(thinking_tokens=BLIND), "facts": in_both(thinking_heard=False)},
             [],
             id="a-model-that-cannot-think-needs-no-switch",
         ),
         pytest.param(
             {},
-            {"proofs": both(thought=Thought(reasoned=True, separated=False, tags=("<think>",)))},
+            {"proofs": in_both(thought=Thought(reasoned=True, separated=False, tags=("<think>",)))},
             [("unseparated", "warn", "a"), ("unseparated", "warn", "b")],
             id="thoughts-in-the-text",
         ),
@@ -100,7 +100,7 @@ def test_thinking_is_as_declared_and_kept_apart(settings: dict[str, Any], change
 
 
 def test_a_switch_that_does_nothing_is_named_where_thinking_is_not_as_declared() -> None:
-    given = check_input(study_of(ON, ON), proofs=both(thinking_tokens=BLIND))
+    given = check_input(study_of(ON, ON), proofs=in_both(thinking_tokens=BLIND))
 
     assert all("the switch for it does not change the prompt" in check.message for check in before(given))
 
@@ -188,10 +188,10 @@ def test_the_context_holds_a_question_and_its_reply(changes: Any, expected: Foun
             [("sampling_record", "warn", "b")],
             id="the-server's-record-differs",
         ),
-        pytest.param("{top_p: 0.95}", {"proofs": both(applied=drawn(top_p=0.949999988))}, [], id="32-bit-floats"),
+        pytest.param("{top_p: 0.95}", {"proofs": in_both(applied=drawn(top_p=0.949999988))}, [], id="32-bit-floats"),
         pytest.param(
             "{temperature: null}",
-            {"proofs": both(applied=drawn(temperature=0.8))},
+            {"proofs": in_both(applied=drawn(temperature=0.8))},
             [("sampling_default", "warn", None)],
             id="temperature-left-to-the-server",
         ),
@@ -252,7 +252,7 @@ def test_one_token_between_two_runtimes_only_warns() -> None:
     ("a", "b", "changes", "expected"),
     [
         pytest.param(AT, AT, {"proofs": {"a": {"model": "m"}, "b": {"model": "n"}}}, [], id="two-models"),
-        pytest.param(AT, AT, {"proofs": both(model="m")}, [("same_model", "block", "b")], id="one-answers-for-both"),
+        pytest.param(AT, AT, {"proofs": in_both(model="m")}, [("same_model", "block", "b")], id="one-answers-for-both"),
         pytest.param(
             AT,
             AT,
@@ -263,13 +263,13 @@ def test_one_token_between_two_runtimes_only_warns() -> None:
         pytest.param(
             AT,
             AT.replace("//h", "//i"),
-            {"proofs": both(model="default_model"), "facts": both(runtime="mlx_lm")},
+            {"proofs": in_both(model="default_model"), "facts": in_both(runtime="mlx_lm")},
             [],
             id="what-mlx_lm-is-asked-for",
         ),
-        pytest.param(OURS, OURS, {"proofs": both(model="x")}, [], id="ours-we-name-ourselves"),
-        pytest.param(OURS, OURS, {"facts": both(model_sha256="1")}, [("same_weights", "warn", "b")], id="same-file"),
-        pytest.param(OURS, f"model: m, {OURS}", {"facts": both(model_sha256="1")}, [], id="a-build-and-itself"),
+        pytest.param(OURS, OURS, {"proofs": in_both(model="x")}, [], id="ours-we-name-ourselves"),
+        pytest.param(OURS, OURS, {"facts": in_both(model_sha256="1")}, [("same_weights", "warn", "b")], id="same-file"),
+        pytest.param(OURS, f"model: m, {OURS}", {"facts": in_both(model_sha256="1")}, [], id="a-build-and-itself"),
         pytest.param(
             OURS,
             "runtime: llama_server, kv_cache: q8_0, model: o",
@@ -279,7 +279,7 @@ def test_one_token_between_two_runtimes_only_warns() -> None:
         ),
         pytest.param(OURS, OURS, {"facts": second(qat=True)}, [("qat", "note", None)], id="qat-by-its-file"),
         pytest.param(OURS, f"{OURS}, model: x-QAT.gguf", {}, [("qat", "note", None)], id="qat-by-its-name"),
-        pytest.param(OURS, OURS, {"facts": both(qat=True)}, [], id="all-qat"),
+        pytest.param(OURS, OURS, {"facts": in_both(qat=True)}, [], id="all-qat"),
     ],
 )
 def test_the_right_models_answer(a: str, b: str, changes: Any, expected: Found) -> None:
@@ -293,7 +293,7 @@ Q8 = f"{LLAMA}, kv_cache: q8_0"
 @pytest.mark.parametrize(
     ("a", "b", "changes", "expected"),
     [
-        pytest.param(Q8, Q8, {"facts": both(kv_cache="q8_0")}, [], id="as-asked"),
+        pytest.param(Q8, Q8, {"facts": in_both(kv_cache="q8_0")}, [], id="as-asked"),
         pytest.param(Q8, Q8, {"facts": {"a": {"kv_cache": "q8_0"}}}, [("kv_cache", "block", "b")], id="another-type"),
         pytest.param(
             Q8,
@@ -303,7 +303,7 @@ Q8 = f"{LLAMA}, kv_cache: q8_0"
             id="unproved",
         ),
         pytest.param(LLAMA, LLAMA, {}, [], id="not-set-and-the-same"),
-        pytest.param(LLAMA, LLAMA, {"facts": both(kv_cache=None)}, [("kv_unknown", "note", None)], id="unknown"),
+        pytest.param(LLAMA, LLAMA, {"facts": in_both(kv_cache=None)}, [("kv_unknown", "note", None)], id="unknown"),
         pytest.param(
             LLAMA,
             LLAMA,
@@ -334,11 +334,11 @@ DRAFT = ("server", "--model-draft", "d.gguf")
         ),
         pytest.param(
             OURS,
-            {"facts": second(unmet=(DEAF,)), "proofs": both(thought=THOUGHT)},
+            {"facts": second(unmet=(DEAF,)), "proofs": in_both(thought=THOUGHT)},
             [("unmet", "warn", "b")],
             id="cannot-be-told-and-thinks",
         ),
-        pytest.param(OURS, {"facts": both(command=DRAFT)}, [("speculative", "note", None)], id="all-draft"),
+        pytest.param(OURS, {"facts": in_both(command=DRAFT)}, [("speculative", "note", None)], id="all-draft"),
         pytest.param(OURS, {"facts": second(command=DRAFT)}, [("speculative", "warn", None)], id="one-drafts"),
         pytest.param(OURS, {"facts": second(command=("s", "-md=d"))}, [("speculative", "warn", None)], id="short-flag"),
         pytest.param(OURS, {"facts": second(command=("s", "--spec-type", "none"))}, [], id="drafts-with-nothing"),

@@ -41,7 +41,7 @@ def check(bench: Bench, study: Path, *more: str) -> Result:
     return CliRunner().invoke(main, ["check", str(study), "--runs", str(bench.folder / "runs"), *more])
 
 
-def told(bench: Bench, study: Path) -> Any:
+def check_json(bench: Bench, study: Path) -> Any:
     return json.loads(check(bench, study, "--json").stdout)
 
 
@@ -74,21 +74,21 @@ def test_a_clean_study_passes_and_leaves_nothing_behind(bench: Bench) -> None:
 def test_a_planted_fault_is_found_and_told_of_its_variant(bench: Bench, script: Script, code: str) -> None:
     study = study_of(bench, good=honest, bad=script)
 
-    found = told(bench, study)
+    output = check_json(bench, study)
 
-    assert [c["variant"] for c in found["checks"] if c["code"] == code] == ["bad"], found["checks"]
+    assert [c["variant"] for c in output["checks"] if c["code"] == code] == ["bad"], output["checks"]
     (aspect,) = [aspect for aspect, codes in ASPECTS.items() if code in codes]
-    assert found["variants"]["bad"][aspect] in ("block", "warn")
-    assert found["variants"]["good"][aspect] == "proved"
+    assert output["variants"]["bad"][aspect] in ("block", "warn")
+    assert output["variants"]["good"][aspect] == "proved"
 
 
 def test_thinking_that_is_on_though_declared_off_is_found(bench: Bench) -> None:
     study = study_of(bench, good=honest, bad=thinking)
     study.write_text(study.read_text().replace("model: fake,", "model: fake, thinking: false,"))
 
-    found = told(bench, study)
+    output = check_json(bench, study)
 
-    assert [c["variant"] for c in found["checks"] if c["code"] == "thinking_on"] == ["bad"], found["checks"]
+    assert [c["variant"] for c in output["checks"] if c["code"] == "thinking_on"] == ["bad"], output["checks"]
 
 
 def test_a_finding_that_blocks_is_exit_code_1_and_with_force_0(bench: Bench) -> None:
@@ -111,7 +111,7 @@ def test_a_server_that_is_not_there_is_exit_code_3_and_the_others_are_checked(be
     assert f"gone could not be checked: Nothing answers at http://127.0.0.1:{nobody}/v1" in " ".join(
         result.output.split()
     )
-    assert told(bench, study)["variants"]["good"]["context"] == "proved"
+    assert check_json(bench, study)["variants"]["good"]["context"] == "proved"
 
 
 def test_a_run_begins_with_the_check_and_asks_nothing_where_it_blocks(bench: Bench) -> None:
@@ -120,7 +120,7 @@ def test_a_run_begins_with_the_check_and_asks_nothing_where_it_blocks(bench: Ben
     result = bench.run(study, check=True)
 
     assert result.exit_code == 1
-    assert "--force asks all the same; that is recorded" in " ".join(result.output.split())
+    assert "--force asks all the same, and the report says so" in " ".join(result.output.split())
     assert questions(bench, "good") == questions(bench, "bad") <= 2
     assert not (bench.folder / "runs" / "s" / "records").exists()
 

@@ -121,7 +121,7 @@ def test_what_servers_say_cannot_reach_the_terminal(stack: ExitStack, arguments:
         assert json.loads(said)[0]["evaluate"] is None
     else:
         assert "[bold]b[/bold]" in said  # as it is: no markup
-        assert "no line for it" in said
+        assert "there is no command for it" in said
 
 
 @pytest.mark.parametrize("name", ["two words", "it's", 'a"b', "$(rm -rf ~)", "`x`", "a;b", "-x", "é", "*"])
@@ -169,7 +169,7 @@ def test_a_server_that_wants_a_key_says_how_to_give_it(stack: ExitStack, monkeyp
 
     assert "It wants a key" in without.stdout
     assert lines(without)[0][-2:] == ["--api-key-env", "NAME"]
-    assert "does not take the key in the environment variable WRONG" in wrong.stdout
+    assert "refuses the key in the environment variable WRONG" in wrong.stdout
     assert lines(right)[0][-2:] == ["--api-key-env", "RIGHT"]
     assert "fake" in right.stdout
     assert "key" not in right.stdout.replace("--api-key-env", "")
@@ -200,9 +200,9 @@ def test_an_mlx_lm_server_without_a_list_is_complete(stack: ExitStack) -> None:
     ("arguments", "said"),
     [
         pytest.param(["--host", "http://x"], "leave out http:// and the port", id="url"),
-        pytest.param(["--host", ""], "is no name or address", id="empty"),
-        pytest.param(["--host", "a b"], "is no name or address", id="space"),
-        pytest.param(["--host", "me:secret@x"], "is no name or address", id="password"),
+        pytest.param(["--host", ""], "is not a name or address", id="empty"),
+        pytest.param(["--host", "a b"], "is not a name or address", id="space"),
+        pytest.param(["--host", "me:secret@x"], "is not a name or address", id="password"),
         pytest.param(["--port", "0"], "--port", id="port-0"),
         pytest.param(["--port", "70000"], "--port", id="port-too-big"),
         pytest.param(["--api-key-env", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE", id="no-key"),

@@ -14,7 +14,7 @@ import pytest
 from servers.fake import FakeModel, Reply
 from servers.fake.dialects import DIALECTS, LLAMA_ROUTER, LLAMA_SERVER, LM_STUDIO, MLX_LM, OLLAMA, OMLX, VLLM, Dialect
 from tests.support.official_client import official_client
-from tests.support.plain_http import CHAT, CUT, HI, TEMPLATE_OFF, THOUGHT, fake, get, joined, post, said, streamed
+from tests.support.plain_http import CHAT, CUT, HI, TEMPLATE_OFF, THOUGHT, fake, get, joined, post, reply_json, streamed
 
 RUNTIMES = [LLAMA_SERVER, MLX_LM, OMLX, OLLAMA, LM_STUDIO, VLLM]
 
@@ -122,7 +122,7 @@ async def test_the_official_client_hears_text_and_usage(dialect: Dialect) -> Non
 )
 async def test_where_the_thoughts_stand(dialect: Dialect, field: str) -> None:
     async with fake(dialect) as server:
-        message = (await said(server))["choices"][0]["message"]
+        message = (await reply_json(server))["choices"][0]["message"]
         parts = await streamed(server)
 
     assert {key for key in message if key.startswith("reasoning")} == {field}
@@ -156,7 +156,7 @@ EFFORT_OFF = {"reasoning_effort": "none"}
 )
 async def test_which_switch_turns_thinking_off(dialect: Dialect, switch: Any, *, thinks: bool) -> None:
     async with fake(dialect) as server:
-        message = (await said(server, **switch))["choices"][0]["message"]
+        message = (await reply_json(server, **switch))["choices"][0]["message"]
 
     assert any(key.startswith("reasoning") for key in message) == thinks
     assert message["content"] == THOUGHT.text
@@ -165,7 +165,7 @@ async def test_which_switch_turns_thinking_off(dialect: Dialect, switch: Any, *,
 @pytest.mark.parametrize("dialect", [LLAMA_SERVER, OMLX, MLX_LM, VLLM], ids=lambda dialect: dialect.name)
 async def test_a_template_may_be_deaf_to_the_switch(dialect: Dialect) -> None:
     async with fake(dialect, model=FakeModel(id="m", obeys=False)) as server:
-        message = (await said(server, **TEMPLATE_OFF))["choices"][0]["message"]
+        message = (await reply_json(server, **TEMPLATE_OFF))["choices"][0]["message"]
 
     assert any(key.startswith("reasoning") for key in message)
 
@@ -182,7 +182,7 @@ async def test_a_template_may_be_deaf_to_the_switch(dialect: Dialect) -> None:
 )
 async def test_cut_thinking_stays_where_thoughts_stand(dialect: Dialect, content: Any, field: str) -> None:
     async with fake(dialect, CUT) as server:
-        [choice] = (await said(server))["choices"]
+        [choice] = (await reply_json(server))["choices"]
 
     assert choice["finish_reason"] == "length"
     assert (choice["message"]["content"], choice["message"][field]) == (content, CUT.reasoning)
@@ -205,7 +205,7 @@ async def test_cut_thinking_stays_where_thoughts_stand(dialect: Dialect, content
 )
 async def test_how_many_tokens_a_reply_may_have(dialect: Dialect, path: str, body: Any, kept: int) -> None:
     async with fake(dialect, Reply(text="word " * 600)) as server:
-        heard = await said(server, path, **body)
+        heard = await reply_json(server, path, **body)
 
     assert heard["usage"]["completion_tokens"] == kept
     assert heard["choices"][0]["finish_reason"] == ("stop" if kept == 600 else "length")
@@ -256,7 +256,7 @@ async def test_an_error_may_come_in_mid_stream(dialect: Dialect) -> None:
 async def test_a_script_is_read_prompt_by_prompt() -> None:
     async with fake(OLLAMA, [Reply(text="first"), Reply(text="second")]) as server:
         await post(server, "/api/show", model="m")
-        texts = [(await said(server, "/api/chat"))["message"]["content"] for _ in range(2)]
+        texts = [(await reply_json(server, "/api/chat"))["message"]["content"] for _ in range(2)]
 
     assert texts == ["first", "second"]
     assert (len(server.requests), len(server.prompts)) == (3, 2)

@@ -20,7 +20,7 @@ from servers.fake.dialects import (
     VLLM,
     Dialect,
 )
-from tests.support.plain_http import CHAT, CUT, HI, TEMPLATE_OFF, THOUGHT, fake, get, joined, post, said, streamed
+from tests.support.plain_http import CHAT, CUT, HI, TEMPLATE_OFF, THOUGHT, fake, get, joined, post, reply_json, streamed
 
 NATIVE, V0 = "/api/chat", "/api/v0/chat/completions"
 CANNOT = FakeModel(id="m", thinking=None)
@@ -30,7 +30,7 @@ CANNOT = FakeModel(id="m", thinking=None)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 async def test_only_lm_studios_own_path_measures(path: str, *, stream: bool) -> None:
     async with fake(LM_STUDIO) as server:
-        body = (await streamed(server, path))[-1] if stream else await said(server, path)
+        body = (await streamed(server, path))[-1] if stream else await reply_json(server, path)
 
     assert (body.get("stats", {}).get("stop_reason") == "eosFound") == (path == V0)
     assert (body.get("model_info", {}).get("context_length") == 4096) == (path == V0)
@@ -38,7 +38,7 @@ async def test_only_lm_studios_own_path_measures(path: str, *, stream: bool) -> 
 
 async def test_omlx_takes_cut_thinking_for_the_answer() -> None:
     async with fake(OMLX, CUT, model=FakeModel(id="m", architecture="qwen3")) as server:
-        [choice] = (await said(server))["choices"]
+        [choice] = (await reply_json(server))["choices"]
         parts = await streamed(server)
 
     assert choice["message"] == {"role": "assistant", "content": CUT.reasoning}
@@ -52,7 +52,7 @@ async def test_omlx_takes_cut_thinking_for_the_answer() -> None:
 )
 async def test_omlx_knows_the_cut_thinking_of_a_gemma_4(model: FakeModel) -> None:
     async with fake(OMLX, CUT, model=model) as server:
-        [choice] = (await said(server, model=model.id))["choices"]
+        [choice] = (await reply_json(server, model=model.id))["choices"]
 
     assert choice["message"] == {"role": "assistant", "reasoning_content": CUT.reasoning}
 
@@ -112,7 +112,7 @@ async def test_llama_server_loads_before_it_answers_anything(path: str) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 async def test_llama_server_measures(*, stream: bool) -> None:
     async with fake(LLAMA_SERVER, Reply(text="a b c", prompt_tokens=9)) as server:
-        body = (await streamed(server))[-1] if stream else await said(server)
+        body = (await streamed(server))[-1] if stream else await reply_json(server)
 
     assert (body["timings"]["prompt_n"], body["timings"]["predicted_n"]) == (9, 3)
 
@@ -141,7 +141,7 @@ async def test_a_router_has_one_model_in_memory_at_a_time() -> None:
         first = (await get(server, "/v1/models")).json()["data"]
         await post(server, "/models/load", model="b")
         loaded = (await get(server, "/v1/models")).json()["data"]
-        await said(server, model="a")
+        await reply_json(server, model="a")
         asked = (await get(server, "/v1/models")).json()["data"]
 
     values = [[model["status"]["value"] for model in listed] for listed in (first, loaded, asked)]
@@ -187,7 +187,7 @@ async def test_mlx_lm_streams_comments_first() -> None:
 )
 async def test_mlx_lm_names_the_wrong_token_beside_candidates(dialect: Dialect, most: int, chosen: str) -> None:
     async with fake(dialect, Reply(text="A", logprobs=[{"A": -2.25, "What": -2.625}])) as server:
-        [choice] = (await said(server, logprobs=True, top_logprobs=most))["choices"]
+        [choice] = (await reply_json(server, logprobs=True, top_logprobs=most))["choices"]
 
     assert choice["message"]["content"] == "A"
     assert choice["logprobs"]["content"][0]["token"] == chosen
@@ -271,7 +271,7 @@ async def test_ollama_beyond_its_context(more: Any, status: int, reason: Any, co
 )
 async def test_ollama_tells_the_context_it_was_asked_for(path: str, body: Any, context: int) -> None:
     async with fake(OLLAMA, model=FakeModel(id="m", loaded=False)) as server:
-        await said(server, path, **body)
+        await reply_json(server, path, **body)
         [running] = (await get(server, "/api/ps")).json()["models"]
 
     assert running["context_length"] == context
@@ -311,7 +311,7 @@ async def test_lm_studio_loads_as_it_is_told() -> None:
 
 async def test_lm_studio_loads_with_its_default_whatever_is_asked() -> None:
     async with fake(LM_STUDIO, model=FakeModel(id="m", loaded=False)) as server:
-        await said(server)
+        await reply_json(server)
         [model] = (await get(server, "/api/v0/models")).json()["data"]
 
     assert model["loaded_context_length"] == 4096

@@ -1,4 +1,4 @@
-"""Runs to be compared, and what comparing them tells."""
+"""Runs to be compared, and what comparing them shows."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def made(bench: Bench, name: str, n: int = 60, extra: str = "", **scripts: Any) 
     return bench.folder / "runs" / name
 
 
-def told(*folders: Path, **options: Any) -> tuple[int, str]:
+def compare_text(*folders: Path, **options: Any) -> tuple[int, str]:
     """Compare, and give the exit code and what the terminal shows, in one line."""
     console = Console(file=StringIO(), width=80)
     chosen: Any = {"baseline": None, "margins": {}, "alpha": None, "as_json": False, **options}
@@ -39,9 +39,9 @@ def told(*folders: Path, **options: Any) -> tuple[int, str]:
     return code, shown
 
 
-def found(*folders: Path, **options: Any) -> Any:
-    """Compare, and give what a program reads."""
-    return json.loads(told(*folders, as_json=True, **options)[1])
+def compare_json(*folders: Path, **options: Any) -> Any:
+    """Compare, and give what `--json` prints."""
+    return json.loads(compare_text(*folders, as_json=True, **options)[1])
 
 
 def unusual(report: Any) -> list[str]:

@@ -29,7 +29,7 @@ async def post(server: FakeServer, path: str, **body: Any) -> httpx2.Response:
         return await http.post(server.base_url.removesuffix("/v1") + path, json=body)
 
 
-async def said(server: FakeServer, path: str = CHAT, **body: Any) -> Any:
+async def reply_json(server: FakeServer, path: str = CHAT, **body: Any) -> Any:
     return (await post(server, path, **{"model": "m", "messages": HI, "stream": False, **body})).json()
 
 

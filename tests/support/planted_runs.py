@@ -173,8 +173,8 @@ def put(body: Any) -> bool:
     return prompt_of(body) in ANSWERS and bool(body.get("stream"))
 
 
-def said(**changes: Any) -> Callable[[Reply], Reply]:
-    """Change a reply."""
+def changed_reply(**changes: Any) -> Callable[[Reply], Reply]:
+    """Return a function that changes a reply."""
     return lambda reply: replace(reply, **changes)
 
 

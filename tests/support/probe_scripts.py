@@ -26,8 +26,8 @@ def honest(body: Any, number: int) -> Reply:
         text = (
             f"{' '.join(word for word in CODEWORDS if word in asked)} {hashlib.md5(asked.encode()).hexdigest()}{drawn}"
         )
-    said = (body.get("chat_template_kwargs") or {}).get("enable_thinking")
-    return Reply(text=text, prompt_tokens=len(asked.split()) + 5 + 2 * bool(said))
+    switch = (body.get("chat_template_kwargs") or {}).get("enable_thinking")
+    return Reply(text=text, prompt_tokens=len(asked.split()) + 5 + 2 * bool(switch))
 
 
 def truncating(body: Any, number: int) -> Reply:

@@ -5,14 +5,14 @@ from typing import Any
 
 from servers.fake.dialects import LM_STUDIO, MLX_LM, OLLAMA, OMLX, VLLM
 from tests.support.check_inputs import with_
-from tests.support.planted_runs import SHORT, Findings, PlantedRun, Served, coding, said, started, thoughts
+from tests.support.planted_runs import SHORT, Findings, PlantedRun, Served, changed_reply, coding, started, thoughts
 from tests.support.threat import Codes, Threat, by_hand, find, grave
 from tests.support.threats_after import AFTER
 from tests.support.threats_before import BEFORE, NO_RECORD, THINK_NOT, WARM
 
 THREATS = (*BEFORE, *AFTER)
 KNOWN: dict[str, Codes] = {"mlx_lm that runs already": (("unmet", "warn"),)}
-"""What is said of clean studies all the same: that server does not tell which model it has."""
+"""What is changed_reply of clean studies all the same: that server does not tell which model it has."""
 CANNOT_THINK: dict[str, Any] = {"thinking_tokens": {"on": 20, "off": 20}}
 UNCOUNTED: dict[str, Any] = {"tokens": {}, "thinking_tokens": {}, "lengths": ()}
 CLEAN: dict[str, PlantedRun | Callable[[], Findings]] = {
@@ -21,7 +21,7 @@ CLEAN: dict[str, PlantedRun | Callable[[], Findings]] = {
     "llama-server that is started, KV declared": PlantedRun(
         good=started(settings="kv_cache: f16"), bad=started(settings="kv_cache: f16")
     ),
-    "llama-server, thinking on": thoughts(said()),
+    "llama-server, thinking on": thoughts(changed_reply()),
     "llama-server, thinking off": by_hand(THINK_NOT),
     "declared off, and cannot think": by_hand(
         THINK_NOT,

@@ -33,11 +33,11 @@ from tests.support.planted_runs import (
     Served,
     again,
     at_questions,
+    changed_reply,
     coding,
     edited,
     llama,
     run_in,
-    said,
     thoughts,
     with_script,
 )
@@ -80,7 +80,7 @@ def first_right(count: int) -> Callable[[Question, int], Reply]:
 
 
 WORDS = " ".join(f"word{number * number % 7919}" for number in range(1000))
-WORDY = said(reasoning=WORDS)
+WORDY = changed_reply(reasoning=WORDS)
 THOUGHT = {"thought": Thought(reasoned=True, separated=True)}
 BOTH_THINK: dict[str, Any] = {"study": study_of(ON, ON), "proofs": {"a": THOUGHT, "b": THOUGHT}}
 
@@ -175,7 +175,7 @@ AFTER: tuple[Threat, ...] = (
     late(
         "T17 failures above 2 %",
         "HTTP 500 for one question in eight",
-        with_script(at_questions(said(status=500, error="out of memory"), one_in=8)),
+        with_script(at_questions(changed_reply(status=500, error="out of memory"), one_in=8)),
         "no_reply",
         "block",
     ),

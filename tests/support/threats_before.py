@@ -34,7 +34,7 @@ def shifted(by: int, **more: int) -> dict[str, int]:
     return {name: count + by + more.get(name, 0) for name, count in TOKENS.items()}
 
 
-def both(**changes: Any) -> dict[str, dict[str, Any]]:
+def in_both(**changes: Any) -> dict[str, dict[str, Any]]:
     """Change both variants."""
     return {"a": changes, "b": changes}
 
@@ -246,7 +246,8 @@ BEFORE: tuple[Threat, ...] = (
         "T10 temperature left to the server",
         "temperature: null",
         by_hand(
-            study_of(extra="sampling: {temperature: null}"), proofs=both(applied={**PROOFS.applied, "temperature": 0.8})
+            study_of(extra="sampling: {temperature: null}"),
+            proofs=in_both(applied={**PROOFS.applied, "temperature": 0.8}),
         ),
         "sampling_default",
         "warn",
@@ -294,7 +295,7 @@ BEFORE: tuple[Threat, ...] = (
     row(
         "T11 one file under two names",
         "the same bytes",
-        by_hand(facts=both(model_sha256="1")),
+        by_hand(facts=in_both(model_sha256="1")),
         "same_weights",
         "warn",
     ),
@@ -340,7 +341,7 @@ BEFORE: tuple[Threat, ...] = (
     row(
         "T13 KV type unknown",
         "servers that do not say",
-        by_hand(study_of(LLAMA, LLAMA), facts=both(kv_cache=None)),
+        by_hand(study_of(LLAMA, LLAMA), facts=in_both(kv_cache=None)),
         "kv_unknown",
         "note",
         whom=None,
