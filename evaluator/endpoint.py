@@ -1,4 +1,4 @@
-"""One server that runs already, without a study file: looked at first, then evaluated as a study of one variant."""
+"""Evaluate one server that runs already, without a study file, as a study of one variant."""
 
 import hashlib
 import re
@@ -33,7 +33,7 @@ _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._+-]+")
 _GREETING = Prompt(messages=({"role": "user", "content": "Reply with the single word: yes"},))
 _FEW_TOKENS = 16
 _PATIENCE_S = 300.0
-"""For the first reply: a server may load its model only now."""
+"""Seconds for the first reply: the server may have to load its model."""
 
 
 def evaluate(
@@ -51,27 +51,31 @@ def evaluate(
     force: bool = False,
     on_event: OnEvent = ignore,
 ) -> Report:
-    """Evaluate one server that runs already: find out who answers, then ask it.
+    """Evaluate one server that runs already: find out which runtime and model answer, then ask.
+
+    It works from a notebook too, see `run_study`.
 
     Args:
         base_url: Where it answers, up to and including `/v1`.
-        model: Which of its models; None is its only one.
+        model: Id of the model to ask; None is the server's only one.
         thinking: Switches thinking on or off; None leaves the model's own default.
         api_key_env: Name of the environment variable that holds the key; the key is never written.
-        benchmarks: By name the keys that a study has for it; None is 100 MMLU-Pro and all HumanEval questions.
-        sampling: Keys of a study's `sampling`; what is left out is greedy, with 4,096 tokens a reply.
-        concurrency: Questions in flight at once.
-        name: Of the run; None names it after runtime and model.
-        runs: Folder in which each run has its own.
+        benchmarks: By benchmark, the keys that a study has for it, such as `{"gsm8k": {"questions": 200}}`; None is
+            100 MMLU-Pro and all HumanEval questions.
+        sampling: Keys of a study's `sampling`; the defaults are temperature 0 and at most 4,096 tokens a reply.
+        concurrency: Questions asked at the same time.
+        name: Name of the run; None makes one of runtime and model.
+        runs: Folder in which each run has a folder of its own.
         check: Whether the server is tried before the first question.
-        force: Whether it is asked although a check blocks the claim.
-        on_event: Called with what happens; first, with who answers (`Described`).
+        force: Whether to ask even if a check blocks the claim; the report says so.
+        on_event: Called with each event (see `evaluator.events`); the first says which server answers (`Described`).
 
     Returns:
-        A report of one variant, named `running`; proportions lie between 0 and 1.
+        A report of one variant, named `running`, as `run_study` returns it; scores are proportions between 0 and 1.
 
     Raises:
-        StudyError: A setting is impossible; its `key` is that of a study.
+        StudyError: A setting is impossible (`key` names it as a study would), or the run's folder holds answers of
+            another server.
         ServerError: The server cannot be reached, does not have the model, or does not answer.
         Blocked: A check before the first question blocks the claim, so nothing was asked.
         KeyboardInterrupt: The user stopped it; the same call goes on where it stopped.
@@ -83,7 +87,7 @@ def evaluate(
         "sampling": sampling or {},
         "concurrency": concurrency,
     }
-    # Judged before the server is asked anything, when its model may not be known yet.
+    # Checked before the server is asked anything, when its model may not be known yet.
     supposed = _study({"model": "unknown", **variant}, settings, name or "eval")
     spec = ServerSpec(
         runtime="openai",
@@ -111,7 +115,7 @@ def _study(variant: Mapping[str, Any], settings: Mapping[str, Any], name: str) -
 
 
 def _name(spec: ServerSpec) -> str:
-    """Name a run after the runtime and the model; what a name cannot hold is told apart by a hash."""
+    """Name a run after the runtime and the model; a hash stands for what a name cannot hold."""
     model = Path(spec.model).name if spec.model.startswith("/") else spec.model
     short = _NOT_IN_A_NAME.sub("-", model).strip("-.")[:80]
     digest = hashlib.sha256(model.encode()).hexdigest()[:8] if len(model) > 80 or not model.isascii() else ""
@@ -119,7 +123,7 @@ def _name(spec: ServerSpec) -> str:
 
 
 async def _greet(spec: ServerSpec, sampling: Sampling) -> tuple[Server, ServerFacts]:
-    """Find out who answers, and that a question is answered."""
+    """Find out which server answers, and make sure that it answers a question."""
     async with launch(spec, log=Path()) as server:
         facts = await describe_server(server, sampling)
         few = replace(sampling, max_tokens=min(_FEW_TOKENS, sampling.max_tokens))

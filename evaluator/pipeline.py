@@ -1,4 +1,4 @@
-"""The way of a study: read, servers tried, questions asked and graded, analysed, reported. Nothing is printed here."""
+"""A study from its file to its report: try the servers, ask, grade, analyse, write. Nothing is printed here."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -53,22 +53,24 @@ def run_study(
     Works from a notebook too: where an event loop runs already, the questions are asked in a thread of their own.
 
     Args:
-        study: The study, or the path of its YAML file.
-        runs: Folder in which each run has its own, named after the study.
-        more_tokens: Only ask again, with this limit, the questions whose reply was cut off; None asks what has no
-            answer yet.
+        study: The study, the mapping that its YAML would be, or the path of its YAML file.
+        runs: Folder in which each run has a folder of its own, named after the study.
+        more_tokens: Ask again only the questions whose reply was cut off, with this limit in tokens; None asks what
+            has no answer yet.
         check: Whether every server is tried before the first question.
         force: Whether to ask even if a check blocks the claim; the report says so.
-        on_event: Called with what happens, in the thread that asks.
+        on_event: Called with each event (see `evaluator.events`), in the thread that asks.
 
     Returns:
-        All that `report.json` in the run's folder says; proportions lie between 0 and 1.
+        All that `report.json` in the run's folder says: a score for each variant and benchmark, and a comparison with
+        the baseline for each other variant and benchmark. Scores, differences and intervals are proportions between
+        -1 and 1, times are seconds. A variant that could not be finished stands in `problems`; that is not an error.
 
     Raises:
         StudyError: The study cannot be run as it is written, or its folder holds answers to another one.
         Blocked: A check before the first question blocks the claim, so nothing was asked.
-        ModelError: A model cannot be had from the hub.
-        ServerError: A server cannot be started, as is found before any is.
+        ModelError: A model cannot be fetched from the hub.
+        ServerError: A server cannot be started, and this is known before any server is.
         OSError: The run's folder cannot be written.
         KeyboardInterrupt: The user stopped it; the same call goes on where it stopped.
     """
@@ -97,7 +99,7 @@ def run_study(
         if more_tokens is not None:
             schedule = CutOffSchedule(loaded.study, asks, journals, grader, on_event, more_tokens=more_tokens)
         problems = signals.run(
-            ask_variants(loaded.study, specs, folder, journals, schedule=schedule, on_status=_tell(on_event))
+            ask_variants(loaded.study, specs, folder, journals, schedule=schedule, on_status=_status_to(on_event))
         )
         report = analyse(folder, grader=grader, problems=problems)
         write_report(report, folder)
@@ -111,19 +113,22 @@ def check_study(
 ) -> Preflight:
     """Start each variant's server and try whether it does what the study says; no question is asked.
 
-    Where the study has a folder among the runs, what was proved is kept there; else nothing is written but logs, in
-    the user's cache.
+    If the study has a run already, what was proved is kept in its folder; else only logs are written, in the user's
+    cache.
 
     Args:
-        study: The study, or the path of its YAML file.
-        runs: Folder in which each run has its own.
-        force: Whether what is proved is kept where a finding blocks, too.
-        on_event: Called with how it goes on.
+        study: The study, the mapping that its YAML would be, or the path of its YAML file.
+        runs: Folder in which each run has a folder of its own.
+        force: Whether to keep what was proved even if a finding blocks the claim.
+        on_event: Called with each event, in the thread that asks.
+
+    Returns:
+        What each server proved, the findings, and `blocked`; a server that could not be tried stands in `problems`.
 
     Raises:
         StudyError: The study cannot be run as it is written, or its folder holds answers of other servers.
-        ServerError: A server cannot be started, as is found before any is.
-        ModelError: A model cannot be had from the hub.
+        ServerError: A server cannot be started, and this is known before any server is.
+        ModelError: A model cannot be fetched from the hub.
         KeyboardInterrupt: The user stopped it.
     """
     loaded = load_study(study)
@@ -134,7 +139,7 @@ def check_study(
     kept = is_run(folder)
     logs = logs_path(folder) if kept else user_cache() / "logs" / loaded.study.study
     with locked(folder) if kept else nullcontext():
-        tried = try_servers(loaded.study, specs, asks, logs, needed=needed, on_text=_tell_check(on_event))
+        tried = try_servers(loaded.study, specs, asks, logs, needed=needed, on_text=_checking_to(on_event))
         preflight = judged(tried, asks)
         if kept:
             with _journals(loaded.study, folder) as journals:
@@ -152,15 +157,16 @@ def plan_study(
     """Say what a study can show and how long it takes; nothing is started and nothing is fetched.
 
     Args:
-        study: The study, or the path of its YAML file.
-        runs: Folder in which each run has its own; speed and rate of disagreement are taken from this study's, if
-            there is one.
-        tokens_per_second: Completion tokens per second of all requests in flight to one variant; goes before what was
-            measured.
-        tokens_per_answer: On average, thinking included; goes before what was measured.
+        study: The study, the mapping that its YAML would be, or the path of its YAML file.
+        runs: Folder in which each run has a folder of its own; speed and rate of disagreement are taken from this
+            study's run, if there is one.
+        tokens_per_second: Completion tokens per second of one variant over all concurrent requests; None takes what
+            was measured.
+        tokens_per_answer: Average completion tokens of an answer, thinking included; None takes what was measured.
 
     Returns:
-        Proportions between 0 and 1, and seconds.
+        For each benchmark what can be detected and called equivalent, as proportions between 0 and 1, and the time
+        that asking takes, in seconds.
 
     Raises:
         StudyError: The study, one of the figures, or a file of its run is wrong.
@@ -168,17 +174,21 @@ def plan_study(
     loaded = load_study(study)
     _check_figures(loaded.study, tokens_per_second, tokens_per_answer)
     pilot = read_pilot(loaded.study, Path(runs) / loaded.study.study)
-    found = power.plan_study(
+    study_plan = power.plan_study(
         loaded.study, pilot, tokens_per_second=tokens_per_second, tokens_per_answer=tokens_per_answer
     )
-    return replace(found, sentences=tuple(sentences(found)))
+    return replace(study_plan, sentences=tuple(sentences(study_plan)))
 
 
 def rebuild_report(folder: Path, on_event: OnEvent = ignore) -> Report:
-    """Grade a run's records again and write its report again, asking nothing.
+    """Grade a run's records again and write its report again; nothing is asked.
+
+    Args:
+        folder: The run's, as `runs/<study>`.
+        on_event: Called with each event.
 
     Raises:
-        StudyError: the folder holds no run, or a damaged one, or one whose code cannot be run again here.
+        StudyError: The folder holds no run, a damaged one, or one whose code was scored and cannot be run again here.
     """
     study = read_plan(folder).study
     with locked(folder):
@@ -201,12 +211,12 @@ def _check_servers(
     force: bool,
     on_event: OnEvent,
 ) -> None:
-    """Let every server prove itself that has not yet.
+    """Try every server that has not been tried with these settings.
 
     Raises:
-        Blocked: A finding blocks the claim, and it is not forced.
+        Blocked: A finding blocks the claim, and `force` is false.
     """
-    preflight, tried = check_lacking(study, specs, asks, folder, needed=needed, on_text=_tell_check(on_event))
+    preflight, tried = check_lacking(study, specs, asks, folder, needed=needed, on_text=_checking_to(on_event))
     keep(preflight, folder, tried=tried, answered=_answered(journals), force=force)
     on_event(Checked(preflight.checks))
     if preflight.blocked and not force:
@@ -226,7 +236,7 @@ def _check_figures(study: Study, tokens_per_second: float | None, tokens_per_ans
 
 
 def _check_more_tokens(study: Study, asks: Sequence[Ask], folder: Path, tokens: int) -> None:
-    """Refuse what cannot bring anything, before a server is started.
+    """Refuse a limit that cannot help, before a server is started.
 
     Raises:
         StudyError: The limit is not larger than the study's, there are no replies yet, or a variant's own context
@@ -256,7 +266,7 @@ def _check_more_tokens(study: Study, asks: Sequence[Ask], folder: Path, tokens: 
 
 
 def _context_of_cut_off(variant: Variant, asks: Mapping[Key, Ask], folder: Path, tokens: int) -> int:
-    """Say how many tokens of context the replies need that are asked for again, by the counts of the server."""
+    """Return the tokens of context that the cut-off questions need with the new limit, by the server's counts."""
     journal = Journal(records_path(folder, variant.name))
     planned = [key for key in journal.places if key in asks]
     again = cut_off(journal.records(planned), {key: ask.question for key, ask in asks.items()}, tokens)
@@ -301,7 +311,7 @@ def _keys(study: Study, asks: Sequence[Ask]) -> dict[str, list[Key]]:
 
 
 def _find_sandbox(study: Study, on_event: OnEvent) -> Sandbox | NoSandbox:
-    """Find a sandbox if code will be graded, and say so before the first question where there is none."""
+    """Find a sandbox if code will be graded; if there is none, report that before the first question."""
     titles = [BENCHMARKS[name].title for name in study.benchmarks.chosen() if BENCHMARKS[name].kind == "code"]
     if not titles:
         return NoSandbox(reason="no code questions in this study", install="")
@@ -320,9 +330,9 @@ def _was_scored(folder: Path) -> bool:
     )
 
 
-def _tell(on_event: OnEvent) -> OnStatus:
+def _status_to(on_event: OnEvent) -> OnStatus:
     return lambda variant, text: on_event(Status(variant, text))
 
 
-def _tell_check(on_event: OnEvent) -> OnText:
+def _checking_to(on_event: OnEvent) -> OnText:
     return lambda text: on_event(Checking(text))

@@ -1,4 +1,4 @@
-"""Run runs, read from their folders to be compared: what was asked, how it was graded, what was found out."""
+"""Read finished runs from their folders: what was asked, how it was graded, what the checks found."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,27 +23,27 @@ Grades = Mapping[tuple[str, Key], Grade]
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One run, answered and graded."""
+    """One finished run."""
 
     name: str
-    """The study's; of runs of the same study the folder's."""
+    """The study's name; among runs of the same study the folder's."""
     folder: Path
     plan: Plan
     grader: str
-    """Version of the graders that its grades are by."""
+    """Version of the grader."""
     checks: tuple[Check, ...]
     problems: Mapping[str, str]
     """Variants that could not be finished, and why."""
     facts: Mapping[str, ServerFacts]
-    """By variant, what its server said of itself."""
+    """By variant, what its server reported about itself."""
     grades: Mapping[str, Mapping[Key, Grade]]
     """By variant and question."""
     order: Mapping[str, tuple[str, ...]]
-    """By benchmark the ids of all planned questions, in the order in which they are put."""
+    """By benchmark, the ids of all planned questions, in the order in which they are asked."""
 
     @property
     def study(self) -> Study:
-        """What was asked of whom."""
+        """The study that was run."""
         return self.plan.study
 
 
@@ -62,7 +62,7 @@ class _Report(Struct, frozen=True):
 
 
 def read_grades(folder: Path) -> Grades:
-    """Read the grades of a run; none where nothing was graded.
+    """Read the grades of a run; empty if nothing was graded.
 
     Raises:
         StudyError: a line is not a grade, with file and line.
@@ -74,28 +74,32 @@ def read_grades(folder: Path) -> Grades:
     decoder = msgspec.json.Decoder(Grade)
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
-            one = decoder.decode(line)
+            grade = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             remedy = f"remove the file, whichquant report {folder} makes it anew"
             raise StudyError(f"not a grade ({error})", source=path, line=number, remedy=remedy) from None
-        grades[one.variant, one.key] = one
+        grades[grade.variant, grade.key] = grade
     return grades
 
 
 def load_run(folder: str | Path) -> Run:
-    """Read a finished run from its folder: what was asked, how it was graded, what was found out.
+    """Read a finished run from its folder; nothing is graded again.
 
     Args:
         folder: The run's, as `runs/<study>`.
 
+    Returns:
+        Its study, its grades by variant and question, the findings of its checks, and what its servers reported about
+        themselves.
+
     Raises:
-        StudyError: It holds no finished run, or a damaged one.
+        StudyError: The folder holds no run, no report yet, or a damaged file.
     """
     return _read(Path(folder))
 
 
 def distinct(runs: Sequence[Run | str | Path]) -> tuple[Run, ...]:
-    """Give runs, read where they are folders, each under a name of its own.
+    """Return the runs, those given as folders read, each with a name of its own.
 
     Raises:
         StudyError: a folder holds no finished run, or a damaged one, or is given twice.
@@ -115,7 +119,7 @@ def distinct(runs: Sequence[Run | str | Path]) -> tuple[Run, ...]:
 
 
 def variants_by_name(runs: Sequence[Run]) -> dict[str, Entry]:
-    """Name the variants of all runs: as their study does, and where two runs have the name, `run/name`."""
+    """Name the variants of all runs: as their study does, or `run/name` where two runs have the same name."""
     count = Counter(variant.name for run in runs for variant in run.study.variants)
     return {
         variant.name if count[variant.name] == 1 else f"{run.name}/{variant.name}": Entry(run, variant.name)
@@ -132,8 +136,8 @@ def _read(folder: Path) -> Run:
             "its answers have no grades or no report yet", source=folder, remedy=f"run whichquant report {folder}"
         )
     by_variant: dict[str, dict[Key, Grade]] = {variant.name: {} for variant in plan.study.variants}
-    for (variant, key), one in grades.items():
-        by_variant.setdefault(variant, {})[key] = one
+    for (variant, key), grade in grades.items():
+        by_variant.setdefault(variant, {})[key] = grade
     return Run(
         name=plan.study.study,
         folder=folder,

@@ -1,4 +1,4 @@
-"""Compare the variants of finished runs with one of them: nothing is asked or graded again, nothing is written."""
+"""Compare the variants of finished runs: nothing is asked or graded again, nothing is written."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,19 +25,21 @@ def compare(
     margins: Mapping[str, float] = {},
     alpha: float | None = None,
 ) -> RunsReport:
-    """Compare the variants of finished runs with one of them; nothing is asked or graded again, nothing is written.
+    """Compare the variants of finished runs with a baseline; nothing is asked or graded again, nothing is written.
 
     Args:
-        runs: Finished runs, or their folders; of one the same with another baseline, margin or alpha.
+        runs: Finished runs, or their folders; a single run can be compared with another baseline, margin or alpha.
         baseline: The variant to compare with, `run/name` where runs share the name; None is the first run's baseline.
-        margins: Points by benchmark, "" for all others; where none is given, what the studies say.
-        alpha: Rate of false alarms over all comparisons together; None is the first run's.
+        margins: By benchmark, in points (above 0, below 100), "" for all others; without one the studies' margin holds.
+        alpha: Rate of false alarms over all comparisons together, above 0 and below 0.5; None is the first run's.
 
     Returns:
-        Scores on the questions in common, verdicts and warnings; proportions between 0 and 1, margins in points.
+        Scores on the questions that the runs have in common, a comparison for each other variant and benchmark, and
+        warnings. Scores, differences and intervals are proportions between -1 and 1; margins are points.
 
     Raises:
-        StudyError: A run is not finished, or runs were not asked the same questions in the same way.
+        StudyError: A run is not finished, the runs were not asked the same questions in the same way, their margins
+            differ and none is given, or there is no such variant or benchmark.
     """
     return _compare(distinct(runs), baseline=baseline, margins=margins, alpha=alpha)
 

@@ -1,4 +1,4 @@
-"""Compare variants of which only counts are known, correct of total: the statistics, the verdict, the report."""
+"""Compare variants of which only counts are known, correct of total."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -27,24 +27,27 @@ def compare_counts(
     """Compare variants of which only counts are known, correct of total.
 
     Args:
-        counts: The path of a YAML file, YAML itself, or the mapping that it would be, as
-            `{BENCHMARK: {"4bit": "90/100", "6bit": "98/100"}}`.
-        baseline: The variant to compare with; None is what the counts say, and without one every pair is compared.
-        margins: Points by benchmark, "" for all others; they go before those of the counts.
-        alpha: Rate of false alarms over all comparisons together; None is what the counts say, or 0.05.
+        counts: The path of a YAML file, the YAML itself, or the mapping that it would be, such as
+            `{"humaneval": {"4bit": "90/100", "6bit": "98/100"}}`; at most 100,000 questions a variant.
+        baseline: The variant to compare with; None is the one that the counts name, and if they name none, every pair
+            is compared.
+        margins: By benchmark, in points (above 0, below 100), "" for all others; they replace those of the counts.
+        alpha: Rate of false alarms over all comparisons together, at least 1e-6 and below 0.5; None is that of the
+            counts, else 0.05.
 
     Returns:
-        Tests for independent samples and what a paired test could have shown; proportions between 0 and 1.
+        Tests for independent samples, and the range of what a paired test could have shown. Scores, differences and
+        intervals are proportions between -1 and 1.
 
     Raises:
-        StudyError: The counts are wrong; in one sentence with the line and the key.
+        StudyError: The counts, the baseline, a margin or alpha are wrong; with line and key.
     """
     source = yaml.safe_dump(counts, sort_keys=False) if isinstance(counts, Mapping) else str(counts)
     return analyse_counts(read_counts(source, baseline=baseline, margins=margins, alpha=alpha)[0])
 
 
 def analyse_counts(counts: Counts) -> CountsReport:
-    """Say what counts show."""
+    """Test, judge and describe counts that were read."""
     comparisons = compare_all(counts)
     return CountsReport(
         whichquant=__version__,

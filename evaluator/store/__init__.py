@@ -1,1 +1,1 @@
-"""What is on disk: a run's folder, its journals, facts and proofs."""
+"""A run's folder on disk: its journals, facts and proofs."""

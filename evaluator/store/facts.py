@@ -1,4 +1,4 @@
-"""What the servers of a run said of themselves: kept beside the records, and compared before more are added."""
+"""What the servers of a run reported about themselves: kept beside the records, compared before more are added."""
 
 import os
 import sys
@@ -13,28 +13,28 @@ from servers.spec import ServerFacts
 
 
 def read_facts(folder: Path) -> dict[str, ServerFacts]:
-    """Read what the servers of a run said of themselves, by variant."""
+    """Read what the servers of a run reported about themselves, by variant."""
     return read_by_variant(facts_path(folder), ServerFacts)
 
 
 def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, again: bool = False) -> None:
-    """Write down who answers; refuse when somebody else answered before.
+    """Save which server answers; refuse it if another one answered before.
 
     Args:
-        folder: Of the run.
+        folder: The run's.
         variant: Whose server it is.
-        facts: What was found out.
+        facts: What is known of the server.
         known: Whether answers of this variant are on disk.
-        again: Whether the server was started again because it was lost in the middle.
+        again: Whether the server was started again because it stopped in the middle.
 
     Raises:
-        StudyError: The weights, the template or the server's build changed since.
+        StudyError: The weights, the template or the server's build have changed.
     """
     everything, now = read_facts(folder), _portable(facts)
     before = everything.get(variant) if known else None
     if before:
         _refuse_change(folder, variant, before, now)
-        # What a server that is about to fail does not tell any more is known all the same.
+        # A server that is about to fail may no longer report everything; what it reported before is kept.
         lost = {name: value for name, value in asdict(before).items() if getattr(now, name) is None}
         now = msgspec.structs.replace(now, **lost, restarts=before.restarts + again)
     everything[variant] = now
@@ -45,7 +45,7 @@ def refuse_changed_server(folder: Path, variant: str, facts: ServerFacts) -> Non
     """Refuse a server that is not the one whose answers are on disk.
 
     Raises:
-        StudyError: The weights, the template or the server's build changed since.
+        StudyError: The weights, the template or the server's build have changed.
     """
     if before := read_facts(folder).get(variant):
         _refuse_change(folder, variant, before, _portable(facts))
@@ -53,7 +53,7 @@ def refuse_changed_server(folder: Path, variant: str, facts: ServerFacts) -> Non
 
 def _refuse_change(folder: Path, variant: str, before: ServerFacts, now: ServerFacts) -> None:
     fields = ["runtime", "model_sha256", "chat_template_sha256", "version"]
-    if not now.command:  # of a server that we launch the path may change, the weights are hashed
+    if not now.command:  # if we started it, its path may change: the weights are hashed
         fields += ["model_id", "model_path"]
     for name in fields:
         old, new = getattr(before, name), getattr(now, name)
@@ -67,12 +67,12 @@ def _refuse_change(folder: Path, variant: str, before: ServerFacts, now: ServerF
 
 
 def _portable(facts: ServerFacts) -> ServerFacts:
-    """Take this machine's folders out of what will be shown to others."""
+    """Remove this machine's folders from what will be shown to others."""
     places = {sys.executable: "python", f"{Path.cwd()}{os.sep}": "", f"{Path.home()}{os.sep}": f"~{os.sep}"}
 
     def tidy(text: str) -> str:
         for place, shown in places.items():
-            if place != os.sep * 2:  # someone whose home or folder is /
+            if place != os.sep * 2:  # the home or working directory is /
                 text = text.replace(place, shown)
         return text
 

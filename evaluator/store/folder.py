@@ -1,4 +1,4 @@
-"""A run's folder: what lies in it, who may write, and whether a study may go on in it."""
+"""A run's folder: its files, its lock, and whether a study may go on in it."""
 
 import datetime as dt
 import fcntl
@@ -18,60 +18,60 @@ from evaluator.study.requests import data_hashes
 from evaluator.study.study import Study
 
 T = TypeVar("T", bound=Struct)
-# What may change between two runs into one folder: it decides how much is asked, how fast, or how answers are judged
-# and shown, not what is sent. Variants and benchmarks may be added and taken away.
+# Keys that may change when a run goes on: they decide how much is asked, how fast, or how answers are judged and shown,
+# not what is sent. Variants and benchmarks may be added and removed.
 _FREE = frozenset({"study", "baseline", "decide", "note", "questions", "repeats", "margin"}) | frozenset(
     {"parallel", "router", "silence", "concurrency", "api_key_env"}
 )
 
 
 def plan_path(folder: Path) -> Path:
-    """Return where it stands what was going to be asked."""
+    """Return the path of the plan: what was going to be asked."""
     return folder / "plan.json"
 
 
 def records_folder(folder: Path) -> Path:
-    """Return where the journals lie."""
+    """Return the folder of the journals."""
     return folder / "records"
 
 
 def records_path(folder: Path, variant: str) -> Path:
-    """Return the journal of a variant."""
+    """Return the path of a variant's journal."""
     return records_folder(folder) / f"{variant}.jsonl"
 
 
 def grades_path(folder: Path) -> Path:
-    """Return where the grades are."""
+    """Return the path of the grades."""
     return folder / "grades.jsonl"
 
 
 def facts_path(folder: Path) -> Path:
-    """Return where it stands what servers said of themselves."""
+    """Return the path of what servers reported about themselves."""
     return folder / "facts.json"
 
 
 def proofs_path(folder: Path) -> Path:
-    """Return where it stands what servers proved."""
+    """Return the path of what servers proved."""
     return folder / "proofs.json"
 
 
 def report_path(folder: Path, form: str = "json") -> Path:
-    """Return where a report is: in the form `json`, `md` or `html`."""
+    """Return the path of a report, in the form `json`, `md` or `html`."""
     return folder / f"report.{form}"
 
 
 def logs_path(folder: Path) -> Path:
-    """Return where the logs of servers lie."""
+    """Return the folder of the servers' logs."""
     return folder / "logs"
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a run lies here, begun or finished."""
+    """Whether the folder holds a run, begun or finished."""
     return plan_path(folder).exists()
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Written before the first question: what was going to be asked, of whom, and how it would be decided."""
+    """What was going to be asked, of which variants, and how it would be decided; written before the first question."""
 
     whichquant: str
     created: str
@@ -79,26 +79,26 @@ class Plan(Struct, frozen=True, kw_only=True):
     data_sha256: dict[str, str]
     study: Study
     asked: dict[str, dict[str, str]]
-    """Every setting that records in this folder were made with, of variants taken away too: by variant, "" for all."""
+    """Every setting that records in this folder were made with, of removed variants too: by variant, "" for all."""
     forced: bool = False
-    """Whether it was asked although a check before the first question blocks the claim."""
+    """Whether questions were asked although a check before the first one blocks the claim."""
     unchecked: bool = False
-    """Whether it was asked without that check."""
+    """Whether questions were asked without that check."""
     changes: tuple[str, ...] = ()
-    """What was changed of how answers are judged, after there were some, one sentence each."""
+    """Which rules of judging were changed after there were answers, one sentence each."""
     extended: bool = False
-    """Whether a run of a fixed number of questions was given more after its report: it is judged as sequential."""
+    """Whether a fixed number of questions was raised after its report; then the run is judged as sequential."""
     more_tokens: int | None = None
-    """The largest limit with which cut-off questions were asked again; None where none was."""
+    """The largest limit, in tokens, with which cut-off questions were asked again; None if none was."""
 
 
 @contextmanager
 def open_for_writing(study: Study, text: str, folder: Path, *, more_tokens: int | None = None) -> Iterator[Plan]:
-    """Open a run's folder for writing: new, or one that the same study began.
+    """Open a run's folder for writing: a new one, or one that the same study began.
 
     Args:
-        study: What is asked, or goes on.
-        text: Its file.
+        study: The study that begins or goes on.
+        text: Its YAML.
         folder: The run's.
         more_tokens: Limit of the replies that are asked for again; the study itself keeps its own.
 
@@ -140,7 +140,7 @@ def open_for_writing(study: Study, text: str, folder: Path, *, more_tokens: int 
 
 
 def mark_plan(folder: Path, *, forced: bool = False, unchecked: bool = False) -> None:
-    """Write into a run's plan, for ever, that it was asked in spite of a check, or without one."""
+    """Record in a run's plan that questions were asked in spite of a check, or without one; this cannot be undone."""
     plan = read_plan(folder)
     plan = replace(plan, forced=plan.forced or forced, unchecked=plan.unchecked or unchecked)
     write(plan_path(folder), msgspec.json.format(msgspec.json.encode(plan), indent=2))
@@ -148,10 +148,10 @@ def mark_plan(folder: Path, *, forced: bool = False, unchecked: bool = False) ->
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other whichquants from writing into a run's folder.
+    """Keep other processes of whichquant from writing into a run's folder.
 
     Raises:
-        StudyError: one is writing there now.
+        StudyError: another one is writing there now.
     """
     with (folder / ".lock").open("w") as lock:
         try:
@@ -183,7 +183,7 @@ def read_plan(folder: Path) -> Plan:
 
 
 def read_by_variant(path: Path, kind: type[T]) -> dict[str, T]:
-    """Read one of a run's files that hold something for each variant; nothing where there is none.
+    """Read a file of a run that maps variants to values; empty if there is no such file.
 
     Raises:
         StudyError: it is damaged.
@@ -209,12 +209,12 @@ def write(path: Path, data: bytes) -> None:
 
 
 def _answered(folder: Path) -> set[str]:
-    """Name the variants that have answered something."""
+    """Name the variants that have records."""
     return {path.stem for path in records_folder(folder).glob("*.jsonl") if path.stat().st_size}
 
 
 def _refuse_mixture(before: dict[str, dict[str, str]], now: dict[str, dict[str, str]], folder: Path) -> None:
-    """Compare with what the records at hand were made with; a variant that never answered may change."""
+    """Refuse settings that differ from those of the records; a variant without records may change."""
     answered = _answered(folder)
     changed = [
         f"{f'variants[{part}].' if part else ''}{key} was {old}, now {now[part][key]}"
@@ -246,6 +246,6 @@ def _settings(study: Study, hashes: dict[str, str]) -> dict[str, dict[str, str]]
     walk(msgspec.to_builtins(study), "")
     for variant in study.variants:
         fields = msgspec.to_builtins(variant).items()
-        told = {key: msgspec.json.encode(value).decode() for key, value in fields if key != "name" and key not in _FREE}
-        parts[variant.name] = told
+        kept = [(key, value) for key, value in fields if key != "name" and key not in _FREE]
+        parts[variant.name] = {key: msgspec.json.encode(value).decode() for key, value in kept}
     return parts

@@ -23,13 +23,13 @@ class Place(NamedTuple):
     start: int
     """Bytes before it."""
     size: int
-    """Of its line in bytes, the line end included."""
+    """Bytes of its line, the line end included."""
     answered: bool
-    """Whether an answer came; else it holds a failure."""
+    """Whether it holds an answer; else it holds a failure."""
 
 
 class Journal:
-    """One variant's records: they stay on disk, and of each question is known where the one that counts stands.
+    """One variant's records on disk, with an index of where each question's current record stands.
 
     The file is read once, when the journal is made. `with` closes it.
     """
@@ -45,7 +45,7 @@ class Journal:
         return {key for key, place in self.places.items() if place.answered}
 
     def records(self, keys: Iterable[Key]) -> Iterator[Record]:
-        """Read the records that count of these questions, one at a time; a question without one is passed over."""
+        """Read the current records of these questions, one at a time; a question without one is skipped."""
         places = [self.places[key] for key in keys if key in self.places]
         if places:
             with self.path.open("rb") as file:
@@ -78,7 +78,7 @@ class Journal:
             end += len(line)
 
     def close(self) -> None:
-        """Close the file; the journal can go on all the same."""
+        """Close the file; a later `append` opens it again."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -100,12 +100,12 @@ class Journal:
 
 
 def read(path: Path, trim: Callable[[Record], Record] = lambda record: record) -> dict[Key, Record]:
-    """Read a journal: for each question the record that counts, in the order of first asking.
+    """Read a journal: each question's current record, in the order of first asking.
 
-    Records are large: `trim` may look at each and leave out what is not needed any more.
+    Records are large: `trim` is given each and may return it without what is not needed.
 
-    A question that was put again later has several records; the last one counts, but a failure takes no answer's
-    place. A last line without an end is what a killed process left behind: it is not a record.
+    A question that was asked again has several records; the last one counts, but a failure does not replace an
+    answer. A last line without a line end was left by a killed process and is not a record.
 
     Raises:
         StudyError: a line is not a record, with file and line.
@@ -127,7 +127,7 @@ def _index(path: Path) -> dict[Key, Place]:
 
 
 def _counts(record: Record, before: Place | None) -> bool:
-    """Whether a record takes the place of the one before it: a failure takes no answer's."""
+    """Whether a record replaces the one before it: a failure does not replace an answer."""
     return record.answer is not None or before is None or not before.answered
 
 
@@ -135,7 +135,7 @@ def _lines(path: Path) -> Iterator[tuple[Place, Record]]:
     if not path.exists():
         return
     start = 0
-    with path.open("rb") as lines:  # one at a time: the whole file may not fit into memory twice
+    with path.open("rb") as lines:  # one at a time: the file may be larger than memory
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 break
@@ -164,7 +164,7 @@ def _cut_torn_line(path: Path) -> None:
 
 
 def _end_of_last_line(file: BinaryIO, end: int) -> int:
-    """Look from the end for the last line end; give the bytes up to and including it."""
+    """Search backwards for the last line end; give the number of bytes up to and including it."""
     while end > 0:
         begin = max(0, end - _BLOCK)
         file.seek(begin)

@@ -1,4 +1,4 @@
-"""What a run's last report said, as far as a later command needs it."""
+"""Read as much of a run's last report as a later command needs."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +13,7 @@ T = TypeVar("T", bound=Struct)
 
 
 class SavedCheck(Struct, frozen=True):
-    """A check by its code."""
+    """A check's finding, by its code."""
 
     code: str
 
@@ -39,10 +39,10 @@ class SavedComparison(Struct, frozen=True):
 
 
 class LastReport(Struct, frozen=True):
-    """What `report.json` says."""
+    """As much of `report.json` as later commands need."""
 
     grader: str | None = None
-    """Version of the grader that its grades are by; None where there is no report."""
+    """Version of the grader; None where there is no report."""
     problems: dict[str, str] = {}
     """Variants that could not be finished, and why."""
     checks: tuple[SavedCheck, ...] = ()
@@ -67,12 +67,12 @@ def read_report(folder: Path, kind: type[T]) -> T | None:
 
 
 def last_report(folder: Path) -> LastReport:
-    """Read a run's last report; one that is missing or damaged, and will be written again, says nothing."""
+    """Read a run's last report; an empty one if it is missing or damaged, since it will be written again."""
     return _readable(folder) or LastReport()
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether a run has a report, and it misses no variant and no question."""
+    """Whether a run has a report in which no variant and no question is missing."""
     report = _readable(folder)
     return report is not None and not report.problems and all(check.code != "no_reply" for check in report.checks)
 

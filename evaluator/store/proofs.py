@@ -1,4 +1,4 @@
-"""What a server proved of itself before the run: what it did when it was asked a few small things."""
+"""What a server proved before the run: its behaviour when it was sent a few small requests."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from evaluator.store.folder import proofs_path, read_by_variant, write
 
 
 class Thought(Struct, frozen=True, kw_only=True):
-    """What came of one real question, put as the study puts questions."""
+    """The reply to one real question, asked as the study asks."""
 
     reasoned: bool
-    """Whether thoughts came, in a field of their own or between tags."""
+    """Whether there was thinking, in a field of its own or between tags."""
     separated: bool
-    """Whether they came in a field of their own."""
+    """Whether it was in a field of its own."""
     tags: tuple[str, ...] = ()
     """Marks of thinking, or of the chat template, in the text itself."""
     finish_reason: str | None = None
@@ -23,12 +23,12 @@ class Thought(Struct, frozen=True, kw_only=True):
 
 
 class Length(Struct, frozen=True, kw_only=True):
-    """A prompt that is a number of equal parts: what the server counted."""
+    """A prompt of a number of equal parts, and the tokens that the server counted."""
 
     parts: int
     prompt_tokens: int | None
     refused: str | None = None
-    """What the server said where it did not take it."""
+    """The server's message, if it refused the prompt."""
 
 
 class Repeated(Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class Repeated(Struct, frozen=True, kw_only=True):
     """None: none was sent."""
     times: int
     different: int
-    """How many different answers came."""
+    """Number of different answers."""
 
 
 class Together(Struct, frozen=True, kw_only=True):
@@ -46,25 +46,25 @@ class Together(Struct, frozen=True, kw_only=True):
 
     prompts: int
     changed: int
-    """Prompts whose answer was another one."""
+    """Prompts whose answer changed."""
     mixed: int
-    """Of these, how many got the answer that belongs to another prompt, and to no other answer of their own."""
+    """How many of these got an answer that belongs to another prompt."""
 
 
 class Proofs(Struct, frozen=True, kw_only=True):
-    """What one variant's server proved. None, or empty, is what could not be found out."""
+    """What one variant's server proved. None, or empty: it could not be found out."""
 
     settings: str
-    """Identifies what the server was asked to be and how it was asked: other settings have to be proved anew."""
+    """Identifies the settings of the server and of the requests; other settings need a new proof."""
     seconds: float
     """How long it took."""
     tokens: dict[str, int] = {}
-    """By name of a fixed short text how many tokens the server counted for it as a prompt."""
+    """By name of a fixed short text: tokens that the server counted for it as a prompt."""
     thinking_tokens: dict[str, int] = {}
-    """Tokens of one prompt with thinking "on", "off" and "unsaid"."""
+    """Tokens of one prompt with thinking "on", "off" and "unsaid" (not set in the request)."""
     thought: Thought | None = None
     lengths: tuple[Length, ...] = ()
-    """Of prompts of growing length; the last as long as the longest question and its reply together, or the cap."""
+    """Prompts of growing length; the last is as long as the longest question with its reply, or the cap."""
     needed: int = 0
     """Tokens of context that the study needs: the longest prompt and its reply."""
     needle: bool | None = None
@@ -76,14 +76,14 @@ class Proofs(Struct, frozen=True, kw_only=True):
     plain: Repeated | None = None
     """With the study's own sampling."""
     applied: dict[str, float] = {}
-    """Sampling values as the server's own record has them, of a request with the study's sampling."""
+    """Sampling values that the server itself reports for a request with the study's sampling."""
     together: Together | None = None
     model: str | None = None
-    """As the server named it in its replies."""
+    """The model's name in the server's replies."""
     changed: tuple[str, ...] = ()
-    """What was another after the run than before it (model, size, digest), one sentence each."""
+    """What changed between the start and the end of the run (model, size, digest), one sentence each."""
     failures: tuple[str, ...] = ()
-    """What could not be asked, one sentence each."""
+    """Requests that failed, one sentence each."""
 
 
 def read_proofs(folder: Path) -> dict[str, Proofs]:
@@ -96,16 +96,16 @@ def read_proofs(folder: Path) -> dict[str, Proofs]:
 
 
 def keep_proofs(folder: Path, variant: str, proofs: Proofs) -> None:
-    """Write down what a variant's server proved, in place of what it proved before."""
+    """Save what a variant's server proved, in place of what it proved before."""
     everything = read_proofs(folder)
     before = everything.get(variant)
     if before is not None:
-        # What changed while questions were asked stays true of the answers on disk; what did in a trial does not.
-        stays = [told for told in before.changed if not told.endswith(WITHIN_PREFLIGHT)]
-        proofs = replace(proofs, changed=tuple(dict.fromkeys((*stays, *proofs.changed))))
+        # What changed while questions were asked concerns the answers on disk; changes in an earlier check do not.
+        kept = [sentence for sentence in before.changed if not sentence.endswith(WITHIN_PREFLIGHT)]
+        proofs = replace(proofs, changed=tuple(dict.fromkeys((*kept, *proofs.changed))))
     everything[variant] = proofs
     write(proofs_path(folder), msgspec.json.format(msgspec.json.encode(everything), indent=2))
 
 
 WITHIN_PREFLIGHT = "in the same check"
-"""How a sentence ends that tells what changed before the questions, not while they were asked."""
+"""End of a sentence about a change before the questions, not while they were asked."""

@@ -1,1 +1,1 @@
-"""A study file, as nouns and as ordered requests."""
+"""From a study file to a checked study and its ordered requests."""

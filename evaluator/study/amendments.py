@@ -1,4 +1,4 @@
-"""What may change of how answers are judged once some have been given, and what may not."""
+"""Which rules of judging may change once answers have been given, and which may not."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ _INSTEAD = "Put it back, set decide.mode: sequential, which holds whenever one l
 
 
 def refuse_other_design(before: Study, now: Study, folder: Path, *, extended: bool) -> None:
-    """Keep a run that was looked at on the way from being judged as if it had not been.
+    """Refuse a test that is invalid after the looks that a run has had.
 
-    Looking at any time stays valid whatever came before. A fixed test does not after somebody stopped, and planned
-    looks do not once the plan is another.
+    The sequential mode is valid whatever came before. A fixed test is not once a run may have ended early, and planned
+    looks are not once the plan changes.
 
     Raises:
-        StudyError: The answers were looked at in another way.
+        StudyError: The answers were looked at under another mode or plan.
     """
     old, new = before.decide.mode, now.decide.mode
     if new == "sequential" or old == new == "fixed" or (extended and new == "fixed"):
@@ -31,13 +31,13 @@ def refuse_other_design(before: Study, now: Study, folder: Path, *, extended: bo
 
 
 def changed_rules(before: Study, now: Study) -> tuple[str, ...]:
-    """Say what of the way in which answers are judged is another than it was."""
+    """Say which rules of judging have changed: margins, alpha, the baseline, the set of variants."""
     old, new = _rules(before), _rules(now)
     return tuple(f"{what} was {old[what]}, then {new[what]}" for what in old if what in new and old[what] != new[what])
 
 
 def is_extended(before: Study, now: Study, folder: Path) -> bool:
-    """Whether more is asked than a report already told of: a test at the end, once more, is no test at the end."""
+    """Whether more is asked than a report has already judged: a fixed test may be made once only."""
     if before.decide.mode != "fixed" or not (folder / "report.json").exists() or len(before.variants) == 1:
         return False
     old, new = _asked(before), _asked(now)
@@ -45,7 +45,7 @@ def is_extended(before: Study, now: Study, folder: Path) -> bool:
 
 
 def judged_as_extended(study: Study) -> Study:
-    """Have it judged by statistics that hold whenever one looks."""
+    """Return the study in sequential mode, whose statistics hold whenever one looks."""
     return replace(study, decide=replace(study.decide, mode="sequential"))
 
 

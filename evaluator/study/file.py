@@ -20,26 +20,26 @@ _Problem = tuple[str, str, str]
 
 
 class LoadedStudy(Struct, frozen=True, kw_only=True):
-    """A study, and where it came from."""
+    """A study and its source."""
 
     study: Study
     text: str
-    """Its YAML, which is kept with the results."""
+    """Its YAML, which is kept with the results. Built from a mapping or a `Study` where there is no file."""
     source: str
-    """What it is called in messages: the file's path."""
+    """Its name in messages: the file's path, or `the study` where there is no file."""
     base: Path
-    """Where the paths in it begin."""
+    """Folder that relative paths in it start from."""
 
 
 def load_study(source: Study | Mapping[str, Any] | str | Path) -> LoadedStudy:
-    """Read a study.
+    """Read a study and check it.
 
     Args:
-        source: Path of a YAML file, or the study itself, as a `Study` or as the mapping that its YAML would be; paths
-            in it then begin at the working directory.
+        source: Path of a YAML file, or the study itself, as a `Study` or as the mapping that its YAML would be.
+            Relative paths in it start from the file's folder, else from the working directory.
 
     Raises:
-        StudyError: In one sentence with the file, the line and the key.
+        StudyError: The file cannot be read, is not valid YAML, or contradicts itself; with file, line and key.
     """
     if isinstance(source, Study | Mapping):
         text = yaml.safe_dump(msgspec.to_builtins(source), sort_keys=False, allow_unicode=True)
@@ -60,7 +60,7 @@ def parse(text: str, source: str) -> Study:
     """Parse a study's YAML; `source` names it in messages.
 
     Raises:
-        StudyError: in one sentence with the file, the line and the key.
+        StudyError: It is not valid; with file, line and key.
     """
     document = read_yaml(text, source, Study, top="study")
     for problem in _contradictions(document.value):
@@ -125,7 +125,7 @@ def _settings_of_running(at: str, variant: Variant) -> Iterator[_Problem]:
         normal(variant.base_url or "")
     except ServerError as error:
         yield f"{at}.base_url", error.problem, error.remedy
-    # A running Ollama is told the context with every request.
+    # A running Ollama gets the context with every request.
     for key in ("binary", "kv_cache", "args", *(() if variant.runtime == "ollama" else ("context",))):
         if getattr(variant, key):
             ollama = ", or, if it is Ollama, add runtime: ollama" if key == "context" and not variant.runtime else ""

@@ -1,4 +1,4 @@
-"""From a study to the requests it needs, in the order in which they are put."""
+"""List the requests that a study needs, in the order in which they are sent."""
 
 import math
 
@@ -12,12 +12,12 @@ from evaluator.records import Key, Question
 from evaluator.study.study import Study
 from servers.spec import Prompt, Sampling
 
-# English runs to four characters a token and code to three; two leaves room for other scripts and chat markup
+# English has about four characters a token and code three; two leaves room for other scripts and chat markup
 _CHARACTERS_A_TOKEN = 2
 
 
 class Ask(Struct, frozen=True, kw_only=True):
-    """One question to put once."""
+    """One question to ask once."""
 
     key: Key
     question: Question
@@ -25,7 +25,7 @@ class Ask(Struct, frozen=True, kw_only=True):
 
 
 def questions(study: Study) -> dict[str, tuple[Question, ...]]:
-    """Choose each benchmark's questions, in order: the beginning of one seeded, stratified, nested order."""
+    """Choose each benchmark's questions: the first of a seeded, stratified order, so that fewer are part of more."""
     chosen: dict[str, tuple[Question, ...]] = {}
     for name, settings in study.benchmarks.chosen().items():
         everything = settings.load()
@@ -35,9 +35,9 @@ def questions(study: Study) -> dict[str, tuple[Question, ...]]:
 
 
 def plan(study: Study) -> tuple[Ask, ...]:
-    """List every request that all variants get: all questions once before any is put again.
+    """List every request that all variants get: all questions once before any is repeated.
 
-    Where it is looked before the end, a question counts when it has all its answers, so these follow each other.
+    Modes that look before the end count a question once it has all its answers, so there its repeats follow each other.
     """
     asked = questions(study)
     settings = study.benchmarks.chosen()
@@ -56,7 +56,7 @@ def plan(study: Study) -> tuple[Ask, ...]:
 
 
 def plan_again(study: Study) -> tuple[Ask, ...]:
-    """List what the baseline alone is asked once more than the others, to see how much it differs from itself."""
+    """List what the baseline alone is asked once more, to measure how much it differs from itself (the noise floor)."""
     if not study.decide.noise_floor:
         return ()
     settings = study.benchmarks.chosen()
@@ -75,8 +75,8 @@ def context_needed(asks: tuple[Ask, ...], more_tokens: int = 0) -> int:
     """Estimate the context, in tokens, that the longest prompt and its reply need; a multiple of 256.
 
     Args:
-        asks: What is put.
-        more_tokens: Limit of a reply where it is larger than the study's.
+        asks: What is asked.
+        more_tokens: Limit of a reply, if it is larger than the study's.
     """
     longest = max(
         characters(ask.question.prompt) / _CHARACTERS_A_TOKEN + max(ask.sampling.max_tokens, more_tokens)
@@ -86,7 +86,7 @@ def context_needed(asks: tuple[Ask, ...], more_tokens: int = 0) -> int:
 
 
 def data_hashes(study: Study) -> dict[str, str]:
-    """Identify the data of each benchmark by sha256."""
+    """Return the sha256 of each benchmark's data, by benchmark."""
     return {name: BENCHMARKS[name].data_sha256() for name in study.benchmarks.chosen()}
 
 
@@ -98,10 +98,10 @@ def _for_repeat(sampling: Sampling, repeat: int) -> Sampling:
 
 
 def characters(prompt: Prompt) -> int:
-    """Count the characters that a prompt shows."""
+    """Count the characters of a prompt."""
     return len(prompt.text or "") + sum(len(message["content"]) for message in prompt.messages)
 
 
 def with_limit(ask: Ask, tokens: int) -> Ask:
-    """Ask the same with a larger limit."""
+    """Return the same request with another limit of tokens."""
     return replace(ask, sampling=replace(ask.sampling, max_tokens=tokens))

@@ -1,4 +1,4 @@
-"""What is compared with what, by which questions: the nouns of a study file."""
+"""What a study file holds: what is compared with what, on which questions, and how it is decided."""
 
 from typing import Annotated, Literal
 
@@ -15,21 +15,23 @@ Name = Annotated[
         description="letters, digits, dots, dashes: it names files and folders",
     ),
 ]
-Model = Annotated[str, Meta(description="a path; hf:org/repo[/file.gguf][@revision]; of a running server the id")]
+Model = Annotated[str, Meta(description="a path; hf:org/repo[/file.gguf][@revision]; for a running server the id")]
 Runtime = Annotated[
     RuntimeName,
     Meta(description="which server to start; vllm and openai run already; default: the kind that answers at base_url"),
 ]
-BaseUrl = Annotated[str, Meta(description="of a server that runs already, up to /v1; then nothing is started")]
+BaseUrl = Annotated[str, Meta(description="address of a server that runs already, up to /v1; then nothing is started")]
 Binary = Annotated[str, Meta(description="program to run in place of the one on PATH")]
 Context = Annotated[int, Meta(ge=256, description="tokens for each question, prompt and reply")]
-Thinking = Annotated[bool, Meta(description="a server flag, and sent with every request; default: the model's own")]
+Thinking = Annotated[
+    bool, Meta(description="set by a server flag and sent with every request; default: the model's own")
+]
 KvCache = Annotated[KvType, Meta(description="type of keys and values in the KV cache; default: the server's own")]
-Args = Annotated[tuple[str, ...], Meta(description="further arguments, handed to the server as they are")]
+Args = Annotated[tuple[str, ...], Meta(description="further arguments, passed to the server as they are")]
 KeyName = Annotated[str, Meta(description="environment variable that holds the key; the key is never written")]
 Mode = Literal["fixed", "sequential", "group_sequential"]
 LOOKS = 5
-"""Of the group-sequential design, where the study names no number."""
+"""Number of looks of the group-sequential design, if the study names none."""
 
 
 class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +67,7 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             " group_sequential: look at a few planned moments (O'Brien-Fleming); cannot be extended"
         ),
     ] = "fixed"
-    looks: Annotated[int, Meta(ge=2, le=20, description="of group_sequential: number of looks")] | UnsetType = UNSET
+    looks: Annotated[int, Meta(ge=2, le=20, description="number of looks of group_sequential")] | UnsetType = UNSET
     noise_floor: Annotated[
         int,
         Meta(ge=0, description="questions of each benchmark that the baseline is asked twice, to see its own noise"),
@@ -78,7 +80,7 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is compared with what, by which questions, and how it is decided."""
+    """What is compared with what, on which questions, and how it is decided."""
 
     study: Name
     baseline: Annotated[str, Meta(description="the variant that all others are compared with")]
@@ -88,7 +90,9 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     decide: Decide = Decide()
     concurrency: Annotated[int, Meta(ge=1, le=256, description="questions in flight at once, for each variant")] = 4
     parallel: Annotated[bool, Meta(description="all variants at once; they must fit into memory together")] = False
-    router: Annotated[bool, Meta(description="one llama-server in router mode for all that it can serve")] = False
+    router: Annotated[bool, Meta(description="one llama-server in router mode for all variants that it can serve")] = (
+        False
+    )
     stream: Annotated[bool, Meta(description="false for a server that cannot stream; hides time to first token")] = True
     silence: Annotated[
         float, Meta(gt=0, description="seconds without a token after which a reply, or a server, is given up")

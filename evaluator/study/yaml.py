@@ -1,4 +1,4 @@
-"""Read YAML as a type: the line of every key is kept, and every mistake is one sentence with its line and key."""
+"""Read YAML as a type; every mistake is reported with its line and key."""
 
 import difflib
 import re
@@ -20,42 +20,42 @@ _WORDS = {
     "object": "keys with values",
     "array": "a list",
 }
-"""What msgspec's names of types are in words."""
+"""msgspec's names of types, in words."""
 _ANY_KEY = "[...]"
-"""How msgspec writes a key of a mapping in which any key may stand."""
+"""How msgspec writes a key of a mapping that may have any keys."""
 
 
 class Document(Struct, Generic[T], frozen=True):
     """A text that was read as YAML."""
 
     source: str
-    """What it is called in messages: the path of a file, or the option that it came by."""
+    """Its name in messages: the path of a file, or an option."""
     value: T
     lines: Mapping[str, int]
-    """Of every key, written as `variants[2].model`; "" is the whole."""
+    """Line of every key, counted from 1; keys are written as `variants[2].model`, "" is the whole text."""
 
     def line(self, key: str) -> int:
-        """Give a key's line, counted from 1, or that of the nearest thing above it that is written down."""
+        """Give a key's line, counted from 1; of a key that is not written, that of the nearest key above it."""
         while key not in self.lines and key:
             key = re.sub(r"(\.[^.\[]*|\[\d+\]|^[^.\[]*)$", "", key)
         return self.lines.get(key, 1)
 
     def error(self, key: str, problem: str, remedy: str = "") -> StudyError:
-        """Say what is wrong with a key, and in which line."""
+        """Make an error about a key, with its line."""
         return StudyError(problem, source=self.source, line=self.line(key), key=key, remedy=remedy)
 
 
 def read_yaml(text: str, source: str, kind: type[T], *, top: str = "the file") -> Document[T]:
-    """Read YAML as a type that msgspec knows. Keys written twice are refused.
+    """Read YAML as a type. Keys that are written twice are refused.
 
     Args:
         text: The YAML.
-        source: What it is called in messages.
-        kind: What it should be; msgspec says what can be: structs, lists, mappings, with limits to their values.
-        top: The key of which a mistake is that concerns the whole.
+        source: Its name in messages.
+        kind: Any type that msgspec can convert to.
+        top: The key to name for a mistake that concerns the whole text.
 
     Raises:
-        StudyError: It is no YAML, or not of the type; in one sentence with the line and the key.
+        StudyError: It is not YAML, or not of the type; with line and key.
     """
     document = _parse(text, source)
     return Document(source, convert(document, document.value, kind, top=top), document.lines)
@@ -65,7 +65,7 @@ def convert(document: Document[Any], data: Any, kind: type[T], *, top: str) -> T
     """Convert `data`, the document or some of its topmost keys, to a type.
 
     Raises:
-        StudyError: It is not of the type; `top` is the key of which a mistake is that concerns the whole.
+        StudyError: It is not of the type; `top` is the key to name for a mistake that concerns all of `data`.
     """
     try:
         return msgspec.convert(data, kind)
@@ -118,7 +118,7 @@ def _find_lines(node: yaml.Node, path: str, lines: dict[str, int], source: str) 
 
 
 def _explain(error: msgspec.ValidationError, data: Any, kind: type, top: str) -> tuple[str, str, str]:  # noqa: ANN401 - YAML can be anything
-    """Turn msgspec's message into the key that it speaks of, what is wrong, and what to do."""
+    """Turn msgspec's message into a key, what is wrong with it, and what to do."""
     if data is None:
         return top, "missing", "the file is empty"
     problem, of_keys, path = _parts_of(str(error))
@@ -152,7 +152,7 @@ def _explain_value(key: str, value: Any, problem: str, choices: list[str]) -> tu
 
 
 def _parts_of(message: str) -> tuple[str, bool, str]:
-    """Take msgspec's message apart: the problem, whether it is one of a mapping's keys, and the path to it."""
+    """Split msgspec's message into the problem, whether a mapping's key has it (not a value), and the path to it."""
     problem, at, path = message.partition(" - at `")
     of_keys = path.startswith("key` in `")
     path = path.removeprefix("key` in `").removesuffix("`").removeprefix("$").removeprefix(".")
@@ -191,19 +191,19 @@ def _value_at(data: Any, path: str) -> Any:  # noqa: ANN401 - YAML can be anythi
 
 def _type_at(kind: type, path: str) -> inspect.Type:
     """Follow a path such as `variants[2].thinking` through a type."""
-    found = _bare(inspect.type_info(kind))
+    current = _bare(inspect.type_info(kind))
     for step in _steps(path):
-        for option in _options(found):
+        for option in _options(current):
             if isinstance(option, inspect.VarTupleType | inspect.ListType):
-                found = _bare(option.item_type)
+                current = _bare(option.item_type)
             elif isinstance(option, inspect.DictType):
-                found = _bare(option.value_type)
+                current = _bare(option.value_type)
             elif isinstance(option, inspect.StructType):
-                found = _bare(next(field.type for field in option.fields if field.encode_name == step))
+                current = _bare(next(field.type for field in option.fields if field.encode_name == step))
             else:
                 continue
             break
-    return found
+    return current
 
 
 def _choices(kind: inspect.Type) -> list[str]:
@@ -219,5 +219,5 @@ def _options(kind: inspect.Type) -> list[inspect.Type]:
 
 
 def _bare(kind: inspect.Type) -> inspect.Type:
-    """Take a type out of its description."""
+    """Strip a type's description."""
     return kind.type if isinstance(kind, inspect.Metadata) else kind
