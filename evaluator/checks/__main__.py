@@ -7,9 +7,10 @@ from evaluator.checks.table import RULES
 _HEAD = """\
 # Validity checks
 
-Would this comparison survive a hostile reader? Each row is one rule. Those of the stage *before* look at what a server
-says of itself and at what it did when it was tried, and can stop a run before it begins; those of the stage *after*
-look at the records. `block`: there is no verdict. `warn`: read this before you believe a number. `note`: good to know.
+Would this comparison survive a hostile reader? Each row is one rule. Rules of the stage *before* look at what a server
+reports about itself and at how it answered a few test prompts, and can stop a run before it begins; rules of the stage
+*after* look at the records. `block`: there is no verdict. `warn`: read this before you believe a number. `note`: good
+to know.
 
 This file is made by `python -m evaluator.checks`.
 """
@@ -26,4 +27,4 @@ def lines() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(lines()))  # noqa: T201 - it is what this prints
+    print("\n".join(lines()))  # noqa: T201 - a command that prints

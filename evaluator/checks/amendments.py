@@ -1,21 +1,23 @@
-"""Whether answers are judged as was set out before there were any."""
+"""Whether answers are judged by the rules that were set before the first of them."""
 
 from collections.abc import Iterable
 
-from evaluator.checks.rule import CheckInput, Found, Rule
+from evaluator.checks.rule import CheckInput, Finding, Rule
 
 
-def changed(given: CheckInput) -> Iterable[Found]:
-    """Tell every change of the rules after the first answers."""
+def changed(given: CheckInput) -> Iterable[Finding]:
+    """Report every change of the rules after the first answers."""
     for sentence in given.changes:
-        yield Found(severity="warn", message=f"after there were answers, {sentence}")
+        yield Finding(severity="warn", message=f"after the first answers, {sentence}")
 
 
-def extended(given: CheckInput) -> Iterable[Found]:
-    """Tell that a fixed number of questions was no fixed number."""
+def extended(given: CheckInput) -> Iterable[Finding]:
+    """Report that questions were added after a fixed-sample report."""
     if given.extended:
-        message = "more was asked after a report: differences are judged by statistics that hold whenever one looks"
-        yield Found(severity="note", message=message)
+        message = (
+            "questions were added after a report: differences are judged by statistics that allow for looking again"
+        )
+        yield Finding(severity="note", message=message)
 
 
 RULES = (
@@ -24,7 +26,7 @@ RULES = (
         stage="after",
         severity="warn",
         threat="The margin, alpha, the baseline or the variants are chosen so that a verdict comes out.",
-        signal="plan.json remembers what they were when there were answers already.",
+        signal="plan.json records what they were when there were answers already.",
         advice="Put it back, or read the verdict as less than it claims: the choice was made with the answers at hand.",
         find=changed,
     ),
@@ -32,7 +34,7 @@ RULES = (
         code="extended",
         stage="after",
         severity="note",
-        threat="A fixed test is done again and again with more questions until it rejects.",
+        threat="A fixed-sample test is repeated with more questions until it rejects.",
         signal="A study with mode fixed got more questions or answers after its report.",
         advice="Set decide: {mode: sequential} for a study that may grow.",
         find=extended,

@@ -2,103 +2,103 @@
 
 from collections.abc import Iterable
 
-from evaluator.checks.observed import listed
-from evaluator.checks.rule import CheckInput, Found, Rule
+from evaluator.checks.rule import CheckInput, Finding, Rule
+from evaluator.decide.wording import listed
 from evaluator.study.study import Variant
 
 _MLX_ASKED = "default_model"
-"""What mlx_lm.server is asked for when it runs already: see `servers.attach`."""
+"""The model name sent to an mlx_lm.server that runs already: see `servers.attach`."""
 
 
-def model_changed(given: CheckInput) -> Iterable[Found]:
+def model_changed(given: CheckInput) -> Iterable[Finding]:
     """Find variants whose replies came from several models."""
     for variant in given.study.variants:
         names = _answered_by(given, variant)
         if len(names) > 1:
             message = f"the replies came from several models: {', '.join(names)}"
-            yield Found(severity="block", variant=variant.name, message=message, evidence={"models": names})
+            yield Finding(severity="block", variant=variant.name, message=message, evidence={"models": names})
 
 
-def same_model(given: CheckInput) -> Iterable[Found]:
-    """Find servers that answer as one and the same model for two."""
-    for variant, name, other in _attached(given):
+def same_model(given: CheckInput) -> Iterable[Finding]:
+    """Find servers that answer as one model when two different ones are requested."""
+    for variant, name, other in _running_already(given):
         if other.model != variant.model:
             message = f'the server answered as {name} both for "{variant.model}" and for "{other.model}"'
             evidence = {"model": name, "variants": [other.name, variant.name]}
-            yield Found(severity="block", variant=variant.name, message=message, evidence=evidence)
+            yield Finding(severity="block", variant=variant.name, message=message, evidence=evidence)
 
 
-def model_name(given: CheckInput) -> Iterable[Found]:
-    """Find servers that answer under another name than was asked for."""
-    for variant, name, other in _attached(given):
-        asked_for = {record.request.get("model") for record in given.records.get(variant.name, ())}
+def model_name(given: CheckInput) -> Iterable[Finding]:
+    """Find servers that answer under another model name than was requested."""
+    for variant, name, other in _running_already(given):
+        requested = {record.request.get("model") for record in given.records.get(variant.name, ())}
         facts = given.facts.get(variant.name)
         if facts is not None and facts.runtime == "mlx_lm":
-            asked_for.add(_MLX_ASKED)
-        if other.model == variant.model and name not in {variant.model, *asked_for}:
+            requested.add(_MLX_ASKED)
+        if other.model == variant.model and name not in {variant.model, *requested}:
             message = f'"{variant.model}" was asked for, and the server answered as {name}'
-            yield Found(severity="warn", variant=variant.name, message=message, evidence={"model": name})
+            yield Finding(severity="warn", variant=variant.name, message=message, evidence={"model": name})
 
 
-def changed(given: CheckInput) -> Iterable[Found]:
-    """Repeat what was another after the questions than before them, or already while the server was tried."""
+def changed(given: CheckInput) -> Iterable[Finding]:
+    """Repeat what changed about the server between the preflight, the first question and the last."""
     for name, proofs in given.proofs.items():
         for sentence in proofs.changed:
-            yield Found(severity="block", variant=name, message=sentence)
+            yield Finding(severity="block", variant=name, message=sentence)
 
 
-def same_weights(given: CheckInput) -> Iterable[Found]:
-    """Find two models that are the same file, served in the same way."""
-    seen: dict[tuple[object, ...], Variant] = {}
+def same_weights(given: CheckInput) -> Iterable[Finding]:
+    """Find two variants that are the same file, served in the same way."""
+    first: dict[tuple[object, ...], Variant] = {}
     for variant in given.study.variants:
         facts = given.facts.get(variant.name)
         if facts is None or facts.model_sha256 is None:
             continue
         served = (facts.model_sha256, variant.runtime, variant.thinking, variant.kv_cache, variant.args)
-        other = seen.setdefault(served, variant)
+        other = first.setdefault(served, variant)
         if other.model != variant.model:
             message = f"its weights are those of {other.name}, to the byte, and it is served in the same way"
             evidence = {"sha256": facts.model_sha256, "variants": [other.name, variant.name]}
-            yield Found(severity="warn", variant=variant.name, message=message, evidence=evidence)
+            yield Finding(severity="warn", variant=variant.name, message=message, evidence=evidence)
 
 
-def qat(given: CheckInput) -> Iterable[Found]:
-    """Find weights of quantization-aware training beside others."""
+def qat(given: CheckInput) -> Iterable[Finding]:
+    """Find models from quantization-aware training compared with others."""
     trained = [variant.name for variant in given.study.variants if _is_qat(given, variant)]
     others = [variant.name for variant in given.study.variants if variant.name not in trained]
     if trained and others:
         are = "is" if len(trained) == 1 else "are"
         message = (
-            f"{listed(trained)} {are} of quantization-aware training and {listed(others)} not:"
+            f"{listed(trained)} {are} from quantization-aware training and {listed(others)} not:"
             " the weights differ, not only their bits"
         )
-        yield Found(severity="note", message=message, evidence={"qat": trained, "others": others})
+        yield Finding(severity="note", message=message, evidence={"qat": trained, "others": others})
 
 
 def _answered_by(given: CheckInput, variant: Variant) -> list[str]:
-    """Give the names under which replies came; of a server of ours, which we named anew at each start, one is one."""
+    """Return the model names in replies; a server we started counts as one, though its name changes at each start."""
     records = given.records.get(variant.name, ())
     named = {(record.answer.model, record.request.get("model")) for record in records if record.answer}
     if not named and variant.name in given.proofs:
         named = {(given.proofs[variant.name].model, None)}
     return sorted(
-        {variant.model if not variant.base_url and model == ours else model for model, ours in named if model}
+        {variant.model if not variant.base_url and model == requested else model for model, requested in named if model}
     )
 
 
-def _attached(given: CheckInput) -> Iterable[tuple[Variant, str, Variant]]:
-    """Give what runs already: each variant, the name of its replies, and the first variant of its server so named."""
-    seen: dict[tuple[str, str], Variant] = {}
+def _running_already(given: CheckInput) -> Iterable[tuple[Variant, str, Variant]]:
+    """Yield each variant on a server that runs already, its name in replies, and the first variant with both."""
+    first: dict[tuple[str, str], Variant] = {}
     for variant in given.study.variants:
         names = _answered_by(given, variant)
         if len(names) == 1 and variant.base_url:
-            yield variant, names[0], seen.setdefault((variant.base_url, names[0]), variant)
+            yield variant, names[0], first.setdefault((variant.base_url, names[0]), variant)
 
 
 def _is_qat(given: CheckInput, variant: Variant) -> bool:
     facts = given.facts.get(variant.name)
-    said = (variant.name, variant.model, facts and facts.model_id, facts and facts.model_path)
-    return bool(facts and facts.qat) or any("qat" in name.lower() for name in said if name)
+    names = (variant.name, variant.model, facts and facts.model_id, facts and facts.model_path)
+    return bool(facts and facts.qat) or any("qat" in name.lower() for name in names if name)
 
 
 RULES = (
@@ -107,7 +107,7 @@ RULES = (
         stage="after",
         severity="block",
         threat="Another model was loaded while the questions were asked.",
-        signal="The names under which replies came: more than one.",
+        signal="More than one model name in the replies.",
         advice="Ask again with nothing else using this server.",
         find=model_changed,
     ),
@@ -115,8 +115,8 @@ RULES = (
         code="changed",
         stage="before",
         severity="block",
-        threat="Another model, file or build answered at the end than at the beginning.",
-        signal="What the server says of itself before and after the questions.",
+        threat="The model, file or build that answered at the end is not the one at the beginning.",
+        signal="What the server reports about itself before and after the questions.",
         advice="Ask again with nothing else using this server, and with no update under way.",
         find=changed,
     ),
@@ -151,7 +151,7 @@ RULES = (
         code="qat",
         stage="before",
         severity="note",
-        threat="Weights of quantization-aware training are another model: what differs is not only the bits.",
+        threat="Quantization-aware training makes another model: more differs than the number of bits.",
         signal="The file's metadata, or `qat` in a name, for some variants and not for others.",
         advice="Compare with the unquantized weights of the same training if you want to know what the bits cost.",
         find=qat,

@@ -4,26 +4,26 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from evaluator.checks.observed import parts
-from evaluator.checks.rule import CheckInput, Found, Rule, Severity
+from evaluator.checks.observed import records_by_part
+from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.records import Answer, Record
 
 _DRIFT = 0.25
 _LARGE_DRIFT = 0.5
-"""Change of the median speed. Laptops that grow hot or fall back to battery lose a quarter and more; load less."""
+"""Change of the median speed. A laptop that throttles or runs on battery loses a quarter or more; other load less."""
 _ENOUGH = 30
 """Replies in each third, so that a few slow ones do not move the median."""
 _LONG_ENOUGH = 120.0
 """Seconds from the first to the last of them: heat takes minutes to build up, and a start is always uneven."""
 _WRITTEN = 16
-"""Tokens: of shorter replies the time is that of the prompt."""
+"""Tokens: the time of shorter replies is mostly that of the prompt."""
 _CACHED = 0.25
 """Difference of the shares of prompt tokens that came from a cache."""
 
 
-def drift(given: CheckInput) -> Iterable[Found]:
+def drift(given: CheckInput) -> Iterable[Finding]:
     """Compare the speed of each variant's last third of replies with that of its first."""
-    for (variant, benchmark), records in parts(given).items():
+    for (variant, benchmark), records in records_by_part(given).items():
         timed = sorted((r.started, speed) for r in records if r.answer and (speed := _speed(r.answer)))
         speeds, third = [speed for _, speed in timed], len(timed) // 3
         if third < _ENOUGH or _seconds(timed[0][0], timed[-1][0]) < _LONG_ENOUGH:
@@ -37,24 +37,24 @@ def drift(given: CheckInput) -> Iterable[Found]:
                 f" first ({last:.1f} tokens/s for each, not {first:.1f})"
             )
             evidence = {"first": first, "last": last, "change": change}
-            yield Found(severity=severity, variant=variant, benchmark=benchmark, message=message, evidence=evidence)
+            yield Finding(severity=severity, variant=variant, benchmark=benchmark, message=message, evidence=evidence)
 
 
-def prompt_cache(given: CheckInput) -> Iterable[Found]:
-    """Find that one variant took more of its prompts from a cache than another."""
+def prompt_cache(given: CheckInput) -> Iterable[Finding]:
+    """Find variants that took more of their prompts from a cache than others."""
     shares = {
         variant.name: part
         for variant in given.study.variants
         if (part := _cached(given.records.get(variant.name, ()))) is not None
     }
     if shares and max(shares.values()) - min(shares.values()) > _CACHED:
-        told = ", ".join(f"{name} {part:.0%}" for name, part in shares.items())
-        message = f"different parts of the prompts came from a cache ({told}): times to the first token do not compare"
-        yield Found(severity="note", message=message, evidence={"shares": shares})
+        listing = ", ".join(f"{name} {part:.0%}" for name, part in shares.items())
+        message = f"shares of prompts from a cache differ ({listing}): times to first token do not compare"
+        yield Finding(severity="note", message=message, evidence={"shares": shares})
 
 
 def _speed(reply: Answer) -> float | None:
-    """Give a reply's tokens a second, without the time to its first."""
+    """Return a reply's tokens per second, without the time to the first one."""
     seconds = reply.duration_s - (reply.first_token_s or 0.0)
     tokens = reply.completion_tokens or 0
     return tokens / seconds if tokens >= _WRITTEN and seconds > 0 else None
@@ -65,9 +65,9 @@ def _seconds(first: str, last: str) -> float:
 
 
 def _cached(records: Sequence[Record]) -> float | None:
-    told = [r.answer for r in records if r.answer and r.answer.prompt_tokens and r.answer.cached_tokens is not None]
-    prompts = sum(reply.prompt_tokens or 0 for reply in told)
-    return sum(reply.cached_tokens or 0 for reply in told) / prompts if prompts else None
+    counted = [r.answer for r in records if r.answer and r.answer.prompt_tokens and r.answer.cached_tokens is not None]
+    prompts = sum(reply.prompt_tokens or 0 for reply in counted)
+    return sum(reply.cached_tokens or 0 for reply in counted) / prompts if prompts else None
 
 
 RULES = (
@@ -77,7 +77,7 @@ RULES = (
         severity="note; warn above 50 %",
         threat="Heat, battery or other work slow the machine down, so that speeds do not compare.",
         signal="Median speed of the last third of the replies against the first: more than 25 % apart.",
-        advice="Do not compare speeds; ask again on mains with nothing else running if they matter.",
+        advice="Do not compare speeds. If they matter, run again on mains power with nothing else running.",
         find=drift,
     ),
     Rule(
@@ -86,7 +86,7 @@ RULES = (
         severity="note",
         threat="Prompts that a server has seen before make it look fast.",
         signal="Shares of prompt tokens from a cache, more than 25 points apart.",
-        advice="Do not compare times to the first token.",
+        advice="Do not compare times to first token.",
         find=prompt_cache,
     ),
 )

@@ -1,4 +1,4 @@
-"""Is a score plausible? What is published of the model's family, and how likely a healthy harness would miss it."""
+"""Is a score plausible? Published scores of the model's family, and how likely a score this far off is by chance."""
 
 import datetime as dt
 import re
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from evaluator.benchmarks import BenchmarkName
-from evaluator.checks.rule import CheckInput, Found
+from evaluator.checks.rule import CheckInput, Finding
 from evaluator.decide import wording
 from evaluator.decide.score import Score
 from evaluator.grade.thinking import split_thinking
@@ -37,7 +37,7 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: Annotated[str, Meta(pattern="^https?://")]
     read: dt.date
     through: str = ""
-    """What was read in place of the source itself; empty where it was the source."""
+    """What was read in place of the source itself; empty where the source was read."""
 
 
 class Published(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,15 +47,15 @@ class Published(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     score: Annotated[float, Meta(gt=0, le=100)]
     """Percent."""
     thinking: bool
-    """False also for a model that knows no thinking."""
+    """False also for a model that cannot think."""
     shots: Annotated[int, Meta(ge=0)] | None = None
     """None: the source does not say."""
     source: str
-    """One of the table's."""
+    """A key of the table's sources."""
 
 
 class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Models of which the same scores are published."""
+    """Models that share published scores."""
 
     family: Text
     pattern: Text
@@ -63,32 +63,32 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is published; of the families the first whose pattern fits counts."""
+    """Published scores; the first family whose pattern matches counts."""
 
     sources: dict[str, Source]
     families: tuple[Family, ...]
 
 
 class Implausible(Struct, frozen=True, kw_only=True):
-    """A score far from what is published of the model."""
+    """A score far from the published ones of the model."""
 
     family: str
     benchmark: str
     scored: float
-    """A proportion, as the next two."""
+    """A proportion; so are the next two."""
     published: float
     probability: float
-    """Of a score so far off, or further, if the published one were this model's share (binomial tail)."""
+    """Of a score so far off, or further, if the published one were this model's true share (binomial tail)."""
     thinking: bool
-    """As published."""
+    """Whether the model thought for the published score."""
     shots: int | None
     title: str
     url: str
     sentence: str
 
 
-def implausible(given: CheckInput) -> Iterable[Found]:
-    """Find scores that lie too far from what is published of the model to be a matter of its quantization."""
+def implausible(given: CheckInput) -> Iterable[Finding]:
+    """Find scores too far from the published ones of the model to be explained by quantization."""
     for variant in given.study.variants:
         facts, names = given.facts.get(variant.name), _names(variant, given.facts.get(variant.name))
         thinks, few = _thinks(given, variant, facts), _few_bits(facts, names)
@@ -96,30 +96,32 @@ def implausible(given: CheckInput) -> Iterable[Found]:
             settings = given.study.benchmarks.chosen().get(score.benchmark)
             if score.variant != variant.name or score.accuracy is None or settings is None or settings.format != "chat":
                 continue
-            found = _judge(names, score.benchmark, score.accuracy, score.questions, thinks=thinks, few_bits=few)
-            if found is not None:
-                yield _found(score, found)
+            result = _far_from_published(
+                names, score.benchmark, score.accuracy, score.questions, thinks=thinks, few_bits=few
+            )
+            if result is not None:
+                yield _finding(score, result)
 
 
 def implausible_counts(
     name: str, benchmark: str, correct: int, total: int, *, variant: str = "", thinking: bool | None = None
 ) -> Implausible | None:
-    """Compare a bare count with what is published; None where nothing is, or where it fits.
+    """Compare a bare count with published scores; None where there are none, or where it fits.
 
     Args:
-        name: The model's.
+        name: Of the model.
         benchmark: Such as `mmlu_pro`.
         correct: Questions solved.
-        total: Questions asked, at least one.
-        variant: The build's own name, which may tell of very few bits.
-        thinking: Whether it thought; None is not known, and then only what fits neither way is implausible.
+        total: Questions asked, at least score.
+        variant: The build's own name, which may show very few bits, as `q2_k`.
+        thinking: Whether it thought; None: not known, and then a count must fit neither way to be implausible.
     """
     few = _few_bits(None, (name, variant))
-    return _judge((name,), benchmark, correct / total, total, thinks=thinking, few_bits=few)
+    return _far_from_published((name,), benchmark, correct / total, total, thinks=thinking, few_bits=few)
 
 
 def family_of(names: Iterable[str], table: Table | None = None) -> Family | None:
-    """Give the family of a model by the first of its names that fits one."""
+    """Return the family that the first matching one of a model's names belongs to."""
     for name in names:
         plain = re.sub(r"[\s_]+", "-", name.lower())
         for family in (table or published()).families:
@@ -138,7 +140,7 @@ def read_published(text: str, name: str) -> Table:
     """Read a table of published scores.
 
     Raises:
-        StudyError: it is no such table: one sentence with the line and the key.
+        StudyError: It is no such table; the message names the line and the key.
     """
     document = read_yaml(text, name, Table)
     for problem in _contradictions(document.value):
@@ -166,55 +168,55 @@ def _contradictions(table: Table) -> Iterator[tuple[str, str, str]]:
             yield f"sources.{source}", "no score comes from it", "remove it"
 
 
-def _judge(
+def _far_from_published(
     names: Iterable[str], benchmark: str, accuracy: float, questions: int, *, thinks: bool | None, few_bits: bool
 ) -> Implausible | None:
-    """Compare with every score that was asked alike; report the nearest, if all of them are too far off."""
+    """Compare with every published score that was measured alike; return the nearest if all are too far off."""
     family = family_of(names)
-    alike = [
-        one
-        for one in (family.scores if family else ())
-        if one.benchmark == benchmark and (thinks is None or one.thinking == thinks)
+    comparable = [
+        score
+        for score in (family.scores if family else ())
+        if score.benchmark == benchmark and (thinks is None or score.thinking == thinks)
     ]
-    if family is None or not alike or questions < 1:
+    if family is None or not comparable or questions < 1:
         return None
     within = wilson_share(accuracy, questions, LEVEL)
-    for one in alike:
-        gap, value = accuracy - one.score / 100, one.score / 100
+    for score in comparable:
+        gap, value = accuracy - score.score / 100, score.score / 100
         allowed = _POINTS_FEW_BITS if few_bits and gap < 0 else _POINTS
         if abs(gap) <= allowed or within.low <= value <= within.high:
             return None
-        # Of a handful of questions Wilson's interval promises too much: the exact tail must agree.
-        if _tail(one, accuracy, questions) > (1 - LEVEL) / 2:
+        # With a handful of questions Wilson's interval is too narrow: the exact tail must agree.
+        if _tail(score, accuracy, questions) > (1 - LEVEL) / 2:
             return None
-    nearest = min(alike, key=lambda one: abs(accuracy - one.score / 100))
-    return _told(family, nearest, accuracy, questions)
+    nearest = min(comparable, key=lambda score: abs(accuracy - score.score / 100))
+    return _implausible(family, nearest, accuracy, questions)
 
 
-def _tail(one: Published, accuracy: float, questions: int) -> float:
+def _tail(score: Published, accuracy: float, questions: int) -> float:
     from scipy.stats import binom  # noqa: PLC0415 - heavy, and seldom needed
 
-    value, correct = one.score / 100, round(accuracy * questions)
+    value, correct = score.score / 100, round(accuracy * questions)
     return float(binom.cdf(correct, questions, value) if accuracy < value else binom.sf(correct - 1, questions, value))
 
 
-def _told(family: Family, one: Published, accuracy: float, questions: int) -> Implausible:
-    source, value, chance = published().sources[one.source], one.score / 100, _tail(one, accuracy, questions)
-    shots = "" if one.shots is None else f", {one.shots}-shot"
-    how = f"thinking {'on' if one.thinking else 'off'}{shots}"
+def _implausible(family: Family, score: Published, accuracy: float, questions: int) -> Implausible:
+    source, value, chance = published().sources[score.source], score.score / 100, _tail(score, accuracy, questions)
+    shots = "" if score.shots is None else f", {score.shots}-shot"
+    how = f"thinking {'on' if score.thinking else 'off'}{shots}"
     sentence = (
-        f"harness suspect: {wording.percent(accuracy)} of {questions:,} questions, where {one.score:g} % is published"
+        f"harness suspect: {wording.percent(accuracy)} of {questions:,} questions, where {score.score:g} % is published"
         f" for {family.family} ({how}; {source.title}, {source.url}); if that were its share, a score this"
         f" {'low' if accuracy < value else 'high'} would come with probability {_chance(chance)}"
     )
     return Implausible(
         family=family.family,
-        benchmark=one.benchmark,
+        benchmark=score.benchmark,
         scored=accuracy,
         published=value,
         probability=chance,
-        thinking=one.thinking,
-        shots=one.shots,
+        thinking=score.thinking,
+        shots=score.shots,
         title=source.title,
         url=source.url,
         sentence=sentence,
@@ -225,25 +227,29 @@ def _chance(p: float) -> str:
     return "below 1e-12" if p < 1e-12 else f"{p:.0e}".replace("e-0", "e-") if p < 0.001 else f"{p:.3f}"
 
 
-def _found(score: Score, found: Implausible) -> Found:
+def _finding(score: Score, implausible: Implausible) -> Finding:
     evidence: dict[str, Any] = {
-        **{key: value for key, value in msgspec.to_builtins(found).items() if key not in ("benchmark", "sentence")},
+        **{
+            key: value
+            for key, value in msgspec.to_builtins(implausible).items()
+            if key not in ("benchmark", "sentence")
+        },
         "questions": score.questions,
         "level": LEVEL,
     }
-    return Found(
+    return Finding(
         severity="warn",
         variant=score.variant,
         benchmark=score.benchmark,
-        message=found.sentence,
+        message=implausible.sentence,
         evidence=evidence,
     )
 
 
 def _names(variant: Variant, facts: ServerFacts | None) -> tuple[str, ...]:
-    """Give what the model may be called, the study's own word first; of a path its end, not the user's folders."""
-    told = [variant.model, facts.model_id if facts else None, facts.model_path if facts else None]
-    return tuple("/".join(name.split("/")[-4:]) for name in told if name)
+    """Return the model's possible names, the study's first; of a path only its end, not the user's folders."""
+    names = [variant.model, facts.model_id if facts else None, facts.model_path if facts else None]
+    return tuple("/".join(name.split("/")[-4:]) for name in names if name)
 
 
 def _few_bits(facts: ServerFacts | None, names: Iterable[str]) -> bool:
@@ -254,10 +260,10 @@ def _few_bits(facts: ServerFacts | None, names: Iterable[str]) -> bool:
 
 
 def _thinks(given: CheckInput, variant: Variant, facts: ServerFacts | None) -> bool | None:
-    """Say whether a variant thinks: as it was told to, else as most of its replies show."""
-    told = variant.thinking if variant.thinking is not None else facts.thinking if facts else None
+    """Return whether a variant thinks: as the study or the server sets it, else as most of its replies show."""
+    declared = variant.thinking if variant.thinking is not None else facts.thinking if facts else None
     answers = [record.answer for record in given.records.get(variant.name, ()) if record.answer]
-    if told is not None or not answers:
-        return told
+    if declared is not None or not answers:
+        return declared
     thoughts = [split_thinking(answer.text, answer.reasoning) for answer in answers]
     return 2 * sum(bool(thought.reasoning.strip()) or thought.unclosed for thought in thoughts) > len(answers)

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from evaluator.checks.observed import ALMOST_ALL, parts, share_that_thinks
-from evaluator.checks.rule import CheckInput, Found, Rule, Severity
+from evaluator.checks.observed import ALMOST_ALL, records_by_part, share_that_thinks
+from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.decide.score import Score
 from evaluator.records import Outcome, Record
 from evaluator.stats.unpaired import fisher
@@ -16,81 +16,84 @@ _UNPARSED = 0.01
 _LOST = 0.02
 _READABLE = 0.5
 _ALPHA = 0.05
-"""Of Fisher's exact test, which finds fewer than that: a warning is to be early, and is no verdict."""
+"""Of Fisher's exact test, uncorrected: a warning should come early, and is no verdict."""
 _CUT: tuple[Outcome, ...] = ("truncated", "empty")
 _UNREAD: tuple[Outcome, ...] = ("unparsed", "refused")
 
 
-def not_scored(given: CheckInput) -> Iterable[Found]:
+def not_scored(given: CheckInput) -> Iterable[Finding]:
     """Find replies that could not be scored, as code without a sandbox."""
     reasons = {(g.variant, g.key.benchmark): g.why for g in given.grades if g.outcome == "not_scored"}
     for score in given.scores:
         if why := reasons.get((score.variant, score.benchmark)):
             count, asked = score.outcomes.get("not_scored", 0), sum(score.outcomes.values())
             message = f"{count} of {asked} replies were not scored: {why}"
-            yield _found("block", score, message, {"count": count, "of": asked})
+            yield _finding("block", score, message, {"count": count, "of": asked})
 
 
-def no_reply(given: CheckInput) -> Iterable[Found]:
+def no_reply(given: CheckInput) -> Iterable[Finding]:
     """Find questions without a reply."""
-    records = parts(given)
+    records = records_by_part(given)
     for score in given.scores:
         lost, failed = score.no_reply, score.outcomes.get("failed", 0)
         if not lost:
             continue
-        heard = records.get((score.variant, score.benchmark), ())
-        reasons = Counter(record.failure.message for record in heard if record.failure).most_common(1)
+        asked = records.get((score.variant, score.benchmark), ())
+        reasons = Counter(record.failure.message for record in asked if record.failure).most_common(1)
         why = f"; most often: {reasons[0][0]}" if reasons else ""
         missing = score.planned - sum(score.outcomes.values())
         message = (
-            f"{lost} of {score.planned} questions have no reply ({failed} failed, {missing} not put{why}):"
+            f"{lost} of {score.planned} questions have no reply ({failed} failed, {missing} not asked{why}):"
             " they are left out"
         )
-        # What is looked at whenever one likes may be looked at before all is put.
-        gone = failed if given.study.decide.mode == "sequential" else lost
-        severity: Severity = "block" if gone > _LOST * score.planned else "warn"
-        yield _found(severity, score, message, {"failed": failed, "missing": missing, "of": score.planned})
+        # A sequential study may be analysed before all questions are asked.
+        excluded = failed if given.study.decide.mode == "sequential" else lost
+        severity: Severity = "block" if excluded > _LOST * score.planned else "warn"
+        yield _finding(severity, score, message, {"failed": failed, "missing": missing, "of": score.planned})
 
 
-def cut_off(given: CheckInput) -> Iterable[Found]:
-    """Find variants that are cut off or empty too often, or otherwise than the baseline."""
-    records, told = parts(given), _unlike(given, _CUT)
+def cut_off(given: CheckInput) -> Iterable[Finding]:
+    """Find variants whose replies are cut off or empty too often, or differently often than the baseline's."""
+    records, differences = records_by_part(given), _differences(given, _CUT)
     for score in given.scores:
-        cut, apart = _count(score, _CUT), told.get((score.variant, score.benchmark), "")
-        if cut <= _CUT_OFF * _heard(score) and not apart:
+        cut, difference = _count(score, _CUT), differences.get((score.variant, score.benchmark), "")
+        if cut <= _CUT_OFF * _replies(score) and not difference:
             continue
         thinking = [_thinks(records.get((name, score.benchmark), ())) for name in (score.variant, given.study.baseline)]
-        severity: Severity = "block" if thinking[0] or (apart and thinking[1]) else "warn"
-        message = f"{cut} of {_heard(score)} replies were cut off or empty and count as wrong{apart}"
-        yield _found(severity, score, message, {"count": cut, "of": _heard(score)})
+        severity: Severity = "block" if thinking[0] or (difference and thinking[1]) else "warn"
+        message = f"{cut} of {_replies(score)} replies were cut off or empty and count as wrong{difference}"
+        yield _finding(severity, score, message, {"count": cut, "of": _replies(score)})
 
 
-def unparsed(given: CheckInput) -> Iterable[Found]:
-    """Find variants whose replies hold no readable answer too often, or otherwise than the baseline's."""
-    told = _unlike(given, _UNREAD)
+def unparsed(given: CheckInput) -> Iterable[Finding]:
+    """Find variants whose replies have no readable answer too often, or differently often than the baseline's."""
+    differences = _differences(given, _UNREAD)
     for score in given.scores:
-        count, apart = _count(score, _UNREAD), told.get((score.variant, score.benchmark), "")
-        if count > _UNPARSED * _heard(score) or apart:
+        count, difference = _count(score, _UNREAD), differences.get((score.variant, score.benchmark), "")
+        if count > _UNPARSED * _replies(score) or difference:
             message = (
-                f"{count} of {_heard(score)} replies hold no answer that can be read without guessing:"
-                f" counted as wrong{apart}"
+                f"{count} of {_replies(score)} replies hold no answer that can be read without guessing:"
+                f" counted as wrong{difference}"
             )
-            yield _found("warn", score, message, {"count": count, "of": _heard(score)})
+            yield _finding("warn", score, message, {"count": count, "of": _replies(score)})
 
 
-def unreadable(given: CheckInput) -> Iterable[Found]:
+def unreadable(given: CheckInput) -> Iterable[Finding]:
     """Find variants most of whose replies hold no readable answer."""
     for score in given.scores:
-        if score.unanswered > (1 - _READABLE) * _heard(score):
-            count, of = score.unanswered, _heard(score)
-            message = f"most replies ({count} of {of}) hold no readable answer, so the score says little"
-            yield _found("block", score, message, {"count": count, "of": of})
+        if score.unanswered > (1 - _READABLE) * _replies(score):
+            count, total = score.unanswered, _replies(score)
+            message = f"most replies ({count} of {total}) hold no readable answer, so the score says little"
+            yield _finding("block", score, message, {"count": count, "of": total})
 
 
-def _unlike(given: CheckInput, kinds: Collection[Outcome]) -> Mapping[tuple[str, str], str]:
-    """Say of which variants and benchmarks such outcomes differ from the baseline's, and how, in words.
+def _differences(given: CheckInput, kinds: Collection[Outcome]) -> Mapping[tuple[str, str], str]:
+    """Describe where these outcomes are significantly more or less frequent than the baseline's.
 
-    Of each question the first reply counts: further ones hang together with it.
+    Only the first reply to each question counts: repeated ones are not independent.
+
+    Returns:
+        By variant and benchmark, words to put behind a message; those that do not differ are left out.
     """
     asked: Counter[tuple[str, str]] = Counter()
     hits: Counter[tuple[str, str]] = Counter()
@@ -98,7 +101,7 @@ def _unlike(given: CheckInput, kinds: Collection[Outcome]) -> Mapping[tuple[str,
         if grade.key.repeat == 0 and grade.outcome != "failed":
             asked[grade.variant, grade.key.benchmark] += 1
             hits[grade.variant, grade.key.benchmark] += grade.outcome in kinds
-    found: dict[tuple[str, str], str] = {}
+    differences: dict[tuple[str, str], str] = {}
     for (variant, benchmark), n in asked.items():
         theirs = (given.study.baseline, benchmark)
         if variant == given.study.baseline or not asked[theirs] or not hits[variant, benchmark] + hits[theirs]:
@@ -106,12 +109,12 @@ def _unlike(given: CheckInput, kinds: Collection[Outcome]) -> Mapping[tuple[str,
         p = fisher(hits[variant, benchmark], n, hits[theirs], asked[theirs])
         if p < _ALPHA:
             chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-            found[variant, benchmark] = f" ({given.study.baseline}: {hits[theirs]} of {asked[theirs]}; {chance})"
-    return found
+            differences[variant, benchmark] = f" ({given.study.baseline}: {hits[theirs]} of {asked[theirs]}; {chance})"
+    return differences
 
 
-def _heard(score: Score) -> int:
-    """Count the replies that came: code that could not be run is there, and is neither cut off nor unreadable."""
+def _replies(score: Score) -> int:
+    """Count the replies, code that could not be run included."""
     return score.graded + score.outcomes.get("not_scored", 0)
 
 
@@ -124,8 +127,8 @@ def _thinks(records: Iterable[Record]) -> bool:
     return share is not None and share > 1 - ALMOST_ALL
 
 
-def _found(severity: Severity, score: Score, message: str, evidence: dict[str, int]) -> Found:
-    return Found(
+def _finding(severity: Severity, score: Score, message: str, evidence: dict[str, int]) -> Finding:
+    return Finding(
         severity=severity, variant=score.variant, benchmark=score.benchmark, message=message, evidence=dict(evidence)
     )
 
@@ -135,8 +138,8 @@ RULES = (
         code="not_scored",
         stage="after",
         severity="block",
-        threat="Code could not be run, so nothing is known of it.",
-        signal="Grades that say so.",
+        threat="Code could not be run, so it is not known whether it is correct.",
+        signal="Grades of that outcome.",
         advice="Install the sandbox that is named, and let whichquant regrade the run: nothing is asked again.",
         find=not_scored,
     ),
@@ -146,7 +149,7 @@ RULES = (
         severity="warn; block above 2 %",
         threat="Questions without a reply are left out, and they may be the hard ones.",
         signal="Requests that failed, or were never sent.",
-        advice="Give the same command again: it asks just these.",
+        advice="Run the same command again: it asks only these.",
         find=no_reply,
     ),
     Rule(
@@ -154,17 +157,17 @@ RULES = (
         stage="after",
         severity="warn; block where the model thinks",
         threat="Thinking that is cut off counts as a wrong answer: the score shows the limit, not the model.",
-        signal="Cut off or empty: above 2 % of the replies, or otherwise than the baseline (Fisher's exact p < 0.05).",
-        advice="Give more max_tokens, or read the bounds instead of the score.",
+        signal="Cut off or empty: above 2 % of the replies, or unlike the baseline (Fisher's exact p < 0.05).",
+        advice="Raise max_tokens, or read the bounds instead of the score.",
         find=cut_off,
     ),
     Rule(
         code="unparsed",
         stage="after",
         severity="warn",
-        threat="The reader of answers does not understand how this variant writes.",
-        signal="No readable answer: above 1 % of the replies, or otherwise than the baseline (Fisher's p < 0.05).",
-        advice="Read a few of them in the records: a model that loses the form is worse, a reader that fails is not.",
+        threat="Answer extraction does not understand how this variant writes.",
+        signal="No readable answer: above 1 % of the replies, or unlike the baseline (Fisher's p < 0.05).",
+        advice="Read a few in the records: a model that ignores the asked form is worse, one that is misread is not.",
         find=unparsed,
     ),
     Rule(

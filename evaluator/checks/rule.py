@@ -1,4 +1,4 @@
-"""The nouns of checks: what is looked at, what is found, and the rule that finds it."""
+"""What checks are made of: the input they look at, a finding, and the rule that finds it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -22,7 +22,7 @@ class Check(Struct, frozen=True, kw_only=True):
     code: str
     severity: Severity
     variant: str | None = None
-    """None: it is about all of them."""
+    """None: it concerns all variants."""
     benchmark: str | None = None
     message: str
     """What was found, with its numbers, in one sentence."""
@@ -32,8 +32,8 @@ class Check(Struct, frozen=True, kw_only=True):
     """The numbers, for programs."""
 
 
-class Found(Struct, frozen=True, kw_only=True):
-    """What a rule found; its code and advice are the rule's."""
+class Finding(Struct, frozen=True, kw_only=True):
+    """What a rule found; code and advice are those of the rule."""
 
     severity: Severity
     variant: str | None = None
@@ -43,13 +43,13 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 class CheckInput(Struct, frozen=True, kw_only=True):
-    """All there is to look at. Before the run there are no records, grades or scores."""
+    """All that rules may look at. Before the run there are no records, grades or scores."""
 
     study: Study
     facts: Mapping[str, ServerFacts]
-    """By variant, what its server said of itself."""
+    """By variant, what its server reports about itself."""
     proofs: Mapping[str, Proofs] = {}
-    """By variant, what its server did when it was tried."""
+    """By variant, how its server behaved in the preflight."""
     asked: Mapping[Key, Question] = {}
     records: Mapping[str, Sequence[Record]] = {}
     """By variant."""
@@ -57,13 +57,13 @@ class CheckInput(Struct, frozen=True, kw_only=True):
     scores: Sequence[Score] = ()
     graded: Graded | None = None
     forced: bool = False
-    """Whether the questions were put although a check before them blocks the claim."""
+    """Whether the questions were asked although a preflight check blocks the comparison."""
     unchecked: bool = False
-    """Whether they were put without that check."""
+    """Whether they were asked without a preflight."""
     changes: Sequence[str] = ()
-    """What was changed of how answers are judged, after there were some."""
+    """Changes of how answers are judged, made after the first of them; one sentence each."""
     extended: bool = False
-    """Whether more was asked after the report of a fixed number of questions."""
+    """Whether questions were added after a fixed-sample report."""
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -71,10 +71,10 @@ class Rule(Struct, frozen=True, kw_only=True):
 
     code: str
     stage: Stage
-    """before: from facts and proofs, so that it can stop a run before it begins; after: from the records."""
+    """before: looks at facts and proofs, and can stop a run before it begins; after: looks at the records."""
     severity: str
     """In words: `block`, or `warn; block above 2 %`."""
     threat: str
     signal: str
     advice: str
-    find: Callable[[CheckInput], Iterable[Found]]
+    find: Callable[[CheckInput], Iterable[Finding]]

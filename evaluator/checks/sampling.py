@@ -1,31 +1,32 @@
-"""Whether tokens are drawn as the study says."""
+"""Whether servers sample tokens as the study sets it."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from evaluator.checks.observed import answers, listed
-from evaluator.checks.rule import CheckInput, Found, Rule, Severity
+from evaluator.checks.observed import answers
+from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
+from evaluator.decide.wording import listed
 
 _SAME = 1e-4
 """Relative: servers keep such values as 32-bit floats."""
 _NEUTRAL: Mapping[str, float] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
-"""What is sent where the study is silent: see `servers.request`."""
+"""What is sent where the study sets nothing: see `servers.request`."""
 
 
-def greedy_differs(given: CheckInput) -> Iterable[Found]:
-    """Find servers that answer otherwise at temperature 0 when they are asked the same again."""
+def greedy_differs(given: CheckInput) -> Iterable[Finding]:
+    """Find servers that answer the same prompt differently at temperature 0."""
     for name, proofs in given.proofs.items():
         cold = proofs.cold
         if cold is not None and cold.different > 1:
-            message = f"at temperature 0 one prompt, put {cold.times} times, got {cold.different} different answers"
+            message = f"at temperature 0 one prompt, sent {cold.times} times, got {cold.different} different answers"
             evidence = {"times": cold.times, "different": cold.different}
             severity: Severity = "warn" if given.study.sampling.temperature == 0 else "note"
-            yield Found(severity=severity, variant=name, message=message, evidence=evidence)
+            yield Finding(severity=severity, variant=name, message=message, evidence=evidence)
 
 
-def sampling_ignored(given: CheckInput) -> Iterable[Found]:
-    """Find servers that draw greedily whatever temperature is sent."""
+def sampling_ignored(given: CheckInput) -> Iterable[Finding]:
+    """Find servers that sample greedily whatever temperature is sent."""
     for name, proofs in given.proofs.items():
         hot, cold, plain = proofs.hot, proofs.cold, proofs.plain
         if hot is None or hot.times < 2 or hot.different > 1:
@@ -33,85 +34,85 @@ def sampling_ignored(given: CheckInput) -> Iterable[Found]:
         if any(other is not None and other.different > 1 for other in (cold, plain)):
             continue
         message = (
-            f"at temperature 1 one prompt with many good answers, put {hot.times} times, got the same answer each time"
+            f"at temperature 1 one prompt with many good answers, sent {hot.times} times, got the same answer each time"
         )
         severity: Severity = "block" if given.study.sampling.temperature else "warn"
-        yield Found(severity=severity, variant=name, message=message, evidence={"times": hot.times})
+        yield Finding(severity=severity, variant=name, message=message, evidence={"times": hot.times})
 
 
-def sampling_record(given: CheckInput) -> Iterable[Found]:
+def sampling_record(given: CheckInput) -> Iterable[Finding]:
     """Compare the server's own record of a request with what was sent."""
     sampling = given.study.sampling
-    said = {name: getattr(sampling, name) for name in ("temperature", "top_p", "top_k", "min_p")}
+    chosen = {name: getattr(sampling, name) for name in ("temperature", "top_p", "top_k", "min_p")}
     for name, proofs in given.proofs.items():
         facts = given.facts.get(name)
         neutral = _NEUTRAL if facts is not None and facts.runtime == "llama_server" else {}
-        sent = {key: neutral.get(key) if value is None else value for key, value in said.items()}
-        apart = {
+        sent = {key: neutral.get(key) if value is None else value for key, value in chosen.items()}
+        differing = {
             key: (value, proofs.applied[key])
             for key, value in sent.items()
             if value is not None and key in proofs.applied and not _alike(value, proofs.applied[key])
         }
-        if apart:
-            told = listed(f"{key} {applied:g} (sent: {value:g})" for key, (value, applied) in apart.items())
-            message = f"the server's own record of a request has {told}"
-            evidence = {key: {"sent": value, "applied": applied} for key, (value, applied) in apart.items()}
-            yield Found(severity="warn", variant=name, message=message, evidence=evidence)
+        if differing:
+            listing = listed(f"{key} {applied:g} (sent: {value:g})" for key, (value, applied) in differing.items())
+            message = f"the server's own record of a request has {listing}"
+            evidence = {key: {"sent": value, "applied": applied} for key, (value, applied) in differing.items()}
+            yield Finding(severity="warn", variant=name, message=message, evidence=evidence)
 
 
-def sampling_default(given: CheckInput) -> Iterable[Found]:
-    """Find that the temperature is left to each server."""
+def sampling_default(given: CheckInput) -> Iterable[Finding]:
+    """Find studies that leave the temperature to each server."""
     if given.study.sampling.temperature is not None:
         return
     known = {n: p.applied["temperature"] for n, p in given.proofs.items() if "temperature" in p.applied}
-    told = ", ".join(f"{name} {value:g}" for name, value in known.items())
-    rules = f": {told}" if told else ", which nothing here shows"
-    message = f"no temperature is sent, so that each server's own default rules{rules}"
-    yield Found(severity="warn", message=message, evidence={"temperature": known})
+    listing = ", ".join(f"{name} {value:g}" for name, value in known.items())
+    defaults = f": {listing}" if listing else ", which is not known here"
+    message = f"no temperature is sent, so each server uses its own default{defaults}"
+    yield Finding(severity="warn", message=message, evidence={"temperature": known})
 
 
-def unsent(given: CheckInput) -> Iterable[Found]:
-    """Repeat what a server cannot be told."""
+def unsent(given: CheckInput) -> Iterable[Finding]:
+    """Repeat which sampling values a server cannot be sent."""
     for variant in given.study.variants:
         for sentence in given.facts[variant.name].unsent if variant.name in given.facts else ():
-            yield Found(severity="warn", variant=variant.name, message=sentence)
+            yield Finding(severity="warn", variant=variant.name, message=sentence)
 
 
-def greedy_repeats(given: CheckInput) -> Iterable[Found]:
-    """Find repeats that repeat the same answer."""
+def greedy_repeats(given: CheckInput) -> Iterable[Finding]:
+    """Find repeats at temperature 0, which repeat the same answer."""
     for name, settings in given.study.benchmarks.chosen().items():
         if settings.repeats > 1 and given.study.sampling.temperature == 0:
             message = f"{settings.repeats} answers to each question at temperature 0 are nearly the same answer"
-            yield Found(severity="note", benchmark=name, message=message, evidence={"repeats": settings.repeats})
+            yield Finding(severity="note", benchmark=name, message=message, evidence={"repeats": settings.repeats})
 
 
-def seed_serial(given: CheckInput) -> Iterable[Found]:
-    """Find seeds that take requests out of mlx_lm.server's batch."""
+def seed_serial(given: CheckInput) -> Iterable[Finding]:
+    """Find seeds that keep mlx_lm.server from batching requests."""
     for variant in given.study.variants:
         facts, records = given.facts.get(variant.name), given.records.get(variant.name, ())
         if facts is None or facts.runtime != "mlx_lm" or given.study.concurrency == 1:
             continue
         if seeded := sum("seed" in record.request for record in records):
             message = f"a seed was sent with {seeded} requests: mlx_lm.server answers these one at a time"
-            yield Found(severity="note", variant=variant.name, message=message, evidence={"seeded": seeded})
+            yield Finding(severity="note", variant=variant.name, message=message, evidence={"seeded": seeded})
 
 
-def more_tokens(given: CheckInput) -> Iterable[Found]:
+def more_tokens(given: CheckInput) -> Iterable[Finding]:
     """Count the questions that were asked with a larger limit than the others."""
     limit = given.study.sampling.max_tokens
     for variant in given.study.variants:
         limits = [_limit(record.request) for record in given.records.get(variant.name, ())]
-        larger = [given for given in limits if given > limit]
+        larger = [tokens for tokens in limits if tokens > limit]
         if larger and answers(given, variant.name):
             message = (
                 f"{len(larger)} of {len(limits)} questions were asked with up to {max(larger)} tokens, not {limit}"
             )
             evidence = {"larger": len(larger), "of": len(limits), "largest": max(larger), "max_tokens": limit}
-            yield Found(severity="note", variant=variant.name, message=message, evidence=evidence)
+            yield Finding(severity="note", variant=variant.name, message=message, evidence=evidence)
 
 
-def more_tokens_unequal(given: CheckInput) -> Iterable[Found]:
-    """Find variants whose cut-off replies were left so, while those of others were asked for again with more."""
+def more_tokens_unequal(given: CheckInput) -> Iterable[Finding]:
+    """Find variants with replies still cut off, while those of others were asked again with more tokens."""
     limits = {(name, r.key): _limit(r.request) for name, records in given.records.items() for r in records}
     largest = max(limits.values(), default=0)
     if largest <= given.study.sampling.max_tokens:
@@ -126,16 +127,16 @@ def more_tokens_unequal(given: CheckInput) -> Iterable[Found]:
             f"{left} replies are still cut off at fewer tokens than the {largest} with which other questions were asked"
             " again"
         )
-        yield Found(severity="block", variant=name, message=message, evidence={"left": left, "largest": largest})
+        yield Finding(severity="block", variant=name, message=message, evidence={"left": left, "largest": largest})
 
 
 def _limit(request: Mapping[str, object]) -> int:
-    """Give a request's output limit, in the words of any server; 0 where it has none."""
+    """Return a request's output limit, by whatever name the server has for it; 0 where it has none."""
     options = request.get("options")
     places = (request, options) if isinstance(options, Mapping) else (request,)
     names = ("max_tokens", "max_completion_tokens", "num_predict", "n_predict")
-    found = [place[name] for place in places for name in names if name in place]
-    return next((limit for limit in found if isinstance(limit, int)), 0)
+    limits = [place[name] for place in places for name in names if name in place]
+    return next((limit for limit in limits if isinstance(limit, int)), 0)
 
 
 def _alike(sent: float, applied: float) -> bool:
@@ -149,7 +150,7 @@ RULES = (
         severity="warn; note where the study is not at temperature 0",
         threat="Greedy answers change from one time to the next, which looks like a difference between variants.",
         signal="One prompt several times at temperature 0: more than one answer.",
-        advice="Set decide.noise_floor, so that the baseline is asked twice and its own wobble is known.",
+        advice="Set decide.noise_floor, so that the baseline is asked twice and its run-to-run variation is known.",
         find=greedy_differs,
     ),
     Rule(
@@ -165,25 +166,25 @@ RULES = (
         code="sampling_record",
         stage="before",
         severity="warn",
-        threat="The server draws with other values than it was sent.",
+        threat="The server samples with other values than it was sent.",
         signal="Temperature, top_p, top_k and min_p in the server's own record of a request.",
-        advice="Take the flags or settings away by which the server overrides requests.",
+        advice="Remove the flags or settings with which the server overrides requests.",
         find=sampling_record,
     ),
     Rule(
         code="sampling_default",
         stage="before",
         severity="warn",
-        threat="Each server draws by its own default: 0, 0.8 or 1, by the runtime or the model's file.",
+        threat="Each server has its own default temperature: 0, 0.8 or 1, by runtime or by the model's file.",
         signal="sampling.temperature is null.",
-        advice="Set sampling.temperature: it is then sent to all servers alike.",
+        advice="Set sampling.temperature: it is then sent to all servers.",
         find=sampling_default,
     ),
     Rule(
         code="unsent",
         stage="before",
         severity="warn",
-        threat="A sampling value of the study cannot be told to this server.",
+        threat="A sampling value of the study cannot be sent to this server.",
         signal="What the runtime's adapter cannot send.",
         advice="Leave the value out for all variants, or use a runtime that takes it.",
         find=unsent,
@@ -201,7 +202,7 @@ RULES = (
         code="seed_serial",
         stage="after",
         severity="note",
-        threat="A seed makes mlx_lm.server answer one question at a time: the speed is not that of the others.",
+        threat="A seed makes mlx_lm.server answer one question at a time, which makes it slower than the others.",
         signal="A seed in requests to mlx_lm with concurrency above 1.",
         advice="Leave sampling.seed out, or do not compare speeds.",
         find=seed_serial,
@@ -221,7 +222,7 @@ RULES = (
         severity="block",
         threat="Cut-off questions were asked again with more tokens of one variant and not of another.",
         signal="Replies cut off at fewer tokens than the largest limit of any record.",
-        advice="Give run --more-tokens once more, with that number: it asks what is left.",
+        advice="Use run --more-tokens again, with that number: it asks what is left.",
         find=more_tokens_unequal,
     ),
 )

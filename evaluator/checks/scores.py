@@ -3,23 +3,23 @@
 from collections.abc import Iterable
 from statistics import fmean
 
-from evaluator.checks.observed import listed
 from evaluator.checks.published import implausible
-from evaluator.checks.rule import CheckInput, Found, Rule
+from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.decide.score import Score
+from evaluator.decide.wording import listed
 from evaluator.stats.paired import mcnemar_midp, paired_table
 from evaluator.stats.proportions import wilson_share
 
 _CEILING = 0.95
 _FEW = 20
-"""Questions. With fewer, nearly every interval holds what guessing brings, and the verdict says so anyway."""
+"""Questions. With fewer, nearly every interval includes the score of guessing."""
 
 _NO_CHANCE = 0.001
-"""A p value that no sound run of many has by chance: a study has one or two of these tests, and block means the end."""
+"""A p value that a sound run hardly ever has by chance: a block ends the study, so it must be rare."""
 
 
-def unsteady(given: CheckInput) -> Iterable[Found]:
-    """Compare the baseline with itself: what scores otherwise when it is asked again measures nothing."""
+def unsteady(given: CheckInput) -> Iterable[Finding]:
+    """Compare the baseline with itself: if its score changes when it is asked again, nothing can be measured."""
     if given.graded is None:
         return
     for benchmark, again in given.graded.again.items():
@@ -34,7 +34,7 @@ def unsteady(given: CheckInput) -> Iterable[Found]:
                 " thing twice"
             )
             evidence = {"questions": table.n, "difference": table.difference, "p": p}
-            yield Found(
+            yield Finding(
                 severity="block" if p <= _NO_CHANCE else "warn",
                 variant=given.study.baseline,
                 benchmark=benchmark,
@@ -43,34 +43,33 @@ def unsteady(given: CheckInput) -> Iterable[Found]:
             )
 
 
-def ceiling(given: CheckInput) -> Iterable[Found]:
+def ceiling(given: CheckInput) -> Iterable[Finding]:
     """Find benchmarks that are too easy for a difference to show."""
     for benchmark in given.study.benchmarks.chosen():
-        of = [score for score in given.scores if score.benchmark == benchmark]
-        high = [score for score in of if _lowest(score) > _CEILING]
+        scores = [score for score in given.scores if score.benchmark == benchmark]
+        high = [score for score in scores if _lower_end(score) > _CEILING]
         if high:
-            told = listed(f"{score.variant} {100 * (score.accuracy or 0):.1f} %" for score in high)
-            message = f"nearly all is solved ({told}): between these a difference could hardly show"
-            evidence = {"low": {score.variant: _lowest(score) for score in high}}
-            yield Found(severity="warn", benchmark=benchmark, message=message, evidence=evidence)
+            listing = listed(f"{score.variant} {100 * (score.accuracy or 0):.1f} %" for score in high)
+            message = f"nearly all is solved ({listing}): a difference between these could hardly show"
+            evidence = {"low": {score.variant: _lower_end(score) for score in high}}
+            yield Finding(severity="warn", benchmark=benchmark, message=message, evidence=evidence)
 
 
-def floor(given: CheckInput) -> Iterable[Found]:
-    """Find scores that guessing would bring."""
+def floor(given: CheckInput) -> Iterable[Finding]:
+    """Find scores that are no better than guessing."""
     for benchmark in given.study.benchmarks.chosen():
-        chance = _chance(given, benchmark)
-        of = [score for score in given.scores if score.benchmark == benchmark and score.questions >= _FEW]
-        of = [score for score in of if not score.outcomes.get("not_scored")]
-        low = [score for score in of if _is_chance(score, chance)]
+        chance = _guessing_score(given, benchmark)
+        scores = [score for score in given.scores if score.benchmark == benchmark and score.questions >= _FEW]
+        low = [score for score in scores if not score.outcomes.get("not_scored") and _is_chance(score, chance)]
         if low:
-            told = listed(f"{score.variant} {100 * (score.accuracy or 0):.1f} %" for score in low)
-            message = f"guessing would bring {100 * chance:.1f} %, and no more can be told of {told}"
+            listing = listed(f"{score.variant} {100 * (score.accuracy or 0):.1f} %" for score in low)
+            message = f"guessing would score {100 * chance:.1f} %; not distinguishable from that: {listing}"
             evidence = {"chance": chance, "accuracy": {score.variant: score.accuracy for score in low}}
-            yield Found(severity="warn", benchmark=benchmark, message=message, evidence=evidence)
+            yield Finding(severity="warn", benchmark=benchmark, message=message, evidence=evidence)
 
 
-def _lowest(score: Score) -> float:
-    """Give the least that the accuracy may be: where all repeats of a few questions agree, what these few allow."""
+def _lower_end(score: Score) -> float:
+    """Return the lower end of the accuracy's interval; Wilson's where all repeats agree and it has no width."""
     if score.interval is None:
         return 0.0
     if score.interval.low < score.interval.high:
@@ -78,8 +77,8 @@ def _lowest(score: Score) -> float:
     return wilson_share(score.interval.low, score.questions).low
 
 
-def _chance(given: CheckInput, benchmark: str) -> float:
-    """Give the score of guessing: one of the options of each question; no program or number is guessed."""
+def _guessing_score(given: CheckInput, benchmark: str) -> float:
+    """Return the expected score of guessing among each question's options; 0 where there are none to choose from."""
     options = [len(q.letters) for key, q in given.asked.items() if key.benchmark == benchmark and q.letters]
     return fmean(1 / count for count in options) if options else 0.0
 
@@ -95,9 +94,9 @@ RULES = (
         code="unsteady",
         stage="after",
         severity="warn; block at p of 0.001 or less",
-        threat="The same server scores otherwise when it is asked again: something other than the model is measured.",
+        threat="The same server scores differently when it is asked again: more than the model is measured.",
         signal="The baseline against itself, on the questions of decide.noise_floor (McNemar's mid-p).",
-        advice="Look at its log, and at what else runs on the machine.",
+        advice="Look at the server's log, and at what else runs on the machine.",
         find=unsteady,
     ),
     Rule(
@@ -114,7 +113,7 @@ RULES = (
         stage="after",
         severity="warn",
         threat="The model guesses, or its answers are not understood.",
-        signal="The interval of the accuracy holds the score of guessing: 1 of each question's options, else 0.",
+        signal="The interval of the accuracy includes the score of guessing: 1 of each question's options, else 0.",
         advice="Read a few replies in the records: a broken build, a broken template and a weak model look alike here.",
         find=floor,
     ),
@@ -124,7 +123,7 @@ RULES = (
         severity="warn",
         threat="The harness is broken: quantization cannot explain a score so far from what is published of the model.",
         signal="The accuracy against a table of published scores by model family (`published.yaml`).",
-        advice="Look for replies that were cut off, thinking that is off, and a wrong chat template, before all else.",
+        advice="First look for replies that were cut off, thinking that is off, and a wrong chat template.",
         find=implausible,
     ),
 )

@@ -1,13 +1,14 @@
-"""All checks, in the order in which they are told: one table, from which the documentation is made."""
+"""All checks, in the order in which they are reported: one table, from which the documentation is made."""
 
 from collections.abc import Iterable
 
-from evaluator.checks import amendments as judging
 from evaluator.checks import (
+    amendments,
     context,
     kv,
     model,
     pace,
+    preflight,
     questions,
     replies,
     sampling,
@@ -18,7 +19,6 @@ from evaluator.checks import (
     thinking,
     thought_lengths,
 )
-from evaluator.checks import preflight as trial
 from evaluator.checks.rule import Check, CheckInput, Rule
 
 RULES: tuple[Rule, ...] = (
@@ -29,24 +29,24 @@ RULES: tuple[Rule, ...] = (
     *model.RULES,
     *kv.RULES,
     *serving.RULES,
-    *trial.RULES,
+    *preflight.RULES,
     *questions.RULES,
     *replies.RULES,
     *texts.RULES,
     *thought_lengths.RULES,
     *scores.RULES,
     *pace.RULES,
-    *judging.RULES,
+    *amendments.RULES,
 )
 
 
 def before(given: CheckInput) -> tuple[Check, ...]:
-    """Check what is known before the first question: what servers say of themselves, and what they proved."""
+    """Check what is known before the first question: what servers report about themselves, and the preflight."""
     return _apply((rule for rule in RULES if rule.stage == "before"), given)
 
 
 def after(given: CheckInput) -> tuple[Check, ...]:
-    """Check a run from its records; what was found before it is told again, as far as records do not know better."""
+    """Check a run from its records; repeats preflight findings that the records do not contradict."""
     return _apply(RULES, given)
 
 
@@ -54,13 +54,13 @@ def _apply(rules: Iterable[Rule], given: CheckInput) -> tuple[Check, ...]:
     return tuple(
         Check(
             code=rule.code,
-            severity=found.severity,
-            variant=found.variant,
-            benchmark=found.benchmark,
-            message=found.message,
+            severity=finding.severity,
+            variant=finding.variant,
+            benchmark=finding.benchmark,
+            message=finding.message,
             advice=rule.advice,
-            evidence=found.evidence,
+            evidence=finding.evidence,
         )
         for rule in rules
-        for found in rule.find(given)
+        for finding in rule.find(given)
     )

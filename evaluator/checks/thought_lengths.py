@@ -1,33 +1,33 @@
-"""Whether something other than max_tokens ends the thinking, and calls that an end."""
+"""Whether a hidden limit other than max_tokens cuts the thinking."""
 
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
-from evaluator.checks.rule import CheckInput, Found, Rule
+from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.records import Answer
 
 _PILE = 5
 _PILED = 0.05
-"""Replies, and their share, that have one length: long ones that end by themselves do so at hundreds of different."""
+"""Replies, and their share, that have one length: long replies that end by themselves vary widely in length."""
 _LEAST = 256
-"""Tokens. Budgets are larger, and answers without thoughts are shorter and often alike."""
+"""Tokens. Thinking budgets are larger; answers without thoughts are shorter and often of one length."""
 _CHARACTERS_A_TOKEN = 4
-"""Of English."""
+"""In English text."""
 _NARROW = 1.05
-"""From the shortest to the longest of a pile: thoughts are told from answers by their share of the characters only."""
+"""Longest to shortest of a pile; wide because the tokens of thoughts are estimated from characters."""
 _BEYOND = 0.01
-"""Of the thoughts that are longer than a pile at a limit: budgets are not kept to the token."""
+"""Share of thoughts that may be longer than the pile at a limit: budgets are not exact to the token."""
 _UNFINISHED = 0.8
-"""Of the thoughts of a pile, which stop in the middle of a sentence where a limit ends them."""
+"""Least share of a pile's thoughts that stop in mid-sentence, if a limit ends them."""
 _FINISHED = re.compile(r"[.!?:;\u2026\u3002\uff01\uff1f)\]}>\"'`*$]\s*\Z")
 
 
-def hidden_budget(given: CheckInput) -> Iterable[Found]:
-    """Find lengths at which thinking seems to be cut, in replies that look as if they had ended by themselves."""
+def hidden_budget(given: CheckInput) -> Iterable[Finding]:
+    """Find lengths at which thinking seems to be cut, in replies that are not marked as cut off."""
     for variant in given.study.variants:
         limit = given.study.sampling.max_tokens
-        # Of each question one reply: drawn greedily, another one is as long.
+        # One reply to each question: repeats may have equal lengths because they are the same text.
         ended = {
             record.key.question_id: record.answer
             for record in given.records.get(variant.name, ())
@@ -41,11 +41,11 @@ def hidden_budget(given: CheckInput) -> Iterable[Found]:
                 " something other than max_tokens ends the thinking"
             )
             evidence = {"count": count, "of": len(ended)}
-            yield Found(severity="warn", variant=variant.name, message=message, evidence=evidence)
+            yield Finding(severity="warn", variant=variant.name, message=message, evidence=evidence)
 
 
 def _at_one_length(replies: Collection[Answer]) -> tuple[int, str] | None:
-    """Give how many long replies, or thoughts, have exactly the same length, and say so; None where few do."""
+    """Count the long replies, or thoughts, of exactly the same length, and describe them; None where few are."""
     measures: tuple[tuple[str, Callable[[Answer], int], int], ...] = (
         ("tokens", lambda reply: reply.completion_tokens or 0, _LEAST),
         ("characters of thoughts", lambda reply: len(reply.reasoning), _LEAST * _CHARACTERS_A_TOKEN),
@@ -59,7 +59,7 @@ def _at_one_length(replies: Collection[Answer]) -> tuple[int, str] | None:
 
 
 def _at_the_longest(replies: Collection[Answer]) -> tuple[int, str] | None:
-    """Give how many thoughts stop in the middle of a sentence at nearly the same length, which few exceed."""
+    """Count the thoughts that stop in mid-sentence at nearly the same length, which few exceed, and describe them."""
     thoughts = sorted(
         (length, not _FINISHED.search(reply.reasoning[-20:]))
         for reply in replies
@@ -81,8 +81,8 @@ def _tokens_of_thoughts(reply: Answer) -> float:
     """Estimate the tokens of a reply's thoughts by their share of its characters."""
     if not reply.reasoning:
         return 0.0
-    thought, all_of_it = len(reply.reasoning), len(reply.reasoning) + len(reply.text)
-    return (reply.completion_tokens or all_of_it / _CHARACTERS_A_TOKEN) * thought / all_of_it
+    thought, total = len(reply.reasoning), len(reply.reasoning) + len(reply.text)
+    return (reply.completion_tokens or total / _CHARACTERS_A_TOKEN) * thought / total
 
 
 def _is_pile(count: int, replies: Collection[Answer]) -> bool:
@@ -94,9 +94,9 @@ RULES = (
         code="hidden_budget",
         stage="after",
         severity="warn",
-        threat="The server ends the thinking at a limit of its own, and calls that an end.",
+        threat="The server cuts the thinking at a limit of its own, and does not report it.",
         signal="Five replies and above 5 % of one large length, or thoughts that stop in mid-sentence at the longest.",
-        advice="Look for a thinking budget in the server's settings, and take it away or declare it for all variants.",
+        advice="Look for a thinking budget in the server's settings, and remove it or set it for all variants.",
         find=hidden_budget,
     ),
 )

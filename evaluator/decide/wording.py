@@ -3,7 +3,7 @@
 The forms for cells are short (`0.023`, `\u22120.6`); those for sentences read on (`= 0.023`, `5 points`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from math import ceil
 
 from evaluator.benchmarks import BENCHMARKS
@@ -18,9 +18,10 @@ def name(benchmark: str) -> str:
     return BENCHMARKS[benchmark].title if benchmark in BENCHMARKS else benchmark
 
 
-def listed(names: Sequence[str], last: str = "and") -> str:
+def listed(names: Iterable[str], last: str = "and") -> str:
     """Write `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+    *first, end = names
+    return f"{', '.join(first)} {last} {end}" if first else end
 
 
 def percent(proportion: float | None, digits: int = 1) -> str:

@@ -159,7 +159,7 @@ def test_a_rule_that_changes_after_the_answers_is_told(bench: Bench, was: str, n
     bench.run(study)
 
     told = [check["message"] for check in bench.report()["checks"] if check["code"] == "rule_changed"]
-    assert told == [f"after there were answers, {said}"]
+    assert told == [f"after the first answers, {said}"]
 
 
 def test_a_fixed_number_of_questions_that_grows_after_its_report_is_judged_as_looked_at(bench: Bench) -> None:
@@ -201,7 +201,7 @@ def test_a_server_that_fails_at_certain_questions_is_asked_the_others(bench: Ben
 
     missing = [check["message"] for check in bench.report()["checks"] if check["code"] == "no_reply"]
     assert len(missing) == 1
-    assert "0 not put" in missing[0] or "not put" not in missing[0]
+    assert "0 not asked" in missing[0] or "not asked" not in missing[0]
 
 
 STUDY = """\

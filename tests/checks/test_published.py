@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from evaluator.checks.published import family_of, implausible, implausible_counts, published, read_published
-from evaluator.checks.rule import CheckInput, Found
+from evaluator.checks.rule import CheckInput, Finding
 from evaluator.commands.compare import compare_counts
 from evaluator.decide.score import score
 from evaluator.errors import StudyError
@@ -107,7 +107,7 @@ def test_the_score_that_began_this_is_found() -> None:
     """29 of 50 where 82.6 % is published: P(X <= 29) is 4e-5."""
     (found,) = implausible(scene(correct=29, of=50))
 
-    assert isinstance(found, Found)
+    assert isinstance(found, Finding)
     assert (found.severity, found.variant, found.benchmark) == ("warn", "a", "mmlu_pro")
     assert found.message == (
         "harness suspect: 58.0 % of 50 questions, where 82.6 % is published for Gemma 4 26B-A4B (thinking on; Google,"
