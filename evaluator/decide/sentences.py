@@ -1,4 +1,4 @@
-"""The words of a verdict: one sentence or a few, from the numbers alone."""
+"""The sentences of a verdict, written from the numbers alone."""
 
 from evaluator.decide.comparison import Comparison, Verdict
 from evaluator.decide.designs import DESIGNS
@@ -16,9 +16,9 @@ from evaluator.stats.proportions import Interval
 from evaluator.text import duration
 
 _WORTH_SAYING = 0.25
-"""A margin beyond which "equivalent" is no news."""
+"""The largest margin at which equivalence is worth reporting."""
 _TOO_FEW = 20
-"""Questions from which no rate of disagreement can be read."""
+"""With fewer questions a rate of disagreement cannot be estimated."""
 
 
 def cannot_compare(variant: str, baseline: str, benchmark: str, reason: str) -> str:
@@ -35,12 +35,12 @@ def sentence(c: Comparison, *, alpha: float, total: int | None) -> str:
         scored = f"{c.variant} scored {scored}" if difference else "both scored the same"
     numbers = f"{_interval(c)}; {_counts(c)}; {_p(c, alpha)}"
     first = f"{opening(c.verdict, c.variant, c.baseline, where, c.margin)}: {scored} ({numbers})."
-    rest = [_allowed_for(c, alpha), _near(c, alpha), _stopped(c), _outlook(c, where, total), _wobble(c, alpha)]
+    rest = [_allowed_for(c, alpha), _near(c, alpha), _stopped(c), _outlook(c, where, total), _noise(c, alpha)]
     return " ".join([first, *filter(None, rest)])
 
 
 def opening(verdict: Verdict, variant: str, baseline: str, where: str, margin: float) -> str:
-    """Begin the sentence of a verdict."""
+    """Write the beginning of a verdict's sentence."""
     direction, within = verdict.partition(",")[0].partition(" by ")[0], in_points(margin)
     if verdict == "equivalent":
         return f"{variant} and {baseline} are equivalent within {within} on {where}"
@@ -53,7 +53,7 @@ def opening(verdict: Verdict, variant: str, baseline: str, where: str, margin: f
 
 
 def interval_of(c: Comparison) -> Interval | None:
-    """Give the interval that the verdict rests on; what is said of a size holds for all comparisons together."""
+    """Return the interval that the verdict rests on; about a size, it holds for all comparisons together."""
     if c.verdict == "equivalent":
         return c.equivalence_interval
     if not _joint(c) or c.interval is None or c.family_interval is None:
@@ -74,7 +74,7 @@ def _interval(c: Comparison) -> str:
 
 
 def _p(c: Comparison, alpha: float) -> str:
-    """Give the p value that the verdict rests on; where the correction alone took it away, the one before."""
+    """Write the p value that the verdict rests on; the uncorrected one where only the correction made it too large."""
     p_name = DESIGNS[c.mode].p_name
     if _lost_by_correction(c, alpha):
         return f"{p_name} {p_equals(c.p)} taken alone"
@@ -89,7 +89,7 @@ def _lost_by_correction(c: Comparison, alpha: float) -> bool:
 
 
 def _allowed_for(c: Comparison, alpha: float) -> str:
-    """Say where one comparison alone would have shown something, and all of them together do not."""
+    """Say where one comparison alone would have shown something that does not survive the correction."""
     allowed = f"After allowing for the {c.family} comparisons made, this is not firm evidence"
     p_name = DESIGNS[c.mode].p_name
     if _lost_by_correction(c, alpha):
@@ -104,7 +104,7 @@ def _allowed_for(c: Comparison, alpha: float) -> str:
 
 
 def _near(c: Comparison, alpha: float) -> str:
-    """Explain an interval that leaves zero out by a hair beside a test that does not reject."""
+    """Explain an interval that barely excludes zero where the test does not reject."""
     if c.verdict != "cannot tell" or c.interval is None or c.p is None or c.p <= alpha:
         return ""
     if c.interval.low <= 0 <= c.interval.high:
@@ -123,7 +123,7 @@ def _stopped(c: Comparison) -> str:
 
 
 def _outlook(c: Comparison, where: str, total: int | None) -> str:
-    """Say how many questions would tell, and what so few tell all the same."""
+    """Say how many questions would be needed, and what the present ones do show."""
     needed = c.questions_needed
     if needed is None:
         return ""
@@ -148,8 +148,8 @@ def _outlook(c: Comparison, where: str, total: int | None) -> str:
     return f"All {has} were compared, and they are too few {rate}to tell.{alone}"
 
 
-def _wobble(c: Comparison, alpha: float) -> str:
-    """Set the disagreement beside the baseline's with itself, where nothing was shown of its direction."""
+def _noise(c: Comparison, alpha: float) -> str:
+    """Compare the disagreement with the baseline's run-to-run variation, where no direction was shown."""
     noise = c.noise
     if noise is None or not noise.between or c.verdict not in ("equivalent", "cannot tell"):
         return ""
@@ -159,11 +159,11 @@ def _wobble(c: Comparison, alpha: float) -> str:
     p = c.noise_p_holm if c.noise_p_holm is not None else noise.p
     corrected = "corrected " if c.family > 1 else ""
     if p <= alpha:
-        more = "more than its own wobble"
+        more = "more than its own run-to-run variation"
     elif noise.excess <= 0:
-        more = "no more than its own wobble"
+        more = "no more than its own run-to-run variation"
     else:
-        more = "which these questions do not show to be more than its own wobble"
+        more = "which these questions do not show to be more than its own run-to-run variation"
     return f"{asked} {other}: {more} ({corrected}p {p_equals(p)})."
 
 

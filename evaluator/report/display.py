@@ -1,4 +1,4 @@
-"""What a run shows in the terminal while it goes on: each event of it, and a table that moves."""
+"""What a run shows in the terminal while it is going on: its events, and a live table."""
 
 from contextlib import ExitStack
 from typing import Self
@@ -9,12 +9,12 @@ from rich.text import Text
 from evaluator.events import Checked, Checking, Described, Event, Graded, NotScored, Planned, Status, Unfinished
 from evaluator.report.preflight import findings
 from evaluator.report.progress import Progress
-from evaluator.report.server import who
+from evaluator.report.server import describe
 from evaluator.text import strip_control
 
 
 class Display:
-    """Shows events; `with` ends the moving table, whatever happens."""
+    """Shows events; `with` ends the live table, whatever happens."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -34,7 +34,7 @@ class Display:
             case Planned(keys):
                 self._progress = self._stack.enter_context(Progress(keys, self._console))
             case Status(variant, text) if self._progress is not None:
-                self._progress.says(variant, text)
+                self._progress.show_status(variant, text)
             case Graded(record, grade) if self._progress is not None:
                 self._progress.graded(record, grade)
             case Unfinished():
@@ -45,8 +45,8 @@ class Display:
     def _print(self, event: Event) -> None:
         match event:
             case Described(_, facts, warnings):
-                for what, how in who(facts):
-                    self._line(f"{what}: {strip_control(how)}")
+                for label, value in describe(facts):
+                    self._line(f"{label}: {strip_control(value)}")
                 for sentence in warnings:
                     self._line(("warn ", "yellow"), strip_control(sentence))
             case Checking(text):
@@ -58,7 +58,7 @@ class Display:
                 self._line((f"{' and '.join(benchmarks)} will not be scored: ", "bold red"), f"{reason}\n{remedy}")
 
     def _line(self, *parts: str | tuple[str, str]) -> None:
-        """Print text, parts of it in a style, folded by the terminal alone."""
+        """Print text, parts of it in a style; only the terminal folds lines."""
         self._console.print(Text.assemble(*parts), soft_wrap=True)
 
     def show_logs(self) -> None:

@@ -11,7 +11,7 @@ from evaluator.store.folder import report_path, write
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write every form of the report into a run's folder; give the path of the one to open."""
+    """Write every form of the report into a run's folder; return the path of the one to open."""
     write(report_path(folder), msgspec.json.format(msgspec.json.encode(report), indent=2))
     write(report_path(folder, "md"), markdown(report).encode())
     write(report_path(folder, "html"), html(report).encode())

@@ -10,9 +10,10 @@ from evaluator.analyse.report import Report
 from evaluator.decide import wording
 from evaluator.decide.comparison import Comparison
 from evaluator.decide.designs import DESIGNS
+from evaluator.decide.sentences import interval_of
 from evaluator.report import phrases
 from evaluator.report.method import method, saved
-from evaluator.report.server import who
+from evaluator.report.server import describe
 from evaluator.report.tables import behind, explored, limits
 from evaluator.stats.proportions import Interval
 from evaluator.text import strip_control
@@ -40,14 +41,15 @@ def html(report: Report) -> str:
         study=report.plan.study,
         phrases=phrases,
         wording=wording,
-        alone=phrases.alone(report),
+        alone=phrases.has_one_variant(report),
+        interval_of=interval_of,
         interval=DESIGNS[report.plan.study.decide.mode].interval_name,
         method=method(report),
         saved=saved(report),
         behind={benchmark: behind(report, benchmark) for benchmark in report.plan.study.benchmarks.chosen()},
         limits={benchmark: limits(report, benchmark) for benchmark in report.plan.study.benchmarks.chosen()},
         explored=explored(report.exploratory) if report.exploratory else (),
-        facts=tuple(zip(*(who(report.facts[v.name]) for v in known), strict=True)),
+        facts=tuple(zip(*(describe(report.facts[v.name]) for v in known), strict=True)),
         known=known,
         spans=_spans(report.comparisons),
         kind=_kind,
@@ -56,7 +58,7 @@ def html(report: Report) -> str:
 
 @cache
 def _template() -> "Template":
-    import jinja2  # noqa: PLC0415 - only needed at the end of a run
+    import jinja2  # noqa: PLC0415 - needed only at the end of a run
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=harmless
@@ -65,14 +67,14 @@ def _template() -> "Template":
 
 
 def harmless(value: object) -> object:
-    """Strip control characters from what is shown: text from servers and studies is hostile; markup is our own."""
+    """Strip control characters from values shown: text from servers and studies is hostile; markup is our own."""
     return strip_control(value) if type(value) is str else value
 
 
 def _spans(comparisons: tuple[Comparison, ...]) -> dict[tuple[str, str], Span]:
     """Place every interval on its benchmark's axis around zero, so that lengths compare within a table."""
-    shown = [(c, phrases.said(c), c.difference) for c in comparisons]
-    known = [(c, interval, gap) for c, interval, gap in shown if interval is not None and gap is not None]
+    shown = [(c, interval_of(c), c.difference) for c in comparisons]
+    known = [(c, interval, value) for c, interval, value in shown if interval is not None and value is not None]
     reach: dict[str, float] = {}
     for c, interval, _ in known:
         reach[c.benchmark] = max(reach.get(c.benchmark, 0.0), abs(interval.low), abs(interval.high), c.margin)
@@ -94,5 +96,5 @@ def _spans(comparisons: tuple[Comparison, ...]) -> dict[tuple[str, str], Span]:
 
 
 def _kind(verdict: str) -> str:
-    """Name the style of a verdict."""
+    """Return the CSS class of a verdict."""
     return next((word for word in ("worse", "better", "equivalent", "cannot") if word in verdict), "other")

@@ -7,14 +7,15 @@ from evaluator.analyse.report import Report
 from evaluator.decide import wording
 from evaluator.decide.designs import DESIGNS
 from evaluator.decide.score import Score
+from evaluator.decide.sentences import interval_of
 from evaluator.report import phrases
 from evaluator.report.method import method, saved
-from evaluator.report.server import who
+from evaluator.report.server import describe
 from evaluator.report.tables import Table, behind, explored, limits
 from evaluator.text import strip_control
 
-_FOUND = ("variant", "size", "correct", "accuracy", "its 95 % interval")
-_TOOK = ("variant", "no answer", "no reply", "of the answered", "bounds", "tokens/s", "tokens a reply", "first token")
+_RESULTS = ("variant", "size", "correct", "accuracy", "its 95 % interval")
+_REST = ("variant", "no answer", "no reply", "of the answered", "bounds", "tokens/s", "tokens a reply", "first token")
 
 
 def markdown(report: Report) -> str:
@@ -28,24 +29,24 @@ def _lines(report: Report) -> Iterator[str]:
     if study.note:
         yield from (f"> {_safe(study.note)}", "")
     yield from ("## What the data show", "")
-    yield from (f"- {_safe(said)}" for said in phrases.found_alone(report))
+    yield from (f"- {_safe(sentence)}" for sentence in phrases.single_results(report))
     yield from (f"- {_safe(comparison.sentence)}" for comparison in report.comparisons)
     yield from (f"- **{name} was not finished**: {_safe(why)}" for name, why in report.problems.items())
-    if told := saved(report):
-        yield f"- {told}"
+    if sentence := saved(report):
+        yield f"- {sentence}"
     for benchmark in study.benchmarks.chosen():
         yield from ("", f"## {wording.name(benchmark)}", "", f"{phrases.asked(report, benchmark)}.", "")
-        yield from _found(report, benchmark)
+        yield from _tables(report, benchmark)
         if table := behind(report, benchmark):
             yield from ("", *_folded(table.title, (table,)))
         if table := limits(report, benchmark):
-            said = " ".join(b.sentence for b in report.budgets if b.benchmark == benchmark and b.sentence)
-            yield from ("", _safe(said), "", *_folded(table.title, (table,)))
+            sentences = " ".join(b.sentence for b in report.budgets if b.benchmark == benchmark and b.sentence)
+            yield from ("", _safe(sentences), "", *_folded(table.title, (table,)))
     if report.checks:
         yield from ("", "## Read this before you believe a number", "")
         for check in report.checks:
-            told = _safe(check.message + phrases.advice(check))
-            yield f"- **{check.severity}** `{check.code}` {phrases.about(check)}{told}"
+            message = _safe(check.message + phrases.advice(check))
+            yield f"- **{check.severity}** `{check.code}` {phrases.about(check)}{message}"
     yield from ("", _safe(method(report)), "")
     yield from _details(report)
     if report.exploratory:
@@ -53,34 +54,34 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", *_folded("Explored beside the verdicts", tables, report.exploratory.sentence))
 
 
-def _found(report: Report, benchmark: str) -> Iterator[str]:
-    """Give two tables: what was found, and what it took."""
-    scores, alone = phrases.rows(report, benchmark), phrases.alone(report)
+def _tables(report: Report, benchmark: str) -> Iterator[str]:
+    """Yield two tables: scores with verdicts, and the other measurements."""
+    scores, one_variant = phrases.rows(report, benchmark), phrases.has_one_variant(report)
     interval = DESIGNS[report.plan.study.decide.mode].interval_name
     against = ("difference", f"its {interval}", "answered differently", "verdict")
-    yield from _head(*_FOUND, *(() if alone else against))
+    yield from _header(*_RESULTS, *(() if one_variant else against))
     for score in scores:
         cells = (score.variant, phrases.size(report, score.variant), wording.correct(score), *_accuracy(score))
-        yield _row(*cells, *(() if alone else _difference(report, score)))
+        yield _row(*cells, *(() if one_variant else _difference(report, score)))
     yield ""
-    yield from _head(*_TOOK)
+    yield from _header(*_REST)
     yield from (_row(score.variant, *_rest(score)) for score in scores)
     for score in scores:
         if len(score.pass_at_k) > 1:
             yield from ("", f"{score.variant}: {phrases.pass_at_k(score)}")
-    if told := phrases.stratified(scores):
-        yield from ("", told)
+    if weighted := phrases.stratified(scores):
+        yield from ("", weighted)
 
 
 def _folded(title: str, tables: Iterable[Table], sentence: str = "") -> Iterator[str]:
-    """Give tables that are seen on demand."""
+    """Yield tables that are folded away until they are opened."""
     yield from (f"<details><summary>{title}</summary>", "")
     if sentence:
         yield from (_safe(sentence), "")
     for table in tables:
         if table.title != title:
             yield from (f"**{table.title}**", "")
-        yield from _head(*map(_safe, table.head))
+        yield from _header(*map(_safe, table.head))
         yield from (_row(*map(_safe, row)) for row in table.rows)
         yield from ("", _safe(table.note), "")
     yield "</details>"
@@ -93,13 +94,13 @@ def _accuracy(score: Score) -> tuple[str, str]:
 def _difference(report: Report, score: Score) -> tuple[str, str, str, str]:
     if score.variant == report.plan.study.baseline:
         return "baseline", "", "", ""
-    found = phrases.against(report, score.benchmark).get(score.variant)
-    if found is None or found.verdict == "not comparable":
-        return wording.DASH, wording.DASH, wording.DASH, found.verdict if found else wording.DASH
-    said = phrases.said(found)
-    span = f"{wording.signed_span(said)} ({wording.level(said.level)})" if said else wording.DASH
-    flips = f"{found.table.flips}" if found.table else wording.DASH
-    return f"{wording.signed_points(found.difference or 0.0)} points", span, flips, f"**{found.verdict}**"
+    c = phrases.against(report, score.benchmark).get(score.variant)
+    if c is None or c.verdict == "not comparable":
+        return wording.DASH, wording.DASH, wording.DASH, c.verdict if c else wording.DASH
+    interval = interval_of(c)
+    span = f"{wording.signed_span(interval)} ({wording.level(interval.level)})" if interval else wording.DASH
+    flips = f"{c.table.flips}" if c.table else wording.DASH
+    return f"{wording.signed_points(c.difference or 0.0)} points", span, flips, f"**{c.verdict}**"
 
 
 def _rest(score: Score) -> tuple[str, ...]:
@@ -114,7 +115,7 @@ def _rest(score: Score) -> tuple[str, ...]:
     )
 
 
-def _head(*cells: str) -> tuple[str, str]:
+def _header(*cells: str) -> tuple[str, str]:
     return _row(*cells), "|" + "---|" * len(cells)
 
 
@@ -129,13 +130,13 @@ def _details(report: Report) -> Iterator[str]:
         facts = report.facts.get(variant.name)
         yield f"- **{variant.name}**: {_safe(phrases.setting(variant))}; model {_code(variant.model)}"
         if facts:
-            yield from (f"  - {what}: {_safe(how)}" for what, how in who(facts))
+            yield from (f"  - {label}: {_safe(value)}" for label, value in describe(facts))
         if facts and facts.command:
             yield f"  - {_code(' '.join(facts.command))}"
     yield f"- sampling: {phrases.sampling(study)}"
     yield f"- {study.concurrency} questions in flight at once; order of questions: seed {study.seed}"
     yield from (f"- data of {wording.name(b)}: sha256 {digest}" for b, digest in plan.data_sha256.items())
-    if not phrases.alone(report):
+    if not phrases.has_one_variant(report):
         yield f"- alpha {study.decide.alpha:g}; mode {study.decide.mode}; baseline {study.baseline}"
     yield f"- whichquant {report.whichquant}, graders version {report.grader}"
     yield f"- begun {plan.created}, report written {report.written}"
@@ -148,7 +149,7 @@ def _safe(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Write a code span that its text cannot leave."""
+    """Write a code span that its text cannot close."""
     inside = _line(text).replace("`", "'").replace("|", "/")
     return f"`{inside}`"
 

@@ -9,12 +9,12 @@ from evaluator.report import phrases
 
 
 def method(report: Report) -> str:
-    """Say how the numbers were made, for the way in which this study is decided."""
-    return " ".join(_accuracy(report) if phrases.alone(report) else (*_accuracy(report), *_comparing(report)))
+    """Say how the numbers were made, in this study's design."""
+    return " ".join(_accuracy(report) if phrases.has_one_variant(report) else (*_accuracy(report), *_comparing(report)))
 
 
 def saved(report: Report) -> str:
-    """Say what stopping early saved; empty where it is no question."""
+    """Say how many questions stopping early saved; empty where a study does not stop early."""
     if report.saved is None:
         return ""
     if report.saved.questions == 0:
@@ -24,7 +24,7 @@ def saved(report: Report) -> str:
 
 def _accuracy(report: Report) -> Iterator[str]:
     repeats = [settings.repeats for settings in report.plan.study.benchmarks.chosen().values()]
-    if not phrases.alone(report):
+    if not phrases.has_one_variant(report):
         yield "Every variant got the same questions in the same order."
     yield "Accuracy is strict: a reply without a readable answer counts as wrong."
     if min(repeats) == 1:
@@ -45,8 +45,8 @@ def _comparing(report: Report) -> Iterator[str]:
     one_sided = wording.level(1 - 2 * study.decide.alpha)
     yield (
         "Equivalence is tested against the margin set in the study (two one-sided tests); it is shown where the"
-        f" {one_sided} {design.interval_name} of the difference lies within the margin, so that is the one that an"
-        " equivalence is told with."
+        f" {one_sided} {design.interval_name} of the difference lies within the margin, so an equivalence is reported"
+        " with that one."
     )
     family = max((comparison.family for comparison in report.comparisons), default=0)
     if family > 1:
@@ -57,7 +57,7 @@ def _comparing(report: Report) -> Iterator[str]:
     if design.looks_early and any(comparison.stopped for comparison in report.comparisons):
         yield (
             "Differences that ended a comparison early are estimated a little too large: it ended when they looked"
-            " large. Intervals of accuracies and of shares of questions take no account of it."
+            " large. Intervals of accuracies and of shares of questions are not adjusted for it."
         )
 
 

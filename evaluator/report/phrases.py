@@ -1,4 +1,4 @@
-"""How numbers are written, the same in every report."""
+"""How results and settings are put into words, the same in every report."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,12 +7,11 @@ import msgspec
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.score import UNANSWERED, Score
-from evaluator.decide.sentences import interval_of
 from evaluator.decide.wording import DASH, interval, name, percent
 from evaluator.stats.proportions import Interval
 from evaluator.stats.strata import Estimate
 
-if TYPE_CHECKING:  # they bring the servers with them, of which `whichquant grade` needs nothing
+if TYPE_CHECKING:  # they import the servers, which `whichquant grade` does not need
     from evaluator.analyse.report import Report
     from evaluator.checks.rule import Check
     from evaluator.decide.comparison import Comparison
@@ -34,8 +33,8 @@ def no_reply(score: Score) -> str:
     return ", ".join(filter(None, parts)) or "0"
 
 
-def _rate(score: Score, kind: str, what: str) -> str:
-    return f"{score.rates[kind].count} {what} ({interval(score.rates[kind].interval)})"
+def _rate(score: Score, kind: str, label: str) -> str:
+    return f"{score.rates[kind].count} {label} ({interval(score.rates[kind].interval)})"
 
 
 def bounds(score: Score) -> str:
@@ -64,39 +63,39 @@ def setting(variant: "Variant") -> str:
 
 
 def rows(report: "Report", benchmark: str) -> list[Score]:
-    """Give a benchmark's scores, the baseline first."""
+    """Return a benchmark's scores, the baseline first."""
     baseline = report.plan.study.baseline
     return sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != baseline)
 
 
 def about(check: "Check") -> str:
-    """Say what a check speaks of, as `q4_0, MMLU-Pro: `; empty when it is the whole run."""
+    """Name what a check is about, as `q4_0, MMLU-Pro: `; empty when it is the whole run."""
     parts = [part for part in (check.variant, check.benchmark and name(check.benchmark)) if part]
     return ", ".join(parts) + ": " if parts else ""
 
 
 def advice(check: "Check") -> str:
-    """Say what to do about what a check found, to be put behind its message; empty where there is nothing."""
+    """Write a check's advice, to be put behind its message; empty where there is none."""
     return f". {check.advice}" if check.advice else ""
 
 
-def alone(report: "Report") -> bool:
-    """Say whether there is one variant only, so that nothing is compared."""
+def has_one_variant(report: "Report") -> bool:
+    """Return whether there is only one variant, so that nothing is compared."""
     return len(report.plan.study.variants) == 1
 
 
 def title(report: "Report") -> str:
-    """Head a report."""
-    end = "how well this build answers" if alone(report) else "which of these builds to run"
+    """Write a report's title."""
+    end = "how well this build answers" if has_one_variant(report) else "which of these builds to run"
     return f"{report.plan.study.study}: {end}"
 
 
-def found_alone(report: "Report") -> tuple[str, ...]:
-    """Say what was found of the only variant, benchmark by benchmark."""
-    return tuple(_found_alone(score) for score in report.scores) if alone(report) else ()
+def single_results(report: "Report") -> tuple[str, ...]:
+    """Say how the only variant scored, benchmark by benchmark; empty where there are several variants."""
+    return tuple(_single_result(score) for score in report.scores) if has_one_variant(report) else ()
 
 
-def _found_alone(score: Score) -> str:
+def _single_result(score: Score) -> str:
     if score.accuracy is None:
         return f"{score.variant} was not scored on {name(score.benchmark)}."
     within = f" (95 % interval {interval(score.interval)})" if score.interval else ""
@@ -104,38 +103,34 @@ def _found_alone(score: Score) -> str:
     return f"{score.variant} solved {percent(score.accuracy)} of {questions} of {name(score.benchmark)}{within}."
 
 
-def said(comparison: "Comparison") -> Interval | None:
-    """Give the interval of the difference that the verdict's sentence names: for an equivalence that of its tests."""
-    return interval_of(comparison)
-
-
 def stratified(scores: Sequence[Score]) -> str:
-    """Give the accuracies on one benchmark with its categories weighted; empty where it has none."""
-    found = [(score, score.stratified) for score in scores if score.stratified]
-    if not found:
+    """Write the accuracies on one benchmark with its categories weighted; empty where it has none."""
+    known = [(score, score.stratified) for score in scores if score.stratified]
+    if not known:
         return ""
-    where, total = name(found[0][0].benchmark), BENCHMARKS[found[0][0].benchmark].total
-    told = [f"{score.variant} {_weighted(score, estimate, total)}" for score, estimate in found]
+    benchmark = known[0][0].benchmark
+    where, total = name(benchmark), BENCHMARKS[benchmark].total
+    accuracies = [f"{score.variant} {_weighted(score, estimate, total)}" for score, estimate in known]
     return (
         f"Accuracy with categories weighted as in all of {where} (95 % interval; for just its {total:,} questions):"
-        f" {', '.join(told)}."
+        f" {', '.join(accuracies)}."
     )
 
 
-def _weighted(score: Score, found: Estimate, total: int) -> str:
-    # Where every question was asked it has no width: what is left then is how answers vary from run to run.
-    finite = DASH if score.questions == total else interval(found.interval_finite)
-    part = "" if found.covered == 1 else f", of categories that hold {percent(found.covered)} of them"
-    return f"{percent(found.value)} ({interval(found.interval)}; {finite}{part})"
+def _weighted(score: Score, estimate: Estimate, total: int) -> str:
+    # Where every question was asked it has no width: only the variation from run to run is left.
+    finite = DASH if score.questions == total else interval(estimate.interval_finite)
+    part = "" if estimate.covered == 1 else f", of categories that hold {percent(estimate.covered)} of them"
+    return f"{percent(estimate.value)} ({interval(estimate.interval)}; {finite}{part})"
 
 
 def against(report: "Report", benchmark: str) -> "dict[str, Comparison]":
-    """Give the comparisons of one benchmark by variant."""
+    """Return the comparisons of one benchmark by variant."""
     return {c.variant: c for c in report.comparisons if c.benchmark == benchmark}
 
 
 def asked(report: "Report", benchmark: str) -> str:
-    """Say in one line how a benchmark was put: `100 questions, 5-shot, chat`."""
+    """Say in one line how a benchmark was asked: `100 questions, 5-shot, chat`."""
     settings, total = report.plan.study.benchmarks.chosen()[benchmark], BENCHMARKS[benchmark].total
     planned = total if settings.questions == "all" else min(settings.questions, total)
     early = any(s.benchmark == benchmark and s.planned < planned * settings.repeats for s in report.scores)
@@ -146,7 +141,7 @@ def asked(report: "Report", benchmark: str) -> str:
     if shots is not None:
         parts.append(f"{shots}-shot")
     parts.append(settings.format)
-    if not alone(report):
+    if not has_one_variant(report):
         parts.append(f"margin {settings.margin:g} point{'' if settings.margin == 1 else 's'}")
     return ", ".join(parts)
 
@@ -158,10 +153,10 @@ def pass_at_k(score: Score) -> str:
 
 def sampling(study: "Study") -> str:
     """Write the sampling values that the study sets."""
-    told = msgspec.to_builtins(study.sampling)
-    return ", ".join(f"{key} {value}" for key, value in told.items() if value is not None)
+    values = msgspec.to_builtins(study.sampling)
+    return ", ".join(f"{key} {value}" for key, value in values.items() if value is not None)
 
 
 def colour(verdict: str) -> str:
-    """Give the terminal's colour of a verdict."""
+    """Return the terminal's colour of a verdict."""
     return next((colour for word, colour in _COLOURS.items() if word in verdict.split()), "white")

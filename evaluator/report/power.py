@@ -1,4 +1,4 @@
-"""What a plan says: its sentences, and its tables for a terminal of 80 columns."""
+"""A plan in words, and its tables for a terminal of 80 columns."""
 
 from collections.abc import Iterator
 
@@ -27,8 +27,8 @@ def show(plan: StudyPlan, console: Console) -> None:
                 console.print(Text(line, style="dim"))
     if plan.observed:
         console.print(Text("\nWhat the answers so far say", style="bold"))
-    for seen in plan.observed:
-        console.print(Text(f"• {observed(plan, seen)}"))
+    for pair in plan.observed:
+        console.print(Text(f"• {observed(plan, pair)}"))
     console.print(_times(plan))
     for sentence in times(plan):
         console.print(Text(sentence))
@@ -78,14 +78,17 @@ def observed(plan: StudyPlan, seen: Observed) -> str:
 
 
 def times(plan: StudyPlan) -> Iterator[str]:
-    """Say how long the study takes, or what must be known to tell."""
+    """Say how long the study takes, or what must be known to estimate it."""
     limits = [e for e in plan.expected if e.tokens_from == "limit"]
     if plan.seconds is None:
-        told = "How long it takes is not known: give --tokens-per-second (completion tokens a second, over all requests"
-        longest = (
-            f", and --tokens-per-answer if answers are shorter than the {limits[0].mean_tokens:,.0f}" if limits else ""
+        shorter = ""
+        if limits:
+            most = f"{limits[0].mean_tokens:,.0f} tokens they may have"
+            shorter = f", and --tokens-per-answer if answers are shorter than the {most}"
+        yield (
+            "How long it takes is not known: give --tokens-per-second (completion tokens a second, over all requests in"
+            f" flight to one variant){shorter}."
         )
-        yield f"{told} in flight to one variant){f'{longest} tokens they may have' if longest else ''}."
         return
     most = "at most " if plan.at_most or DESIGNS[plan.mode].looks_early else ""
     order = "all variants at once" if plan.parallel else "one variant after the other"
@@ -94,11 +97,12 @@ def times(plan: StudyPlan) -> Iterator[str]:
         left = (
             f"; {most}{duration(plan.seconds_left)} of it still to come" if plan.seconds_left else "; all of it is done"
         )
-    yield f"Expected: {most}{duration(plan.seconds)} in all, {order}{left}. Starting servers and grading come on top."
+    extra = "Starting servers and grading take extra time."
+    yield f"Expected: {most}{duration(plan.seconds)} in all, {order}{left}. {extra}"
     if limits:
         yield (
-            f"For want of anything better every answer counts as {limits[0].mean_tokens:,.0f} tokens, the most it may"
-            " have (sampling.max_tokens): --tokens-per-answer says what answers take on average."
+            f"As nothing better is known, every answer counts as {limits[0].mean_tokens:,.0f} tokens, the most it may"
+            " have (sampling.max_tokens): --tokens-per-answer sets what answers take on average."
         )
     yield from plan.notes
 
@@ -138,13 +142,13 @@ def _best(benchmark: BenchmarkPlan) -> Iterator[str]:
 
 
 def _repeats(benchmark: BenchmarkPlan) -> str:
-    told = (
+    sentence = (
         f"{benchmark.repeats} answers to each question of {name(benchmark.benchmark)} reduce noise only: what is said"
         " here is for one answer each, and is the least that this study can show"
     )
     if benchmark.questions < benchmark.total:
-        return f"{told}. While there are unused questions, as many answers to more questions show more."
-    return f"{told}. All questions are asked, so more answers are what is left to do."
+        return f"{sentence}. While there are unused questions, as many answers to more questions show more."
+    return f"{sentence}. All questions are asked, so more answers are what is left to do."
 
 
 def _level(plan: StudyPlan) -> str:
@@ -197,15 +201,15 @@ def _times(plan: StudyPlan) -> Table:
     table.add_column("benchmark", no_wrap=True)
     for heading in ("answers", "tokens each", "tokens/s", "takes"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for each in plan.expected:
-        most = "at most " if each.tokens_from == "limit" else ""
+    for expected in plan.expected:
+        most = "at most " if expected.tokens_from == "limit" else ""
         table.add_row(
-            each.variant,
-            name(each.benchmark),
-            f"{each.answers:,}",
-            f"{most}{each.mean_tokens:,.0f}",
-            f"{each.tokens_per_second:,.0f}" if each.tokens_per_second else DASH,
-            f"{most}{duration(each.seconds)}" if each.seconds is not None else DASH,
+            expected.variant,
+            name(expected.benchmark),
+            f"{expected.answers:,}",
+            f"{most}{expected.mean_tokens:,.0f}",
+            f"{expected.tokens_per_second:,.0f}" if expected.tokens_per_second else DASH,
+            f"{most}{duration(expected.seconds)}" if expected.seconds is not None else DASH,
         )
     return table
 
@@ -221,8 +225,8 @@ def _outlook(needed: int, seen: Observed, aim: str, time: str) -> str:
 def _time(plan: StudyPlan, seen: Observed, hours: float | None) -> str:
     if hours is None:
         return ""
-    ours = [e for e in plan.expected if e.benchmark == seen.seen.benchmark and e.variant in _pair(seen)]
-    return f"; {'at most ' if _bounded(ours) else ''}{duration(3600 * hours)} more on this server"
+    involved = [e for e in plan.expected if e.benchmark == seen.seen.benchmark and e.variant in _pair(seen)]
+    return f"; {'at most ' if _bounded(involved) else ''}{duration(3600 * hours)} more on this server"
 
 
 def _pair(seen: Observed) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""How a check is shown: a table of what was proved, then what was found, with its evidence and advice."""
+"""The preflight as the terminal shows it: a table of what is confirmed, then the findings with their advice."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -26,10 +26,10 @@ ASPECTS: Mapping[str, tuple[str, ...]] = {
     "at once": ("mixed", "batch_noise"),
     "KV": ("kv_cache", "kv_unproved", "kv_unknown"),
 }
-"""What is proved, and the codes of the findings that speak against it; any other finding is listed only."""
+"""By column of the table, the codes of the findings that contradict it; other findings are only listed."""
 _STYLES = {"block": "bold red", "warn": "yellow", "proved": "green", "unknown": "dim"}
 _NEARLY = 0.9
-"""Of the tokens that are needed: a long prompt is made of whole parts."""
+"""Share of the needed tokens that suffices: a long prompt is made of whole parts."""
 
 
 def show(preflight: Preflight, console: Console) -> None:
@@ -38,16 +38,16 @@ def show(preflight: Preflight, console: Console) -> None:
     for renderable in findings(preflight.checks):
         console.print(renderable)
     for name, why in preflight.problems.items():
-        told = Text.assemble((f"{name} could not be checked: ", "bold red"), strip_control(why))
-        console.print(told, soft_wrap=True)
+        problem = Text.assemble((f"{name} could not be checked: ", "bold red"), strip_control(why))
+        console.print(problem, soft_wrap=True)
     if not preflight.problems and not any(check.severity != "note" for check in preflight.checks):
         console.print(Text("Nothing was found that speaks against this comparison.", style="green"))
 
 
-def findings(found: Iterable[Check]) -> Iterator[ConsoleRenderable]:
-    """Give each finding: its code, what was found, and what to do about it; the gravest first."""
+def findings(checks: Iterable[Check]) -> Iterator[ConsoleRenderable]:
+    """Yield each finding: its code, its message and its advice; the most severe first."""
     order: tuple[Severity, ...] = ("block", "warn", "note")
-    for check in sorted(found, key=lambda check: order.index(check.severity)):
+    for check in sorted(checks, key=lambda check: order.index(check.severity)):
         style = _STYLES.get(check.severity, "dim")
         head = (f"{check.severity} {check.code} ", style)
         yield Text.assemble(head, strip_control(about(check)), " ".join(strip_control(check.message).split()))
@@ -56,7 +56,7 @@ def findings(found: Iterable[Check]) -> Iterator[ConsoleRenderable]:
 
 
 def aspects(preflight: Preflight, variant: Variant) -> dict[str, str]:
-    """Say of each aspect of a variant: proved, said, unknown, or how severe the finding is that speaks against it."""
+    """Return the state of each aspect: proved, said, unknown, or the severity of the finding that contradicts it."""
     mine = [check for check in preflight.checks if check.variant in {variant.name, None} and check.severity != "note"]
     facts, proofs = preflight.facts.get(variant.name), preflight.proofs.get(variant.name)
     if facts is None or proofs is None:

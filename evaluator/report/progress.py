@@ -1,4 +1,4 @@
-"""The live display of a run, fed by records; the run does not know that it exists."""
+"""The live display of a run, updated by its records; the run does not depend on it."""
 
 import datetime as dt
 import time
@@ -21,7 +21,7 @@ _LINE_EVERY_S = 15.0
 
 
 class Progress:
-    """Counts what has been graded, and shows it: a table that moves on a terminal, a line now and then elsewhere."""
+    """Counts what has been graded, and shows it: a live table in a terminal, a line now and then elsewhere."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Progress:
         console: Console,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin; `planned` holds what each variant is to be asked, finished questions included."""
+        """Begin; `planned` holds what each variant is asked in all, finished questions included."""
         self._planned = {name: Counter(key.benchmark for key in keys) for name, keys in planned.items()}
         self._console, self._clock = console, clock
         self._status = dict.fromkeys(planned, "waiting")
@@ -54,14 +54,14 @@ class Progress:
         if self._console.is_terminal:
             self._live.stop()
 
-    def says(self, variant: str, text: str) -> None:
-        """Show what happens to a variant's server."""
+    def show_status(self, variant: str, text: str) -> None:
+        """Show the state of a variant's server."""
         self._status[variant] = strip_control(text)
         if not self._console.is_terminal:
             self._console.print(Text(f"{variant}: {strip_control(text)}"), soft_wrap=True)
 
     def graded(self, record: Record, grade: Grade) -> None:
-        """Count one record; of a question that was put again the last one."""
+        """Count one record; of a question that was asked again, the last one."""
         name, benchmark = record.variant, record.key.benchmark
         before = self._outcomes[name].get(record.key)
         self._outcomes[name][record.key] = grade.outcome
@@ -71,7 +71,7 @@ class Progress:
         )
         self._correct[name][benchmark] += (grade.outcome == "correct") - (before == "correct")
         self._failed[name] += (grade.outcome == "failed") - (before == "failed")
-        if record.started >= self._opened:  # records of an earlier run say nothing of today's speed
+        if record.started >= self._opened:  # records of an earlier run do not show the speed of this one
             self._begun.setdefault(name, self._clock() - (record.answer.duration_s if record.answer else 0.0))
             self._fresh[name] += 1
             self._tokens[name] += (record.answer.completion_tokens or 0) if record.answer else 0
@@ -109,7 +109,7 @@ class Progress:
         return f"{k}/{n} ({wording.interval(wilson(k, n)).replace(' to ', wording.DASH)})"
 
     def _pace(self, name: str) -> tuple[float | None, str]:
-        """Give completion tokens a second in this run, and the time left as `m:ss`."""
+        """Return completion tokens per second in this run, and the time left as `m:ss`."""
         left = self._planned[name].total() - self._graded[name].total()
         elapsed = self._clock() - self._begun[name] if name in self._begun else 0.0
         rate = self._tokens[name] / elapsed if elapsed > 0 and self._tokens[name] else None
@@ -126,7 +126,7 @@ class Progress:
             return
         self._line_at = self._clock()
         asked, *so_far, rate, failures, left = self._cells(name)
-        heads = [wording.name(benchmark) for benchmark in self._planned[name]]
-        counts = ", ".join(f"{head} {text}" for head, text in zip(heads, so_far, strict=True) if text)
+        titles = [wording.name(benchmark) for benchmark in self._planned[name]]
+        counts = ", ".join(f"{title} {text}" for title, text in zip(titles, so_far, strict=True) if text)
         line = f"{name}: {asked}; {counts}; {rate} tokens/s; {failures} failed; time left {left}"
         self._console.print(Text(line), soft_wrap=True)

@@ -13,7 +13,7 @@ from evaluator.decide import wording
 from evaluator.report import phrases
 from evaluator.text import strip_control
 
-if TYPE_CHECKING:  # it shows itself by this
+if TYPE_CHECKING:  # it imports this module to show itself
     from evaluator.analyse.report import RunsReport
 
 
@@ -52,21 +52,21 @@ def _table(report: "RunsReport", benchmark: str) -> Table:
     for heading in ("correct", "%", "95 %", "differs"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=10, overflow="fold")
-    found = {c.variant: c for c in report.comparisons if c.benchmark == benchmark}
-    whence = {name: (there, run.name) for run in report.runs for name, there in run.variants.items()}
+    comparisons = {c.variant: c for c in report.comparisons if c.benchmark == benchmark}
+    origins = {name: (variant, run.name) for run in report.runs for name, variant in run.variants.items()}
     scores = sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != report.baseline)
     for score in scores:
-        comparison = found.get(score.variant)
+        comparison = comparisons.get(score.variant)
         verdict = comparison.verdict if comparison else "baseline"
-        known = comparison.difference if comparison else None
-        variant, run = whence[score.variant]
+        difference = comparison.difference if comparison else None
+        variant, run = origins[score.variant]
         table.add_row(
             Text(strip_control(variant)),
             Text(strip_control(run)),
             wording.correct(score),
             wording.percent(score.accuracy).removesuffix(" %"),
             wording.interval(score.interval).removesuffix(" %").replace(" to ", wording.DASH),
-            "" if known is None else wording.signed_points(known),
+            "" if difference is None else wording.signed_points(difference),
             Text(verdict, style=phrases.colour(verdict)),
         )
     return table

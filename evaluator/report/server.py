@@ -1,12 +1,12 @@
-"""What is known of a server, in words, for people."""
+"""What is known about a server, in words."""
 
 from servers.spec import Machine, ServerFacts
 
 UNKNOWN = "unknown"
 
 
-def who(facts: ServerFacts) -> tuple[tuple[str, str], ...]:
-    """Say who answered, as pairs of what and how; whatever is not known says so."""
+def describe(facts: ServerFacts) -> tuple[tuple[str, str], ...]:
+    """Describe a server as pairs of label and value; `unknown` where there is none."""
     size = f"{facts.model_bytes / 1e6:,.1f} MB" if facts.model_bytes is not None else None
     parameters = f"{facts.parameters / 1e6:,.1f} million" if facts.parameters is not None else None
     bits = f"{facts.bits_per_weight:.2f}" if facts.bits_per_weight is not None else None
@@ -17,7 +17,7 @@ def who(facts: ServerFacts) -> tuple[tuple[str, str], ...]:
         ("parameters", parameters),
         ("bits per weight", bits),
         ("quantization", facts.quantization),
-        ("quantization-aware training", "yes, its metadata say" if facts.qat else None),
+        ("quantization-aware training", "yes, by its metadata" if facts.qat else None),
         ("context for each slot", f"{facts.context:,} tokens" if facts.context is not None else None),
         ("slots", str(facts.slots) if facts.slots is not None else None),
         ("thinking", _thinking(facts)),
@@ -27,22 +27,22 @@ def who(facts: ServerFacts) -> tuple[tuple[str, str], ...]:
         ("machine", _machine(facts.machine)),
         ("adapter tested", facts.adapter),
     )
-    return tuple((what, how or UNKNOWN) for what, how in pairs)
+    return tuple((label, value or UNKNOWN) for label, value in pairs)
 
 
 def _thinking(facts: ServerFacts) -> str | None:
     set_to = None if facts.thinking is None else f"set {_on(facts.thinking)}"
-    default = None if facts.thinking_default is None else f"{_on(facts.thinking_default)} unless told otherwise"
-    heard = {
+    default = None if facts.thinking_default is None else f"{_on(facts.thinking_default)} by default"
+    switch = {
         True: "the switch changes the prompt",
-        False: "the chat template knows no switch for it",
+        False: "the chat template has no switch for it",
         None: None,
     }[facts.thinking_heard]
-    return ", ".join(part for part in (set_to, default, heard) if part) or None
+    return ", ".join(part for part in (set_to, default, switch) if part) or None
 
 
-def _on(switch: bool) -> str:  # noqa: FBT001 - it is about a switch
-    return "on" if switch else "off"
+def _on(value: bool) -> str:  # noqa: FBT001 - a switch's state
+    return "on" if value else "off"
 
 
 def _machine(machine: Machine | None) -> str | None:

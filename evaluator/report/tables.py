@@ -1,4 +1,4 @@
-"""What lies behind the verdicts, and what was explored beside them, as tables for Markdown and HTML."""
+"""The numbers behind the verdicts, and the exploratory comparisons, as tables for Markdown and HTML."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ Rows = tuple[tuple[str, ...], ...]
 
 
 class Table(Struct, frozen=True):
-    """Plain text in cells, and what is to be known of it."""
+    """Plain text in cells, with a note that explains it."""
 
     title: str
     head: tuple[str, ...]
@@ -27,17 +27,16 @@ class Table(Struct, frozen=True):
 
 
 def behind(report: Report, benchmark: str) -> Table | None:
-    """Give every number behind a benchmark's verdicts, one column for each comparison; None without any."""
+    """Tabulate every number behind a benchmark's verdicts, one column for each comparison; None without any."""
     known = [c for c in phrases.against(report, benchmark).values() if c.difference is not None]
     if not known:
         return None
     columns = [list(_behind(c)) for c in known]
-    rows = tuple((cells[0][0], *(how for _, how in cells)) for cells in zip(*columns, strict=True))
-    empty = wording.DASH
+    rows = tuple((cells[0][0], *(value for _, value in cells)) for cells in zip(*columns, strict=True))
     return Table(
         title=f"What lies behind the verdicts on {wording.name(benchmark)}",
         head=("", *(c.variant for c in known)),
-        rows=tuple(row for row in rows if set(row[1:]) != {empty}),
+        rows=tuple(row for row in rows if set(row[1:]) != {wording.DASH}),
         note=f"Differences are variant minus {known[0].baseline}. Shares of questions have Wilson's intervals,"
         f" {wording.level(1 - report.plan.study.decide.alpha)}; the chance is a posterior one, after a flat prior."
         " Resolution: questions compared, of those that show a difference of the margin with 80 % power.",
@@ -45,31 +44,31 @@ def behind(report: Report, benchmark: str) -> Table | None:
 
 
 def limits(report: Report, benchmark: str) -> Table | None:
-    """Give what smaller output limits would have done on a benchmark; None where they would have done nothing."""
-    found = [budget for budget in report.budgets if budget.benchmark == benchmark]
-    if not found:
+    """Tabulate the scores with smaller output limits; None where they would not have changed any."""
+    budgets = [budget for budget in report.budgets if budget.benchmark == benchmark]
+    if not budgets:
         return None
-    columns = sorted({point.limit for budget in found for point in budget.points})
+    columns = sorted({point.limit for budget in budgets for point in budget.points})
     return Table(
         title=f"{wording.name(benchmark)} with a smaller output limit",
         head=("variant", *(f"{limit:,} tokens" for limit in columns)),
-        rows=tuple((budget.variant, *(_with_limit(budget, limit) for limit in columns)) for budget in found),
-        note=" ".join(_of_limits(found)),
+        rows=tuple((budget.variant, *(_limit_cell(budget, limit) for limit in columns)) for budget in budgets),
+        note=" ".join(_limit_notes(budgets)),
     )
 
 
-def _with_limit(budget: Budget, limit: int) -> str:
+def _limit_cell(budget: Budget, limit: int) -> str:
     last = budget.points[-1]
-    # What no limit cut off would be the same with a larger one.
+    # Replies that no limit cut off would be the same with a larger one.
     known = [last] if limit > last.limit and not budget.cut_off else [p for p in budget.points if p.limit == limit]
     if not known:
         return wording.DASH
     return f"{wording.percent(known[0].accuracy)} ({wording.percent(known[0].truncated, 0)} cut)"
 
 
-def _of_limits(found: Sequence[Budget]) -> Iterator[str]:
+def _limit_notes(budgets: Sequence[Budget]) -> Iterator[str]:
     yield "Strict accuracy, and the share of replies that would have been cut off, thinking included."
-    for budget in found:
+    for budget in budgets:
         if budget.cut_off:
             yield (
                 f"{budget.variant}: {budget.cut_off:,} of {budget.replies:,} replies were cut off by the limit that was"
@@ -80,19 +79,19 @@ def _of_limits(found: Sequence[Budget]) -> Iterator[str]:
 
 
 def explored(exploratory: Exploratory) -> tuple[Table, ...]:
-    """Give what was explored, a table for each way of looking; without those in which nothing was found."""
+    """Tabulate the exploratory comparisons, by kind; empty tables are left out."""
     tables = (
         Table(
             "Variants against each other",
             ("benchmark", "variants", "questions", "difference", "interval", "won", "lost", *_TESTED),
-            tuple(_pair(one) for one in exploratory.pairs),
+            tuple(_pair(item) for item in exploratory.pairs),
             "The first minus the second, in points.",
         ),
         Table(
             "All variants at once",
             ("benchmark", "variants", "questions", "Cochran's Q", *_TESTED),
-            tuple(_omnibus(one) for one in exploratory.omnibus),
-            "Do all solve the same share? Of the questions that all answered once.",
+            tuple(_omnibus(item) for item in exploratory.omnibus),
+            "Do all solve the same share? On the questions that all answered once.",
         ),
         Table(
             "Against the baseline, over categories",
@@ -100,7 +99,7 @@ def explored(exploratory: Exploratory) -> tuple[Table, ...]:
                 *("benchmark", "variant", "difference, weighted", "interval", "same in all: p", "corrected p"),
                 *("other subjects: p", "corrected p"),
             ),
-            tuple(_across(one) for one in exploratory.across),
+            tuple(_across(item) for item in exploratory.across),
             "Weighted: every category counts by its share of the whole benchmark. Same in all: chi-squared of flips to"
             " either side by category, rough where these are few. Other subjects: whole categories change sign"
             " together, as if other ones might have been asked.",
@@ -108,7 +107,7 @@ def explored(exploratory: Exploratory) -> tuple[Table, ...]:
         Table(
             "Against the baseline, by category",
             ("variant", "category", "questions", "difference", "interval", "won", "lost", *_TESTED),
-            tuple(_category(one) for one in exploratory.categories),
+            tuple(_category(item) for item in exploratory.categories),
             "Variant minus baseline, in points. The largest of many differences looks large by chance alone.",
         ),
     )
@@ -119,15 +118,25 @@ _TESTED = ("p", "corrected p")
 
 
 def _behind(c: Comparison) -> Iterator[tuple[str, str]]:
-    """Give what and how much; the same rows in the same order for all comparisons of a benchmark."""
-    of = f" of {c.planned:,} planned" if c.planned not in (None, c.n) else ""
-    yield "questions compared", f"{c.n:,}{of}{', decided early' if c.stopped else ''}"
+    """Yield label and value; the same rows in the same order for all comparisons of a benchmark."""
+    yield from _counted(c)
+    yield from _tests(c)
+    yield from _noise(c)
+    yield from _outlook(c)
+
+
+def _counted(c: Comparison) -> Iterator[tuple[str, str]]:
+    planned = f" of {c.planned:,} planned" if c.planned not in (None, c.n) else ""
+    yield "questions compared", f"{c.n:,}{planned}{', decided early' if c.stopped else ''}"
     more = "" if c.table else ", more often"
     yield "answered differently", _share((c.won or 0) + (c.lost or 0), c.n, c.flips)
     level = c.flips.level if c.flips else 0.95
     yield f"solved by the variant only{more}", _share(c.won, c.n, wilson(c.won or 0, c.n, level))
     yield f"solved by {c.baseline} only{more}", _share(c.lost, c.n, wilson(c.lost or 0, c.n, level))
     yield "another letter read, right or wrong", _count(c.changed)
+
+
+def _tests(c: Comparison) -> Iterator[tuple[str, str]]:
     yield "difference", wording.DASH if c.difference is None else f"{wording.signed_points(c.difference)} points"
     kind, p = DESIGNS[c.mode].interval_name, DESIGNS[c.mode].p_name
     yield f"its {kind}", _span(c.interval)
@@ -139,7 +148,9 @@ def _behind(c: Comparison) -> Iterator[tuple[str, str]]:
     yield "smallest margin of equivalence", _size(c.supported_margin)
     yield f"{p} of worse by the margin or more", _remark(wording.p_value(c.noninferiority_p), "not corrected")
     yield "chance that the variant is better", _remark(wording.percent(c.chance_better), "no verdict rests on it")
-    yield from _noise(c)
+
+
+def _outlook(c: Comparison) -> Iterator[tuple[str, str]]:
     resolved = None if c.resolution is None else f"{c.n:,} of about {max(1, round(c.n / c.resolution)):,} questions"
     yield "resolution", wording.DASH if c.resolution is None else f"{c.resolution:.2f} ({resolved})"
     yield "questions that would tell", wording.DASH if c.questions_needed is None else f"{c.questions_needed:,}"
@@ -149,17 +160,17 @@ def _behind(c: Comparison) -> Iterator[tuple[str, str]]:
 def _noise(c: Comparison) -> Iterator[tuple[str, str]]:
     noise, asked = c.noise, c.noise_questions
     if noise is None:
-        yield from ((what, wording.DASH) for what in _NOISE)
+        yield from ((label, wording.DASH) for label in _NOISE)
         return
-    # Where all questions came out alike, the bootstrap's interval has no width, which is no certainty.
+    # Where all questions gave the same result, the bootstrap's interval has no width, which would be too certain.
     interval = noise.interval if noise.interval.low < noise.interval.high else None
     excess = _span(interval, noise.excess) if interval else f"{wording.signed_points(noise.excess)} points"
-    told = (
+    values = (
         f"{wording.percent(noise.within_a)} of {asked:,}",
         f"{wording.percent(noise.between)} of {asked:,}",
         f"{excess}, p {wording.p_value(noise.p)} (not corrected)",
     )
-    yield from zip(_NOISE, told, strict=True)
+    yield from zip(_NOISE, values, strict=True)
 
 
 _NOISE = ("baseline against itself, disagrees", "variant against it, on the same questions", "excess of flips")
@@ -196,28 +207,34 @@ def _count(number: int | None) -> str:
     return wording.DASH if number is None else f"{number:,}"
 
 
-def _pair(one: Pair) -> tuple[str, ...]:
-    return wording.name(one.benchmark), f"{one.variant} \u2212 {one.other}", *_gap(one)
+def _pair(item: Pair) -> tuple[str, ...]:
+    return wording.name(item.benchmark), f"{item.variant} \u2212 {item.other}", *_difference(item)
 
 
-def _category(one: Pair) -> tuple[str, ...]:
-    return one.variant, one.category or wording.DASH, *_gap(one)
+def _category(item: Pair) -> tuple[str, ...]:
+    return item.variant, item.category or wording.DASH, *_difference(item)
 
 
-def _gap(one: Pair) -> tuple[str, ...]:
-    counts = f"{one.n:,}", wording.signed_points(one.difference), _span(one.interval), f"{one.won:,}", f"{one.lost:,}"
-    return *counts, *_tested(one.test)
+def _difference(item: Pair) -> tuple[str, ...]:
+    counts = (
+        f"{item.n:,}",
+        wording.signed_points(item.difference),
+        _span(item.interval),
+        f"{item.won:,}",
+        f"{item.lost:,}",
+    )
+    return *counts, *_tested(item.test)
 
 
-def _omnibus(one: Omnibus) -> tuple[str, ...]:
-    q = wording.number(one.test.statistic, digits=2)
-    return wording.name(one.benchmark), f"{len(one.variants)}", f"{one.n:,}", q, *_tested(one.test)
+def _omnibus(item: Omnibus) -> tuple[str, ...]:
+    q = wording.number(item.test.statistic, digits=2)
+    return wording.name(item.benchmark), f"{len(item.variants)}", f"{item.n:,}", q, *_tested(item.test)
 
 
-def _across(one: Across) -> tuple[str, ...]:
-    found = one.stratified
-    told = wording.name(one.benchmark), one.variant, wording.signed_points(found.value), _span(found.interval)
-    return *told, *_tested(one.homogeneity), *_tested(one.clustered)
+def _across(item: Across) -> tuple[str, ...]:
+    weighted = item.stratified
+    estimate = wording.signed_points(weighted.value), _span(weighted.interval)
+    return wording.name(item.benchmark), item.variant, *estimate, *_tested(item.homogeneity), *_tested(item.clustered)
 
 
 def _tested(test: Tested) -> Sequence[str]:

@@ -48,46 +48,47 @@ def _parts(report: Report) -> Iterator[ConsoleRenderable]:
 
 
 def _others(report: Report) -> Iterator[ConsoleRenderable]:
-    for sentence in phrases.found_alone(report):
+    for sentence in phrases.single_results(report):
         yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
     for name, why in report.problems.items():
         yield Padding(
             Text.assemble(("• ", "red"), (f"{name} was not finished: ", "bold"), strip_control(why)), (0, 0, 0, 2)
         )
-    if told := saved(report):
-        yield Padding(Text(f"• {told}"), (0, 0, 0, 2))
+    if sentence := saved(report):
+        yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
     if report.exploratory and report.exploratory.tests:
         yield Text("\nExplored beside these verdicts: see the end of the report.", style="dim")
 
 
 def _table(report: Report, benchmark: str) -> Table:
-    """Draw a benchmark's scores, narrow enough for 80 columns; "none" counts replies without a readable answer."""
+    """Draw a benchmark's scores, narrow enough for 80 columns; "no ans." counts replies without a readable answer."""
     title = f"\n{wording.name(benchmark)}: {phrases.asked(report, benchmark)}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("variant", overflow="fold")
-    alone = phrases.alone(report)
-    for heading in ("size", "correct", "%", "95 %", *(() if alone else ("differs",)), "none", "tok/s"):
+    one_variant = phrases.has_one_variant(report)
+    for heading in ("size", "correct", "%", "95 %", *(() if one_variant else ("differs",)), "no ans.", "tok/s"):
         table.add_column(heading, justify="right", no_wrap=True)
-    if not alone:
+    if not one_variant:
         table.add_column("verdict", min_width=10, overflow="fold")
     for score in phrases.rows(report, benchmark):
-        found = phrases.against(report, benchmark).get(score.variant)
-        differs = wording.signed_points(found.difference) if found and found.difference is not None else ""
+        comparison = phrases.against(report, benchmark).get(score.variant)
+        difference = comparison.difference if comparison else None
+        differs = "" if difference is None else wording.signed_points(difference)
         cells: tuple[str | Text, ...] = (
             score.variant,
             phrases.size(report, score.variant),
             wording.correct(score),
             wording.percent(score.accuracy).removesuffix(" %"),
             wording.interval(score.interval).removesuffix(" %").replace(" to ", wording.DASH),
-            *(() if alone else (differs,)),
+            *(() if one_variant else (differs,)),
             str(score.unanswered),
             wording.number(score.tokens_per_second),
-            *(() if alone else (_verdict(report, score, found),)),
+            *(() if one_variant else (_verdict(report, score, comparison),)),
         )
         table.add_row(*cells)
     return table
 
 
-def _verdict(report: Report, score: Score, found: Comparison | None) -> Text:
-    verdict = found.verdict if found else "baseline" if score.variant == report.plan.study.baseline else ""
+def _verdict(report: Report, score: Score, comparison: Comparison | None) -> Text:
+    verdict = comparison.verdict if comparison else "baseline" if score.variant == report.plan.study.baseline else ""
     return Text(verdict, style=phrases.colour(verdict))

@@ -143,7 +143,7 @@ def test_a_model_that_we_name_anew_at_each_start_is_one_model(answered_by: list[
         pytest.param({"facts": {"b": {"restarts": 1}}}, [("restarted", "warn", "b")], id="restarted"),
         pytest.param({"proofs": {"b": {"changed": ("x",)}}}, [("changed", "block", "b")], id="changed-since"),
         pytest.param({"again": 30}, [], id="the-same-again"),
-        pytest.param({"again": 27}, [], id="a-little-wobble"),
+        pytest.param({"again": 27}, [], id="a-little-variation"),
         pytest.param({"again": 15}, [("unsteady", "block", "a")], id="another-server-it-seems"),
     ],
 )

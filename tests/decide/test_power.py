@@ -226,40 +226,41 @@ def last(plan: StudyPlan) -> str:
         pytest.param(
             study_of(),
             {"tokens_per_second": 100},
-            "Expected: at most 11 hours in all, one variant after the other. Starting servers and grading come on top.",
+            "Expected: at most 11 hours in all, one variant after the other. Starting servers and grading take extra"
+            " time.",
             id="longest answers",
         ),
         pytest.param(
             study_of(),
             {"tokens_per_second": 100, "tokens_per_answer": 300},
-            "Expected: 50 minutes in all, one variant after the other. Starting servers and grading come on top.",
+            "Expected: 50 minutes in all, one variant after the other. Starting servers and grading take extra time.",
             id="given",
         ),
         pytest.param(
             study_of(extra="parallel: true"),
             {"tokens_per_second": 100, "tokens_per_answer": 300},
-            "Expected: 25 minutes in all, all variants at once. Starting servers and grading come on top.",
+            "Expected: 25 minutes in all, all variants at once. Starting servers and grading take extra time.",
             id="at once",
         ),
         pytest.param(
             study_of(),
             {"pilot": past_of()},
             "Expected: 50 minutes in all, one variant after the other; 30 minutes of it still to come. Starting servers"
-            " and grading come on top.",
+            " and grading take extra time.",
             id="measured, 200 of 500 done",
         ),
         pytest.param(
             study_of("mmlu_pro: {questions: 200}"),
             {"pilot": past_of()},
             "Expected: 20 minutes in all, one variant after the other; all of it is done. Starting servers and grading"
-            " come on top.",
+            " take extra time.",
             id="done",
         ),
         pytest.param(
             study_of(),
             {"pilot": past_of(), "tokens_per_second": 200},
             "Expected: 25 minutes in all, one variant after the other; 15 minutes of it still to come. Starting servers"
-            " and grading come on top.",
+            " and grading take extra time.",
             id="given before measured",
         ),
     ],

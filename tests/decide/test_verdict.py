@@ -279,7 +279,7 @@ def test_benchmark_by_benchmark_in_the_order_given() -> None:
             "to 1.4 higher; no question was answered differently: equally often right in each of 164; "
             "p < 0.001 against a larger difference). q8_0 disagrees with itself on 5.1 % of the 164 questions that "
             "it was asked more than once, and q4_0 (which disagrees with itself on 5.1 %) with it on 4.1 %: "
-            "no more than its own wobble (p = 1.000).",
+            "no more than its own run-to-run variation (p = 1.000).",
             id="equivalent without a flip",
         ),
         pytest.param(
@@ -290,7 +290,7 @@ def test_benchmark_by_benchmark_in_the_order_given() -> None:
             "to 15.3 higher; of 20 questions q8_0 solved 10 more often, q4_0 10; p = 1.000). "
             "About 120 questions would tell a difference of 5 points with 80 % power; this comparison has 20. q8_0 "
             "disagrees with itself on 50.0 % of the 20 questions that it was asked more than once, and q4_0 (which "
-            "disagrees with itself on 50.0 %) with it on 44.0 %: no more than its own wobble "
+            "disagrees with itself on 50.0 %) with it on 44.0 %: no more than its own run-to-run variation "
             "(p = 1.000).",
             id="cannot tell",
         ),

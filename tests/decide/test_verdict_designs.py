@@ -1,4 +1,4 @@
-"""What is said where one looks before the end, of the baseline's wobble, and of what the correction takes away."""
+"""Verdicts before the end, beside the baseline's run-to-run variation, and where the correction takes one away."""
 
 import random
 
@@ -132,24 +132,24 @@ def test_a_comparison_still_to_come_counts_in_the_family_of_a_sequential_study()
             (96, 0, 4, 0),
             [True] * 98 + [False] * 2,
             "q8_0 disagrees with itself on 2.0 % of the 100 questions that it was asked more than once, and q4_0 with "
-            "it on 3.0 %: which these questions do not show to be more than its own wobble (p = 0.407).",
+            "it on 3.0 %: which these questions do not show to be more than its own run-to-run variation (p = 0.407).",
             id="perhaps more",
         ),
         pytest.param(
             (98, 0, 2, 0),
             [True] * 94 + [False] * 6,
-            "and q4_0 with it on 3.0 %: no more than its own wobble (p = ",
+            "and q4_0 with it on 3.0 %: no more than its own run-to-run variation (p = ",
             id="no more",
         ),
         pytest.param(
             (80, 10, 10, 0),
             [True] * 80 + [False] * 10 + [True] * 10,
-            "more than its own wobble (p < 0.001).",
+            "more than its own run-to-run variation (p < 0.001).",
             id="more",
         ),
     ],
 )
-def test_a_difference_is_set_beside_the_baselines_own_wobble(
+def test_a_difference_is_set_beside_the_baselines_own_run_to_run_variation(
     table: tuple[int, int, int, int], again: list[bool], end: str
 ) -> None:
     ours, theirs = answers(*table)

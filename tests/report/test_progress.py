@@ -92,7 +92,7 @@ def test_a_question_counts_once_however_often_it_is_put(seen: tuple[Progress, Cl
 
 def test_a_servers_words_cannot_steer_the_terminal(seen: tuple[Progress, Clock, Console]) -> None:
     progress, _, console = seen
-    progress.says("q4", "[bold]x\x1b[2J\x07")
+    progress.show_status("q4", "[bold]x\x1b[2J\x07")
 
     out = drawn(progress, console)
 

@@ -13,7 +13,7 @@ from evaluator.text import strip_control
 
 def html(report: CountsReport) -> str:
     """Write a report as one HTML page."""
-    import jinja2  # noqa: PLC0415 - only where it is asked for
+    import jinja2  # noqa: PLC0415 - needed only for this form
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=harmless
@@ -46,5 +46,5 @@ def _spans(report: CountsReport) -> dict[tuple[str, str, str], Span]:
 
 
 def _kind(verdict: str) -> str:
-    """Name the style of a verdict."""
+    """Return the CSS class of a verdict."""
     return next((word for word in ("worse", "better", "equivalent", "cannot") if word in verdict), "other")

@@ -22,7 +22,7 @@ def _lines(report: CountsReport) -> Iterator[str]:
     yield from (f"- {_safe(remark)}" for remark in report.remarks)
     if report.implausible:
         yield from ("", "## Read this before you believe a number", "")
-        yield from (f"- **warn** {_safe(found.sentence)}" for found in report.implausible)
+        yield from (f"- **warn** {_safe(item.sentence)}" for item in report.implausible)
     yield from ("", "## Comparison by comparison", "")
     yield from (f"- {_safe(sentence)}" for sentence in report.sentences)
     for benchmark in rows.benchmarks(report):
@@ -31,9 +31,9 @@ def _lines(report: CountsReport) -> Iterator[str]:
         yield ""
         yield from _comparisons(report, benchmark)
         yield from _pairings(report, benchmark)
-        for found in report.omnibus:
-            if found.benchmark == benchmark:
-                yield from ("", _safe(rows.any_difference(found)))
+        for item in report.omnibus:
+            if item.benchmark == benchmark:
+                yield from ("", _safe(rows.any_difference(item)))
     yield from ("", "## How it was done")
     for part in report.method:
         yield from ("", _safe(part))
@@ -41,20 +41,20 @@ def _lines(report: CountsReport) -> Iterator[str]:
 
 
 def _scores(report: CountsReport, benchmark: str) -> Iterator[str]:
-    yield from _head("variant", "correct", "accuracy", f"{wording.level(1 - report.alpha)} interval")
+    yield from _header("variant", "correct", "accuracy", f"{wording.level(1 - report.alpha)} interval")
     for score in rows.scores(report, benchmark):
         cells = f"{score.correct}/{score.total}", wording.percent(score.accuracy), wording.interval(score.interval)
         yield _row(_safe(score.variant), *cells)
 
 
 def _comparisons(report: CountsReport, benchmark: str) -> Iterator[str]:
-    """Give two tables: differences with verdicts, and the tests, each p value with the corrected one."""
-    yield from _head("compared", "difference", "Miettinen-Nurminen", "Newcombe", "verdict")
+    """Yield two tables: differences with verdicts, and the tests, each p value with the corrected one."""
+    yield from _header("compared", "difference", "Miettinen-Nurminen", "Newcombe", "verdict")
     for c, _ in rows.comparisons(report, benchmark):
         spans = wording.signed_span(c.interval), wording.signed_span(c.newcombe)
         yield _row(_safe(rows.pair(c)), f"{wording.signed_points(c.difference)} points", *spans, f"**{c.verdict}**")
     yield ""
-    yield from _head("p, and p corrected by Holm", *rows.TESTS.values())
+    yield from _header("p, and p corrected by Holm", *rows.TESTS.values())
     for c, _ in rows.comparisons(report, benchmark):
         cells = []
         for test in (c.tests[key] for key in rows.TESTS):
@@ -68,14 +68,14 @@ def _pairings(report: CountsReport, benchmark: str) -> Iterator[str]:
     if not known:
         return
     yield from ("", "What paired answers could have shown, over every table with these counts:", "")
-    yield from _head("compared", *rows.PAIRED)
+    yield from _header("compared", *rows.PAIRED)
     for c, paired, _ in known:
         yield _row(_safe(rows.pair(c)), *map(_safe, rows.paired(paired)))
     yield ""
     yield from (f"- {_safe(rows.pair(c))}: {_safe(pairing)}" for c, _, pairing in known)
 
 
-def _head(*cells: str) -> tuple[str, str]:
+def _header(*cells: str) -> tuple[str, str]:
     return _row(*cells), "|" + "---|" * len(cells)
 
 

@@ -1,4 +1,4 @@
-"""What stands in the tables of a report on bare counts, the same in every form."""
+"""Cells of the tables in a report on bare counts, the same in every form."""
 
 from evaluator.counts.report import CountsReport, CountsScore
 from evaluator.counts.verdict import CountsComparison, Omnibus, Paired, Tested
@@ -16,19 +16,19 @@ PAIRED = ("disagreed", "mid-p", "corrected", "exact p", "corrected", "Tango's in
 
 
 def benchmarks(report: CountsReport) -> list[str]:
-    """Give the benchmarks in the order of the file."""
+    """Return the benchmarks in the order of the file."""
     return list(dict.fromkeys(score.benchmark for score in report.scores))
 
 
 def scores(report: CountsReport, benchmark: str) -> list[CountsScore]:
-    """Give one benchmark's scores."""
+    """Return one benchmark's scores."""
     return [score for score in report.scores if score.benchmark == benchmark]
 
 
 def comparisons(report: CountsReport, benchmark: str) -> list[tuple[CountsComparison, str]]:
-    """Give one benchmark's comparisons, each with what pairing could have shown."""
-    both = zip(report.comparisons, report.pairings, strict=True)
-    return [(c, pairing) for c, pairing in both if c.benchmark == benchmark]
+    """Return one benchmark's comparisons, each with what pairing could have shown."""
+    pairs = zip(report.comparisons, report.pairings, strict=True)
+    return [(c, pairing) for c, pairing in pairs if c.benchmark == benchmark]
 
 
 def pair(c: CountsComparison) -> str:
@@ -41,15 +41,15 @@ def statistic(test: Tested) -> str:
     return "" if test.statistic is None else f"{test.statistic:.2f}".replace("-", "\u2212")
 
 
-def paired(found: Paired) -> tuple[str, ...]:
+def paired(result: Paired) -> tuple[str, ...]:
     """Write the range of McNemar's test over all paired tables with the same counts: cells for PAIRED."""
-    r = found.range
+    r = result.range
     return (
         text_range(str(r.fewest.flips), str(r.most.flips)),
         text_range(p_value(r.midp_low), p_value(r.midp_high)),
-        text_range(p_value(found.midp_low_holm), p_value(found.midp_high_holm)),
+        text_range(p_value(result.midp_low_holm), p_value(result.midp_high_holm)),
         text_range(p_value(r.exact_low), p_value(r.exact_high)),
-        text_range(p_value(found.exact_low_holm), p_value(found.exact_high_holm)),
+        text_range(p_value(result.exact_low_holm), p_value(result.exact_high_holm)),
         signed_span(r.narrowest),
         signed_span(r.widest),
     )
@@ -61,14 +61,14 @@ def about(benchmark: str, report: CountsReport) -> str:
     return f"margin {100 * margin:g} points, alpha {report.alpha:g} over {_comparisons(report.family)}"
 
 
-def any_difference(found: Omnibus) -> str:
+def any_difference(test: Omnibus) -> str:
     """Say whether the variants of a benchmark differ at all."""
-    chi = f"chi-squared {found.chi_squared.statistic:.2f} with {found.degrees} degrees of freedom"
+    chi = f"chi-squared {test.chi_squared.statistic:.2f} with {test.degrees} degrees of freedom"
     exact = "too many tables to count exactly"
-    if found.exact is not None:
-        exact = f"exact (Freeman-Halton) p {p_value(found.exact)}"
-    chi_p = p_value(found.chi_squared.p)
-    first = f"Any difference among all variants on {name(found.benchmark)}: {chi}, p {chi_p}; {exact}."
+    if test.exact is not None:
+        exact = f"exact (Freeman-Halton) p {p_value(test.exact)}"
+    chi_p = p_value(test.chi_squared.p)
+    first = f"Any difference among all variants on {name(test.benchmark)}: {chi}, p {chi_p}; {exact}."
     return f"{first} These are not corrected, and no verdict rests on them."
 
 

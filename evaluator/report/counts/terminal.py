@@ -27,12 +27,13 @@ def _parts(report: CountsReport) -> Iterator[ConsoleRenderable]:
         yield Text(_line(f"{name(benchmark)}: {rows.about(benchmark, report)}"), style="italic")
         yield _scores(report, benchmark)
         yield _tests(report, benchmark)
-    told = "p values: above as they are, below corrected by Holm. Intervals: above Miettinen-Nurminen, below Newcombe."
-    yield Text(f"{told}\n")
-    yield from (Text(_line(rows.any_difference(found))) for found in report.omnibus)
+    yield Text(
+        "p values: above uncorrected, below corrected by Holm. Intervals: above Miettinen-Nurminen, below Newcombe.\n"
+    )
+    yield from (Text(_line(rows.any_difference(item))) for item in report.omnibus)
     if report.implausible:
         yield Text("\nRead this before you believe a number", style="bold")
-    yield from (Text.assemble(("warn ", "yellow"), _line(found.sentence)) for found in report.implausible)
+    yield from (Text.assemble(("warn ", "yellow"), _line(item.sentence)) for item in report.implausible)
     yield Text("\nWhat the counts show", style="bold")
     if report.note:
         yield Text(_line(report.note), style="italic")
@@ -61,7 +62,7 @@ def _scores(report: CountsReport, benchmark: str) -> Table:
 
 
 def _tests(report: CountsReport, benchmark: str) -> Table:
-    """Draw the comparisons, narrow enough for 80 columns: below each p value stands the corrected one."""
+    """Draw the comparisons, narrow enough for 80 columns: each p value above the corrected one."""
     table = _table()
     table.add_column("compared", overflow="fold")
     table.add_column("differs", justify="right", no_wrap=True)
