@@ -1,1 +1,1 @@
-"""Bare counts, correct of total: the side road for results whose answers are not known."""
+"""Bare counts, correct of total: for results whose single answers are not known."""

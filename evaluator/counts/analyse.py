@@ -28,7 +28,7 @@ def compare_counts(
 
     Args:
         counts: The path of a YAML file, the YAML itself, or the mapping that it would be, such as
-            `{"humaneval": {"4bit": "90/100", "6bit": "98/100"}}`; at most 100,000 questions a variant.
+            `{BENCHMARK: {"4bit": "90/100", "6bit": "98/100"}}`; at most 100,000 questions a variant.
         baseline: The variant to compare with; None is the one that the counts name, and if they name none, every pair
             is compared.
         margins: By benchmark, in points (above 0, below 100), "" for all others; they replace those of the counts.

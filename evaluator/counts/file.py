@@ -5,9 +5,9 @@
     benchmarks:
       humaneval: {margin: 5, counts: {4bit: 90/100, 6bit: 98/100}}
 
-says the same as `humaneval: {4bit: 90/100, 6bit: 98/100}` but for the name and the baseline; without a baseline every
+means the same as `humaneval: {4bit: 90/100, 6bit: 98/100}` except for name and baseline; without a baseline every
 pair is compared. A count is 90/100, [90, 100] or {correct: 90, total: 100}. With `model: gemma-4-26b-a4b`, or a model
-for each variant, `models: {4bit: ...}`, counts far from what is published of the model are named.
+for each variant, `models: {4bit: ...}`, counts far from the published scores of the model are reported.
 """
 
 import difflib
@@ -29,7 +29,7 @@ MOST = 100_000
 _MARGINS = {name: benchmark.defaults.margin for name, benchmark in BENCHMARKS.items()}
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 _INLINE = "--counts"
-"""What counts are called that are no file, but stand in the option."""
+"""Name in messages of counts that are given in the option itself, not in a file."""
 _FORM = "a benchmark is written as name: {variant: correct/total}"
 
 
@@ -44,7 +44,7 @@ class Count(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CountedBenchmark(Struct, frozen=True):
-    """The counts on one benchmark, whichever it is."""
+    """The counts on one benchmark, one of ours or any other."""
 
     name: str
     margin: float
@@ -54,7 +54,7 @@ class CountedBenchmark(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """What is known of a study of which only the counts are left."""
+    """A study of which only the counts are known."""
 
     study: str
     baseline: str | None
@@ -63,7 +63,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     alpha: float
     benchmarks: tuple[CountedBenchmark, ...]
     models: dict[str, str] = {}
-    """By variant which model it is a build of, as far as it is told."""
+    """By variant, the model it is a build of, as far as it is given."""
 
 
 class _Head(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,28 +72,28 @@ class _Head(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     note: str = ""
     alpha: Annotated[float, Meta(ge=1e-6, lt=0.5)] = 0.05
     benchmarks: Any = {}
-    """By name; as they are written in many forms, they are read one by one."""
+    """By name; as there are several forms, they are read one by one."""
     model: Name | None = None
     models: dict[Name, Name] = {}
 
 
 _Written = Mapping[Any, tuple[str, Any]]
-"""By a benchmark's name the key at which it stands, and what stands there."""
+"""By a benchmark's name, its key in the document and the value there."""
 
 
 def read_counts(
     source: str, *, baseline: str | None = None, margins: Mapping[str, float] = {}, alpha: float | None = None
 ) -> tuple[Counts, str]:
-    """Read counts from a file, or from the text itself where no such file exists; give them and their YAML.
+    """Read counts from a file, or from the text itself where no such file exists; return them and their YAML.
 
     Args:
         source: Path of a file, or YAML.
-        baseline: To compare with; None is what the file says.
-        margins: Points by benchmark, "" for all others; they go before those of the file.
-        alpha: Rate of false alarms over all comparisons together; None is what the file says.
+        baseline: To compare with; None: the one in the file.
+        margins: Points by benchmark, "" for all others; they override those in the file.
+        alpha: Rate of false alarms over all comparisons together; None: the one in the file.
 
     Raises:
-        StudyError: in one sentence with the file, the line and the key.
+        StudyError: The counts are wrong; the message names the file, the line and the key.
     """
     name, text = _find(source)
     document = read_yaml(text, name, Any)
@@ -115,7 +115,7 @@ def read_counts(
 
 
 def _find(source: str) -> tuple[str, str]:
-    """Return what the counts are called in messages, and their YAML."""
+    """Return the name of the counts in messages, and their YAML."""
     try:
         if source and Path(source).exists() and not Path(source).is_file():
             raise StudyError("is no file", source=source, remedy="give the path of a YAML file with counts")
@@ -124,7 +124,7 @@ def _find(source: str) -> tuple[str, str]:
         problem = f"is not UTF-8 text (byte {error.start})"
         raise StudyError(problem, source=source, remedy="save it as UTF-8") from None
     except (OSError, ValueError) as error:
-        # A text can be too long for a path, or hold what no path can.
+        # A text can be too long for a path, or contain what a path cannot.
         if re.search(r":\s", source) or source.lstrip().startswith("{"):
             return _INLINE, source
         reason = error.strerror if isinstance(error, OSError) else "no path"
@@ -133,14 +133,14 @@ def _find(source: str) -> tuple[str, str]:
 
 
 def _head_and_benchmarks(document: Document[Any]) -> tuple[_Head, _Written]:
-    """Tell the keys that we know from benchmarks that stand beside them."""
+    """Separate known keys from benchmarks written beside them."""
     if not isinstance(document.value, dict):
         remedy = "write names and counts, as humaneval: {4bit: 90/100, ...}"
         raise StudyError("not counts", source=document.source, line=1, remedy=remedy)
     known = frozenset(_Head.__struct_fields__)
     loose = {key: value for key, value in document.value.items() if key not in known}
-    told = {key: value for key, value in document.value.items() if key in known}
-    head = convert(document, told, _Head, top="benchmarks")
+    settings = {key: value for key, value in document.value.items() if key in known}
+    head = convert(document, settings, _Head, top="benchmarks")
     if not isinstance(head.benchmarks, dict):
         raise document.error("benchmarks", f"expected benchmarks with counts, not {head.benchmarks!r}")
     for key, value in loose.items():
@@ -195,13 +195,13 @@ def _counts_and_margin(document: Document[Any], at: str, value: Any) -> tuple[st
 
 
 def _count(document: Document[Any], key: str, value: Any) -> Count:  # noqa: ANN401 - YAML can be anything
-    told = value
+    fields = value
     if isinstance(value, str) and (parts := re.fullmatch(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*", value)):
-        told = {"correct": int(parts[1]), "total": int(parts[2])}
+        fields = {"correct": int(parts[1]), "total": int(parts[2])}
     elif isinstance(value, list) and len(value) == 2:
-        told = {"correct": value[0], "total": value[1]}
+        fields = {"correct": value[0], "total": value[1]}
     try:
-        count = msgspec.convert(told, Count)
+        count = msgspec.convert(fields, Count)
     except msgspec.ValidationError:
         count = None
     if count is None or count.correct > count.total:

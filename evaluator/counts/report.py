@@ -1,4 +1,4 @@
-"""What a report on bare counts says."""
+"""What a report on bare counts holds."""
 
 from msgspec import Struct
 
@@ -19,14 +19,14 @@ class CountsScore(Struct, frozen=True, kw_only=True):
 
 
 class ImplausibleCount(Struct, frozen=True, kw_only=True):
-    """A count far from what is published of the model."""
+    """A count far from the published scores of the model."""
 
     variant: str
     benchmark: str
     published: float
     """A proportion."""
     probability: float
-    """Of a count so far off, or further, if the published score were this model's share."""
+    """Of a count so far off, or further, if the published score were this model's true share."""
     title: str
     """Of the source."""
     url: str
@@ -34,7 +34,7 @@ class ImplausibleCount(Struct, frozen=True, kw_only=True):
 
 
 class CountsReport(Struct, frozen=True, kw_only=True):
-    """All that a report on bare counts says; `report.json` is this."""
+    """Everything in a report on bare counts; `report.json` is this."""
 
     whichquant: str
     written: str

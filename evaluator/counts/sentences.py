@@ -1,4 +1,4 @@
-"""The words for bare counts: a sentence for each comparison, and remarks on all of them together."""
+"""Bare counts in words: a sentence for each comparison, and remarks on all of them together."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -46,7 +46,7 @@ def sentence(c: CountsComparison, alpha: float) -> str:
 
 
 def pairing(c: CountsComparison, alpha: float) -> str:
-    """Say what a paired test could have shown; empty where it cannot be known."""
+    """Say what a paired test could have shown; empty where the variants were asked different numbers of questions."""
     if c.paired is None:
         return ""
     possible, few, many = c.paired.range, c.paired.range.fewest.flips, c.paired.range.most.flips
@@ -65,7 +65,7 @@ def pairing(c: CountsComparison, alpha: float) -> str:
 
 
 def remarks(counts: Counts, comparisons: tuple[CountsComparison, ...]) -> tuple[str, ...]:
-    """Say what holds for several comparisons together: what does not survive them, and which counts are the same."""
+    """Say what concerns several comparisons: verdicts, differences lost by the correction, and equal counts."""
     verdicts = [c.verdict for c in comparisons]
     tally = [f"{verdicts.count(verdict)} of {len(verdicts)} {verdict}" for verdict in dict.fromkeys(verdicts)]
     return (f"Verdicts: {'; '.join(tally)}.", *_lost(counts, comparisons), *_same(counts), *_edge(counts))
@@ -88,7 +88,7 @@ def method(counts: Counts, family: int) -> str:
 
 
 def _lost(counts: Counts, comparisons: tuple[CountsComparison, ...]) -> Iterator[str]:
-    """Name each difference that one comparison alone would have shown, and all of them together do not."""
+    """Name each difference that is significant taken alone, and not after the correction."""
     for c in comparisons:
         if c.p <= counts.alpha < c.p_holm:
             names = (c.variant, c.baseline) if c.difference < 0 else (c.baseline, c.variant)
@@ -102,20 +102,20 @@ def _lost(counts: Counts, comparisons: tuple[CountsComparison, ...]) -> Iterator
 
 
 def _same(counts: Counts) -> Iterator[str]:
-    """Name the variants with the same count: what is said of one holds for the other."""
+    """Name the variants with the same count: conclusions about one hold for the other."""
     for benchmark in counts.benchmarks:
         ranked = sorted(benchmark.counts, key=lambda v: (benchmark.counts[v].correct, benchmark.counts[v].total))
-        for count, group in groupby(ranked, key=benchmark.counts.__getitem__):
-            alike = list(group)
-            others = [variant for variant in benchmark.counts if variant not in alike]
-            if len(alike) > 1:
-                same = f"{listed(alike)} have the same count on {name(benchmark.name)}, {count}"
+        for count, variants in groupby(ranked, key=benchmark.counts.__getitem__):
+            group = list(variants)
+            others = [variant for variant in benchmark.counts if variant not in group]
+            if len(group) > 1:
+                same = f"{listed(group)} have the same count on {name(benchmark.name)}, {count}"
                 holds = f": what is said of one against {listed(others, 'or')} holds for the other" if others else ""
-                yield f"{same}{holds}{'s' if holds and len(alike) > 2 else ''}."
+                yield f"{same}{holds}{'s' if holds and len(group) > 2 else ''}."
 
 
 def _edge(counts: Counts) -> Iterator[str]:
-    """Say where a benchmark can show nothing because everybody solved all of it, or none."""
+    """Say where a benchmark can show nothing because every variant solved all of it, or none."""
     for benchmark in counts.benchmarks:
         for share, solved in ((1, "all"), (0, "none")):
             if all(count.correct == share * count.total for count in benchmark.counts.values()):
@@ -124,7 +124,7 @@ def _edge(counts: Counts) -> Iterator[str]:
 
 
 def _p(c: CountsComparison, alpha: float) -> str:
-    """Give the p value that the verdict rests on; where the correction alone took it away, the one before."""
+    """Write the p value that the verdict rests on; the uncorrected one where only the correction made it too large."""
     if c.verdict == "cannot tell" and c.p <= alpha:
         return f"p {p_equals(c.p)} taken alone"
     corrected = "corrected " if c.family > 1 else ""
@@ -148,7 +148,7 @@ def _allowed_for(c: CountsComparison, alpha: float) -> str:
 
 
 def _outlook(c: CountsComparison) -> str:
-    """Say how many questions would tell."""
+    """Say how many questions would be needed."""
     if c.questions_unpaired is None or c.questions_paired is None:
         return ""
     asked = min(c.count.total, c.baseline_count.total)

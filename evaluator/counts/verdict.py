@@ -1,4 +1,4 @@
-"""What bare counts say of each variant against another, in numbers and a verdict; the words are in `sentences`.
+"""What bare counts show of each variant against another, as numbers and a verdict; the words are in `sentences`.
 
 All proportions are between 0 and 1. The test that the verdict rests on is Boschloo's: exact, and chosen before any
 count was seen. The others are shown beside it.
@@ -42,7 +42,7 @@ class Tested(Struct, frozen=True):
 
 
 class Paired(Struct, frozen=True, kw_only=True):
-    """What McNemar's test could have shown of the same questions; each end is corrected as if all ends were like it."""
+    """What McNemar's test could have shown on the same questions; each end is corrected among its kind."""
 
     range: CompatibleRange
     midp_low_holm: float
@@ -66,7 +66,7 @@ class CountsComparison(Struct, frozen=True, kw_only=True):
     newcombe: Interval
     """Newcombe's, at level 1 - alpha."""
     family_interval: Interval
-    """Miettinen and Nurminen's at level 1 - alpha / family: what is said of the size rests on it."""
+    """Miettinen and Nurminen's at level 1 - alpha / family: statements about the size rest on it."""
     equivalence_interval: Interval
     """Miettinen and Nurminen's at level 1 - 2 alpha: inside ±margin exactly where `equivalence_p` <= alpha."""
     tests: dict[str, Tested]
@@ -83,7 +83,7 @@ class CountsComparison(Struct, frozen=True, kw_only=True):
     """None where the two were asked different numbers of questions."""
     verdict: Verdict
     questions_unpaired: int | None = None
-    """Where we cannot tell: of each variant, for 80 % power to see a difference of the margin from counts alone."""
+    """Where the verdict is `cannot tell`: of each variant, for 80 % power to see the margin from counts alone."""
     questions_paired: tuple[int, int] | None = None
     """The same with the same questions to both and the answers kept: with as few disagreements as these counts allow,
     and with as many as two models that have nothing in common."""
@@ -204,7 +204,7 @@ def _pair(counts: Counts, benchmark: CountedBenchmark, variant: str, baseline: s
 
 
 def _paired(ranges: list[CompatibleRange | None]) -> list[Paired | None]:
-    # Where there is no range, nothing is known: as a p of 1 it still counts in the family.
+    # Where there is no range, nothing is known; it still counts in the family, with p = 1.
     ends = {
         f"{end}_holm": holm([1.0 if possible is None else getattr(possible, end) for possible in ranges])
         for end in ("midp_low", "midp_high", "exact_low", "exact_high")
@@ -249,18 +249,18 @@ def _comparison(pair: _Pair, corrected: _Corrected, alpha: float, *, family: int
         supported_margin=max(abs(equivalence_interval.low), abs(equivalence_interval.high)),
         paired=corrected.paired,
         verdict=verdict,
-        # Of Holm's levels the strictest, so that the answer holds whatever the other comparisons show.
-        questions_unpaired=_unpaired(a, b, pair.margin, alpha / family) if undecided else None,
-        questions_paired=_matched(a, b, pair.margin, alpha / family) if undecided else None,
+        # Holm's strictest level, so that the number holds whatever the other comparisons show.
+        questions_unpaired=_needed_unpaired(a, b, pair.margin, alpha / family) if undecided else None,
+        questions_paired=_needed_paired(a, b, pair.margin, alpha / family) if undecided else None,
     )
 
 
-def _unpaired(a: Count, b: Count, margin: float, alpha: float) -> int:
+def _needed_unpaired(a: Count, b: Count, margin: float, alpha: float) -> int:
     pooled = (a.correct + b.correct) / (a.total + b.total)
     asked = min(a.total, b.total)
 
     def needed(difference: float) -> int:
-        # A hair inside, or rounding would take a share out of 0 to 1.
+        # Slightly inside, or rounding would take the share out of 0 to 1.
         share = min(1 - difference / 2 - 1e-9, max(difference / 2 + 1e-9, pooled))
         return questions_unpaired(share, difference, alpha=alpha)
 
@@ -272,7 +272,7 @@ def _unpaired(a: Count, b: Count, margin: float, alpha: float) -> int:
     return max(asked + 1, needed(max(apart, margin - apart)))
 
 
-def _matched(a: Count, b: Count, margin: float, alpha: float) -> tuple[int, int]:
+def _needed_paired(a: Count, b: Count, margin: float, alpha: float) -> tuple[int, int]:
     p_a, p_b = a.correct / a.total, b.correct / b.total
     few = max(margin, abs(p_a - p_b))
     many = max(few, p_a * (1 - p_b) + p_b * (1 - p_a))

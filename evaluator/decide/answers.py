@@ -1,4 +1,4 @@
-"""Graded answers, arranged for comparing: by variant and benchmark, in the order in which questions are put."""
+"""Graded answers, arranged for comparing: by variant and benchmark, in the order in which questions are asked."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -16,17 +16,17 @@ _ByQuestion = Mapping[str, Mapping[int, Grade]]
 
 
 class Graded(Struct, frozen=True, kw_only=True):
-    """What variants answered to the same questions."""
+    """The variants' answers to the same questions."""
 
     answers: Scores
-    """By variant, benchmark and question whether each answer is correct; empty where a question has no reply."""
+    """By variant, benchmark and question, whether each answer is correct; empty where a question has no reply."""
     again: Mapping[str, Answers] = {}
-    """By benchmark and question the baseline's further answers, which show how much it differs from itself."""
+    """By benchmark and question, the baseline's further answers, which show its run-to-run variation."""
     changed: Mapping[tuple[str, str], int] = {}
-    """By variant and benchmark on how many questions another letter was read than from the baseline's answer."""
+    """By variant and benchmark, the questions on which another letter was read than from the baseline's answer."""
 
     def put(self, variant: str, benchmark: str) -> int:
-        """Count the questions that a variant was put."""
+        """Count the questions that a variant was asked."""
         return len(self.answers[variant][benchmark])
 
 
@@ -39,8 +39,8 @@ def arrange(
         grades: In any order; those of other variants or questions are left out.
         variants: Their names, in the order of the study.
         baseline: One of them.
-        repeats: By benchmark how many answers to a question count; of the baseline, further ones are kept apart.
-        design: It knows the order of the questions.
+        repeats: By benchmark, how many answers to a question count; the baseline's further ones are kept apart.
+        design: With the order of the questions.
     """
     graded: dict[tuple[str, str], dict[str, dict[int, Grade]]] = defaultdict(lambda: defaultdict(dict))
     for grade in grades:

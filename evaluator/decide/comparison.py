@@ -1,4 +1,4 @@
-"""What is known of one variant against the baseline on one benchmark, with the verdict."""
+"""One variant compared with the baseline on one benchmark: the numbers and the verdict."""
 
 from typing import Literal
 
@@ -23,21 +23,21 @@ Verdict = Literal[
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """One variant against the baseline on one benchmark. What is None is not known or not to be said."""
+    """One variant against the baseline on one benchmark. None: not known, or not applicable in this design."""
 
     variant: str
     baseline: str
     benchmark: str
     mode: Mode = "fixed"
-    """How it is decided; p values and intervals of one mode are never mixed with another's."""
+    """The design; p values and intervals of one mode are never mixed with another's."""
     n: int
     """Questions compared: answered by both, equally often."""
     planned: int | None = None
     """Questions that the study plans."""
     put: int = 0
-    """Questions that the variant was put, those without an answer included."""
+    """Questions that the variant was asked, those without an answer included."""
     stopped: bool = False
-    """Whether it was decided, and so ended, before all planned questions were put."""
+    """Whether it was decided, and so ended, before all planned questions were asked."""
     table: PairedTable | None = None
     """A is the variant, B the baseline; None where a question was answered more than once."""
     difference: float | None = None
@@ -45,7 +45,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     interval: Interval | None = None
     """Of the difference, at level 1 - alpha."""
     family_interval: Interval | None = None
-    """Of the difference, at level 1 - alpha / family: what is said of its size rests on it."""
+    """Of the difference, at level 1 - alpha / family: statements about its size rest on it."""
     equivalence_interval: Interval | None = None
     """Of the difference, at level 1 - 2 alpha: inside ±margin exactly where `equivalence_p` <= alpha."""
     flips: Interval | None = None
@@ -71,15 +71,15 @@ class Comparison(Struct, frozen=True, kw_only=True):
     supported_margin: float | None = None
     """The smallest margin within which these data would show equivalence, this comparison taken alone."""
     noise: Excess | None = None
-    """Disagreement of the baseline (A) with the variant (B) beside that of each with itself."""
+    """Disagreement of the baseline (A) with the variant (B), in excess of that of each with itself."""
     noise_questions: int | None = None
-    """Questions that were put more than once, on which `noise` rests."""
+    """Questions that were asked more than once, on which `noise` rests."""
     noise_p_holm: float | None = None
     """Of no more disagreement than with itself, corrected for all comparisons."""
     verdict: Verdict = "not comparable"
     sentence: str = ""
     questions_needed: int | None = None
-    """Where we cannot tell: for 80 % power to see a difference of `sought`. May be more than the benchmark has."""
+    """Where the verdict is `cannot tell`: for 80 % power to see a difference of `sought`. May exceed the benchmark."""
     sought: float | None = None
     """The margin, or the difference seen where that is larger; where either could have been seen already, the larger
     of the distances to zero and to the margin."""

@@ -1,8 +1,8 @@
-"""The three designs: when it is looked, which p values and intervals hold for looking so, and what they are called.
+"""The three designs: when results are looked at, which p values and intervals are then valid, and their names.
 
-Fixed: all questions are put, then tested once. Sequential: looked at as it goes, with e-values, which hold however
-often one looks and whenever one stops. Group-sequential: looked at a few planned times. A design is chosen before the
-first question, and its numbers are never mixed with another's. All proportions are between 0 and 1.
+Fixed: all questions are asked, then tested once. Sequential: tested as it goes, with e-values, which are valid
+however often one looks and whenever one stops. Group-sequential: tested at a few planned looks. A design is chosen
+before the first question, and its numbers are never mixed with another's. All proportions are between 0 and 1.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,38 +44,38 @@ class Looks(Struct, frozen=True, kw_only=True):
 
     mode: Mode
     put: int
-    """Questions that were put to both, those without an answer included."""
+    """Questions that both were asked, those without an answer included."""
     samples: tuple[Sample, ...]
-    """Empty where there is nothing to see yet."""
+    """Empty where there is nothing to compare yet."""
     fractions: tuple[float, ...]
-    """Of the planned questions, at each look."""
+    """Share of the planned questions, at each look."""
 
 
 class DesignKind(Protocol):
-    """What differs between the three designs. `looks` are those planned, of the group-sequential design alone."""
+    """What differs between the designs. `looks`: how many are planned, if group-sequential."""
 
     looks_early: ClassVar[bool]
-    """Whether comparisons may be decided before all planned questions were put."""
+    """Whether comparisons may be decided before all planned questions were asked."""
     p_name: ClassVar[str]
-    """What its p values are called."""
+    """The name of its p values."""
     interval_name: ClassVar[str]
-    """What its intervals of differences are called."""
+    """The name of its intervals of differences."""
     in_one_test: ClassVar[str]
-    """Put behind a number of questions still needed, which is one for a single test at the end."""
+    """Put behind a number of questions still needed, which is computed for a single test at the end."""
     planning: ClassVar[str]
-    """What a plan, whose numbers are for a single test at the end, says of looking earlier; empty without it."""
+    """A plan's remark on looking earlier, since its numbers are for a single test at the end; empty without looks."""
 
     def cut(self, planned: int, answered: int, looks: int) -> list[int]:
-        """Say after which questions it was looked; both variants have answered the first `answered` ones."""
+        """Return the looks, as numbers of questions; both variants have answered the first `answered` ones."""
 
     def look_is_due(self, planned: int, answered: int, looks: int, *, compared: int, counts: bool) -> bool:
-        """Say whether to look after this question, which counts or does not; `compared` of the answered ones count."""
+        """Return whether to look after this question, which counts or does not; `compared` of the answered ones count."""
 
     def rounds(self, planned: Mapping[str, int], looks: int) -> list[dict[str, int]]:
-        """Say up to which question of each benchmark it is asked in each round, variants taking turns."""
+        """Return for each round the number of questions of each benchmark asked by its end, variants taking turns."""
 
     def nothing_yet(self, looks: Looks, planned_looks: int) -> str:
-        """Say why there is nothing to see."""
+        """Say why there is nothing to compare."""
 
     def p_values(self, looks: Looks, margin: float) -> tuple[float, float]:
         """Return the p values of "no difference" and of "differs by the margin or more"."""
@@ -94,7 +94,7 @@ class DesignKind(Protocol):
 
 
 class Fixed(Struct, frozen=True):
-    """All questions are put, then tested once."""
+    """All questions are asked, then tested once."""
 
     looks_early: ClassVar[bool] = False
     p_name: ClassVar[str] = "p"
@@ -103,7 +103,7 @@ class Fixed(Struct, frozen=True):
     planning: ClassVar[str] = ""
 
     def cut(self, planned: int, answered: int, looks: int) -> list[int]:
-        """Look once, at all that there is."""
+        """Look once, at all questions."""
         return [planned]
 
     def look_is_due(self, planned: int, answered: int, looks: int, *, compared: int, counts: bool) -> bool:
@@ -115,7 +115,7 @@ class Fixed(Struct, frozen=True):
         return [dict(planned)]
 
     def nothing_yet(self, looks: Looks, planned_looks: int) -> str:
-        """Say why there is nothing to see."""
+        """Say why there is nothing to compare."""
         return _NO_ANSWERS
 
     def p_values(self, looks: Looks, margin: float) -> tuple[float, float]:
@@ -141,7 +141,7 @@ class Fixed(Struct, frozen=True):
 
 
 class Sequential(Struct, frozen=True):
-    """Looked at every so many questions, with e-values, which hold whenever one stops."""
+    """Tested every `LOOK_EVERY` questions, with e-values, which are valid whenever one stops."""
 
     looks_early: ClassVar[bool] = True
     p_name: ClassVar[str] = "anytime p"
@@ -154,11 +154,11 @@ class Sequential(Struct, frozen=True):
     )
 
     def cut(self, planned: int, answered: int, looks: int) -> list[int]:
-        """Count the questions before the first open one only: quick answers come first, and would bias it."""
+        """Use only the questions before the first open one: quick answers come first, and would bias the result."""
         return [answered]
 
     def look_is_due(self, planned: int, answered: int, looks: int, *, compared: int, counts: bool) -> bool:
-        """Look after every so many questions that count."""
+        """Look after every `LOOK_EVERY` questions that count."""
         return counts and compared % LOOK_EVERY == 0
 
     def rounds(self, planned: Mapping[str, int], looks: int) -> list[dict[str, int]]:
@@ -169,7 +169,7 @@ class Sequential(Struct, frozen=True):
         return [{name: min(n, end) for name, n in planned.items()} for end in ends]
 
     def nothing_yet(self, looks: Looks, planned_looks: int) -> str:
-        """Say why there is nothing to see."""
+        """Say why there is nothing to compare."""
         return _NO_ANSWERS
 
     def p_values(self, looks: Looks, margin: float) -> tuple[float, float]:
@@ -208,7 +208,7 @@ class Sequential(Struct, frozen=True):
 
 
 class GroupSequential(Struct, frozen=True):
-    """Looked at a few planned times, at levels that they share (O'Brien and Fleming)."""
+    """Tested at a few planned looks, with bounds that share alpha (O'Brien and Fleming)."""
 
     looks_early: ClassVar[bool] = True
     p_name: ClassVar[str] = "repeated p"
@@ -221,11 +221,11 @@ class GroupSequential(Struct, frozen=True):
     )
 
     def cut(self, planned: int, answered: int, looks: int) -> list[int]:
-        """Look where it was planned, as far as all questions until then are answered."""
+        """Look at the planned numbers, as far as all questions up to them are answered."""
         return [end for end in _look_ends_planned(planned, looks) if end <= answered]
 
     def look_is_due(self, planned: int, answered: int, looks: int, *, compared: int, counts: bool) -> bool:
-        """Look where it was planned."""
+        """Look at the planned numbers."""
         return answered in _look_ends_planned(planned, looks)
 
     def rounds(self, planned: Mapping[str, int], looks: int) -> list[dict[str, int]]:
@@ -234,7 +234,7 @@ class GroupSequential(Struct, frozen=True):
         return [{name: ends[name][k] for name in planned} for k in range(looks)]
 
     def nothing_yet(self, looks: Looks, planned_looks: int) -> str:
-        """Say why there is nothing to see."""
+        """Say why there is nothing to compare."""
         return f"the first of the {planned_looks} planned looks is still to come" if looks.put else _NO_ANSWERS
 
     def p_values(self, looks: Looks, margin: float) -> tuple[float, float]:
@@ -248,11 +248,11 @@ class GroupSequential(Struct, frozen=True):
         return repeated_p([score_z(sample, -margin) for sample in looks.samples], looks.fractions, sides=1)
 
     def interval(self, looks: Looks, alpha: float) -> Interval:
-        """Return what the repeated intervals share."""
+        """Return the intersection of the repeated intervals."""
         return _repeated_interval(looks, 1 - alpha, obrien_fleming(looks.fractions, alpha))
 
     def equivalence_interval(self, looks: Looks, alpha: float, margin: float) -> Interval:
-        """Return what the repeated intervals of two one-sided tests share."""
+        """Return the intersection of the repeated intervals of two one-sided tests."""
         return _repeated_interval(looks, 1 - 2 * alpha, obrien_fleming(looks.fractions, alpha, sides=1))
 
     def method(self, repeats: Sequence[int], looks: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the answers to the same questions show of one variant against the baseline: the numbers, in three designs."""
+"""The numbers of one variant against the baseline, from answers to the same questions, in each of the designs."""
 
 from collections.abc import Mapping, Sequence
 from math import fsum
@@ -13,22 +13,22 @@ from evaluator.study.study import LOOKS, Mode
 
 
 class Design(Struct, frozen=True, kw_only=True):
-    """How a study is decided, and in which order the questions are put."""
+    """How a study is decided, and in which order the questions are asked."""
 
     mode: Mode = "fixed"
     looks: int = LOOKS
     """Of the group-sequential design."""
     order: Mapping[str, Sequence[str]] = {}
-    """By benchmark the ids of all planned questions; where it is left out, the order of the variant's answers."""
+    """By benchmark, the ids of all planned questions; without it, the order of the variant's answers counts."""
 
     @property
     def kind(self) -> DesignKind:
-        """Give the rules of its mode."""
+        """The rules of its mode."""
         return DESIGNS[self.mode]
 
     @property
     def looks_early(self) -> bool:
-        """Say whether comparisons may be decided before all planned questions were put."""
+        """Whether comparisons may be decided before all planned questions were asked."""
         return self.kind.looks_early
 
 
@@ -41,7 +41,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     n: int
     """Questions compared."""
     answers: int
-    """To a question; the most there are."""
+    """The largest number of answers to a question."""
     table: PairedTable | None
     """A is the variant, B the baseline; None where a question was answered more than once."""
     difference: float
@@ -58,7 +58,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 def looks_at(ours: Answers, theirs: Answers, benchmark: str, design: Design) -> Looks:
-    """Pair the answers, and cut them where it was looked."""
+    """Pair the answers, and cut the pairs at each interim look."""
     order = design.order.get(benchmark) or tuple(ours)
     pairs = [(i, ours[q], theirs[q]) for i, q in enumerate(order) if comparable(ours.get(q, ()), theirs.get(q, ()))]
     both = [q in ours and q in theirs for q in order]

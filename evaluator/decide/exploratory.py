@@ -1,4 +1,4 @@
-"""What else the answers show, looked for in many places: other pairs of variants, categories, all variants at once.
+"""Exploratory comparisons beside the verdicts: other pairs of variants, categories, all variants at once.
 
 No verdict rests on any of it. All p values are corrected together by Benjamini and Hochberg. All proportions are
 between 0 and 1.
@@ -78,12 +78,12 @@ class Omnibus(Struct, frozen=True, kw_only=True):
 
 
 class Exploratory(Struct, frozen=True, kw_only=True):
-    """What was found by looking in many places."""
+    """All exploratory results of a study."""
 
     sentence: str
     tests: int = 0
     pairs: tuple[Pair, ...] = ()
-    """Every two variants of which none is the baseline."""
+    """Every pair of variants without the baseline."""
     categories: tuple[Pair, ...] = ()
     """Every variant against the baseline, in each category."""
     across: tuple[Across, ...] = ()
@@ -104,7 +104,7 @@ def explore(
 
     Args:
         scores: By variant, benchmark and question whether each of its answers is correct.
-        baseline: The variant that the verdicts compare the others with.
+        baseline: The variant that the verdicts compare with.
         alpha: Intervals are at level 1 - alpha.
         mode: How the study is decided. After stopping early such p values would be false, so there are none.
         blocked: By variant and benchmark why it must not be compared; it is left out.
@@ -150,7 +150,7 @@ class _Samples(Struct, frozen=True, kw_only=True):
 
 
 def _not_blocked(scores: Scores, blocked: Mapping[tuple[str, str], str]) -> dict[str, dict[str, Answers]]:
-    """Turn scores round, by benchmark and variant, and leave out what is empty or must not be compared."""
+    """Regroup scores by benchmark and variant, without what is empty or must not be compared."""
     answers: dict[str, dict[str, Answers]] = {name: {} for by_benchmark in scores.values() for name in by_benchmark}
     for variant, by_benchmark in scores.items():
         for name, by_question in by_benchmark.items():
@@ -160,7 +160,7 @@ def _not_blocked(scores: Scores, blocked: Mapping[tuple[str, str], str]) -> dict
 
 
 def _other_pairs(answers: Mapping[str, Mapping[str, Answers]], baseline: str, level: float) -> Iterator[Pair]:
-    """Compare every two variants of which none is the baseline."""
+    """Compare every pair of variants without the baseline."""
     for name, by_variant in answers.items():
         for variant, other in combinations([v for v in by_variant if v != baseline], 2):
             sample = _sample(by_variant[variant], by_variant[other])
@@ -221,7 +221,7 @@ def _across(strata: Sequence[_Samples], sizes: Mapping[str, int], level: float) 
 
 
 def _omnibuses(answers: Mapping[str, Mapping[str, Answers]]) -> Iterator[Omnibus]:
-    """Test three variants or more; of two, Cochran's Q is the test that the verdict has already."""
+    """Test three variants or more; for two, Cochran's Q is nearly the verdict's own test."""
     for name, by_variant in answers.items():
         if len(by_variant) > 2 and (rows := _answered_once_by_all(list(by_variant.values()))):
             yield Omnibus(benchmark=name, variants=tuple(by_variant), n=len(rows), test=_tested(cochran_q(rows)))
@@ -237,7 +237,7 @@ def _tested(test: Test) -> Tested:
 
 
 def _corrected(results: Exploratory) -> Exploratory | None:
-    """Correct all p values together, and say how many they are."""
+    """Correct all p values together, and state their number."""
     p = [pair.test.p for pair in (*results.pairs, *results.categories)]
     p += [omnibus.test.p for omnibus in results.omnibus]
     p += [test.p for across in results.across for test in (across.homogeneity, across.clustered)]

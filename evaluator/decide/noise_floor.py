@@ -1,4 +1,4 @@
-"""How often the baseline disagrees with itself, beside how often a variant disagrees with it."""
+"""How often a variant disagrees with the baseline, compared with the baseline's own run-to-run variation."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from evaluator.stats.noise import Excess, excess_flips
 
 
 class Noise(Struct, frozen=True):
-    """Disagreement with the baseline beside the baseline's with itself; None where nothing was asked twice."""
+    """Disagreement with the baseline in excess of the baseline's with itself; None where nothing was asked twice."""
 
     excess: Excess | None = None
     questions: int | None = None
@@ -19,7 +19,7 @@ class Noise(Struct, frozen=True):
 
 
 def noises(keys: Iterable[tuple[str, str]], graded: Graded, baseline: str, family: int) -> dict[tuple[str, str], Noise]:
-    """Hold the disagreement with the baseline against the baseline's with itself, on what it was asked twice."""
+    """Compare disagreement with the baseline to the baseline's with itself, on the questions it was asked twice."""
     scores = graded.answers
     excesses: dict[tuple[str, str], tuple[Excess, int]] = {}
     for variant, benchmark in keys:

@@ -1,4 +1,4 @@
-"""How many questions would tell, where those that there are do not."""
+"""How many questions would be needed where the present ones do not decide."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from evaluator.stats.power import questions_to_see
 
 
 class Outlook(Struct, frozen=True):
-    """How much of an answer so many questions can be, and how many more would tell."""
+    """How well these questions resolve the margin, and how many would be needed."""
 
     resolution: float
     """Questions compared, as a share of those that show a difference of the margin with 80 % power."""
@@ -21,28 +21,28 @@ class Outlook(Struct, frozen=True):
     """For the questions still to be asked, of both variants."""
 
 
-def outlook(found: Evidence, margin: float, alpha: float, paces: Sequence[Pace | None], *, undecided: bool) -> Outlook:
-    """Estimate how many questions would tell.
+def outlook(shown: Evidence, margin: float, alpha: float, paces: Sequence[Pace | None], *, undecided: bool) -> Outlook:
+    """Estimate how many questions would be needed.
 
     Args:
-        found: What the answers show.
+        shown: What the answers show.
         margin: Within which two variants count as equal.
         alpha: The level that a difference is to be seen at.
         paces: How fast the variant and the baseline answered; None where it was not measured.
-        undecided: Whether we cannot tell.
+        undecided: Whether the verdict is `cannot tell`.
     """
-    sought = max(margin, abs(found.difference)) if undecided else margin
+    sought = max(margin, abs(shown.difference)) if undecided else margin
     # One answer each: a difference of the margin takes that many flips at least, even where fewer were seen.
-    mean_square = max(found.mean_square, sought if found.table else sought**2)
-    resolution = found.n / questions_to_see(margin, max(mean_square, margin), alpha=alpha)
+    mean_square = max(shown.mean_square, sought if shown.table else sought**2)
+    resolution = shown.n / questions_to_see(margin, max(mean_square, margin), alpha=alpha)
     if not undecided:
         return Outlook(resolution)
     needed = questions_to_see(sought, mean_square, alpha=alpha)
-    if needed <= found.n:
+    if needed <= shown.n:
         # The margin could have been seen already. What is left to see is how far the difference lies from zero or
         # from the margin, whichever is farther.
-        sought = max(abs(found.difference), margin - abs(found.difference))
-        needed = max(found.n + 1, questions_to_see(sought, mean_square, alpha=alpha))
+        sought = max(abs(shown.difference), margin - abs(shown.difference))
+        needed = max(shown.n + 1, questions_to_see(sought, mean_square, alpha=alpha))
     known = [pace for pace in paces if pace is not None]
-    time = hours(needed - found.n, known, repeats=found.answers) if len(known) == len(paces) else None
+    time = hours(needed - shown.n, known, repeats=shown.answers) if len(known) == len(paces) else None
     return Outlook(resolution, needed, sought, time)

@@ -35,11 +35,11 @@ class Disagreement(Struct, frozen=True, kw_only=True):
 
 
 class PilotData(Struct, frozen=True, kw_only=True):
-    """What is known of a study from its run so far."""
+    """What a study's run has measured so far."""
 
     measured: dict[Part, Measured]
     disagreements: tuple[Disagreement, ...]
-    """Of comparisons that are not decided yet."""
+    """For comparisons that are not decided yet."""
     concurrency: int
     """Questions in flight when it was measured."""
     ignored: tuple[str, ...]

@@ -14,7 +14,7 @@ from evaluator.stats.power_equivalence import score_questions_for_equivalence, s
 from evaluator.study.study import Mode, Study
 
 RATES = (0.02, 0.05, 0.10, 0.20)
-"""Shares of questions on which two variants may disagree, from one quant beside the next to far apart."""
+"""Rates of disagreement between two variants, from neighbouring quants to very different ones."""
 DIFFERENCES = (0.01, 0.02, 0.03, 0.05)
 POWER = 0.8
 
@@ -24,7 +24,7 @@ class AtRate(Struct, frozen=True, kw_only=True):
 
     disagreement: float
     detectable: float | None
-    """Smallest difference seen with the power; None where even all disagreements one way would not be seen."""
+    """Smallest difference seen with this power; None where even disagreements all in one direction would not be."""
     supported_margin: float | None
     """Smallest margin within which two equal variants are called equivalent."""
     best_margin: float | None
@@ -65,11 +65,11 @@ class Observed(Struct, frozen=True, kw_only=True):
     detectable: float | None
     supported_margin: float | None
     needed: int
-    """Questions that tell the margin apart."""
+    """Questions to see a difference of the margin."""
     needed_for_equivalence: int
     resolution: float
     hours: float | None
-    """For the questions still to be asked to tell the margin apart, both variants; None where no speed is known."""
+    """For the questions still to be asked to see the margin, of both variants; None where no speed is known."""
     hours_for_equivalence: float | None
 
 
@@ -86,12 +86,12 @@ class Expected(Struct, frozen=True, kw_only=True):
     """limit: every answer as long as it may be, so the time is an upper bound."""
     speed_from: Literal["given", "measured", "unknown"]
     seconds: float | None
-    """For all answers, those that are there already included."""
+    """For all answers, those already given included."""
     seconds_left: float | None
 
 
 class StudyPlan(Struct, frozen=True, kw_only=True):
-    """Everything that `whichquant plan` says; `--json` is this, written out."""
+    """Everything that `whichquant plan` shows; `--json` writes this."""
 
     study: str
     variants: int
@@ -129,8 +129,8 @@ def plan_study(
     Args:
         study: The study.
         pilot: What its run measured so far.
-        tokens_per_second: Completion tokens of all requests in flight to one variant; before what was measured.
-        tokens_per_answer: On average; before what was measured. Without either an answer takes all it may.
+        tokens_per_second: Completion tokens, over all requests in flight to one variant; overrides the measured speed.
+        tokens_per_answer: On average; overrides the measured length. Without either, answers have max_tokens.
     """
     chosen = study.benchmarks.chosen()
     family = (len(study.variants) - 1) * len(chosen)

@@ -1,4 +1,4 @@
-"""Two variants' answers to the same questions, and what a test of a fixed number of questions makes of them.
+"""Two variants' answers to the same questions, and the tests and intervals for a fixed number of questions.
 
 With one answer a question: McNemar's mid-p, Tango's interval and score test. With several: signs flipped, and the
 interval of a mean. All proportions are between 0 and 1; a difference is variant minus baseline.
@@ -16,7 +16,7 @@ from evaluator.stats.proportions import Interval
 from evaluator.stats.repeats import mean_equivalence, mean_interval, mean_z, sign_flip, steadied
 
 Repeats = tuple[bool, ...]
-"""Whether each answer to one question is correct; empty for a question that was put and has no answer."""
+"""Whether each answer to one question is correct; empty for a question that was asked and has no answer."""
 Answers = Mapping[str, Repeats]
 """By question."""
 Scores = Mapping[str, Mapping[str, Answers]]
@@ -27,11 +27,11 @@ class Sample(Struct, frozen=True):
     """Questions that both answered equally often."""
 
     differences: tuple[float, ...]
-    """Share of right answers, variant minus baseline, for each question in the order in which they are put."""
+    """Share of right answers, variant minus baseline, for each question in the order in which they are asked."""
     table: PairedTable | None
     """A is the variant, B the baseline; None where a question was answered more than once."""
     answers: int = 1
-    """To a question; the most there are."""
+    """The largest number of answers to a question."""
 
     @property
     def n(self) -> int:
@@ -63,7 +63,7 @@ def sample_of(pairs: Sequence[tuple[Repeats, Repeats]]) -> Sample:
 
 
 def comparable(ours: Repeats, theirs: Repeats) -> bool:
-    """Tell whether both answered a question, equally often."""
+    """Return whether both answered a question, equally often."""
     return len(ours) == len(theirs) > 0
 
 

@@ -1,4 +1,4 @@
-"""What one variant did on one benchmark: counts, accuracy three ways, rates of what went wrong, speed."""
+"""Scores of one variant on one benchmark: counts, accuracy in three forms, rates of failures, speed."""
 
 import datetime as dt
 from collections import Counter, defaultdict
@@ -16,11 +16,11 @@ from evaluator.stats.strata import Estimate, stratified_mean
 
 UNANSWERED: tuple[Outcome, ...] = ("truncated", "empty", "unparsed", "refused")
 NO_GRADE = frozenset({"failed", "not_scored"})
-"""Outcomes that say nothing of the model."""
+"""Outcomes that say nothing about the model."""
 
 
 class Rate(Struct, frozen=True):
-    """So many replies out of so many, as a proportion."""
+    """A count of replies and its proportion."""
 
     count: int
     of: int
@@ -55,7 +55,7 @@ class Score(Struct, frozen=True, kw_only=True):
     """Mean over questions of the unbiased estimate, for k = 1 and k = repeats."""
     mean_tokens: float | None
     tokens_per_second: float | None
-    """Completion tokens of all requests, over the time in which at least one was under way."""
+    """Completion tokens of all requests, over the time in which at least one was in flight."""
     first_token_s: float | None
     """Median."""
 
@@ -93,8 +93,8 @@ def score(
         planned: Requests that the study asks for.
         records: Of this variant and benchmark.
         grades: Of the same.
-        categories: By question id its category; empty where the benchmark has none.
-        sizes: By category how many questions the whole benchmark has in it.
+        categories: By question id, its category; empty where the benchmark has none.
+        sizes: By category, how many questions the whole benchmark has in it.
 
     Raises:
         ValueError: a category has no size, or more questions were asked in it than that.
@@ -143,14 +143,14 @@ def _interval(correctness: Mapping[str, tuple[bool, ...]]) -> Interval | None:
     if len(correctness) == 1:
         return None
     shares = [fmean(replies) for replies in correctness.values()]
-    if min(shares) == max(shares):  # a mean's interval would have no width, which is no certainty
+    if min(shares) == max(shares):  # a mean's interval would have no width, which would be too certain
         return wilson_share(shares[0], len(shares))
     around = mean_interval(shares)
     return Interval(low=max(around.low, 0.0), high=min(around.high, 1.0), level=around.level)
 
 
 class _Unanswered(NamedTuple):
-    """What the accuracy would be if replies without an answer counted otherwise."""
+    """What the accuracy would be if replies without an answer counted differently."""
 
     answered_only: float | None
     bounds: tuple[float, float] | None
@@ -180,7 +180,7 @@ def _rates(grades: list[Grade]) -> dict[str, Rate]:
 
 
 def _rate(kind: Outcome, grades: list[Grade]) -> Rate | None:
-    """Give the share of an outcome; replies to one question hang together, and count for fewer than there are."""
+    """Return the rate of an outcome; replies to one question are correlated, and count for fewer than there are."""
     if not grades:
         return None
     hits, asked = [grade.outcome == kind for grade in grades], [grade.key.question_id for grade in grades]
@@ -232,7 +232,7 @@ def _speed(records: list[Record]) -> _Speed:
 
 
 def _busy_seconds(records: list[Record]) -> float:
-    """Add up the time in which at least one request was under way: pauses between two runs do not count."""
+    """Add up the time in which at least one request was in flight: pauses between two runs do not count."""
     spans = sorted(
         (start := dt.datetime.fromisoformat(record.started).timestamp(), start + record.answer.duration_s)
         for record in records

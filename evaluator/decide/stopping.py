@@ -1,4 +1,4 @@
-"""What is still open while a run goes on: comparisons that are decided need no more questions."""
+"""Which questions are still needed during a run: comparisons that are decided need no more."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from evaluator.study.study import Study
 
 
 def design_of(study: Study, asks: Sequence[Ask]) -> Design:
-    """Say how a study is decided, and in which order its questions are put."""
+    """Return how a study is decided, and in which order its questions are asked."""
     order: dict[str, dict[str, None]] = defaultdict(dict)
     for ask in asks:
         order[ask.key.benchmark][ask.key.question_id] = None
@@ -25,7 +25,7 @@ def design_of(study: Study, asks: Sequence[Ask]) -> Design:
 
 
 def rounds(study: Study, design: Design) -> list[dict[str, int]]:
-    """Say how many questions of each benchmark may be put by the end of each round, all variants taking their turn.
+    """Return how many questions of each benchmark may be asked by the end of each round, variants taking turns.
 
     Variants that are served one after the other take turns, so that neither the baseline nor a variant is asked
     what is not needed: in rounds that double where one may look at any time, else up to each planned look.
@@ -35,7 +35,7 @@ def rounds(study: Study, design: Design) -> list[dict[str, int]]:
 
 
 class StoppingRule:
-    """Takes in every grade, looks when a look is due, and says which questions are still open."""
+    """Takes in every grade, tests when a look is due, and knows which questions are still open."""
 
     def __init__(self, study: Study, design: Design) -> None:
         self._study, self._design = study, design
@@ -55,7 +55,7 @@ class StoppingRule:
         self._decided: set[tuple[str, str]] = set()
 
     def add(self, grade: Grade) -> None:
-        """Take in one grade, and look again if a look is due."""
+        """Take in one grade, and test if a look is due."""
         key, name = grade.key, grade.key.benchmark
         if not self._design.looks_early or (name, key.question_id) not in self._position:
             return
@@ -69,7 +69,7 @@ class StoppingRule:
                     self._advance(comparison)
 
     def is_open(self, variant: str, key: Key) -> bool:
-        """Say whether the answer to this question can still change a verdict, or shows the baseline's wobble."""
+        """Return whether this answer can still change a verdict, or shows the baseline's run-to-run variation."""
         if not self._design.looks_early or key.repeat >= self._repeats[key.benchmark]:
             return True
         if variant == self._study.baseline:
@@ -77,11 +77,11 @@ class StoppingRule:
         return (variant, key.benchmark) not in self._decided
 
     def position(self, key: Key) -> int:
-        """Give the position of a question in the order of its benchmark, from 0."""
+        """Return the position of a question in the order of its benchmark, from 0."""
         return self._position[key.benchmark, key.question_id]
 
     def _advance(self, comparison: tuple[str, str]) -> None:
-        """Take in, in the order of the questions, what both have answered; look where a look is due."""
+        """Count, in the order of the questions, those that both have answered; test where a look is due."""
         variant, name = comparison
         order = self._design.order[name]
         ours, theirs = self._answers[variant, name], self._answers[self._study.baseline, name]

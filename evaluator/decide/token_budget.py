@@ -1,4 +1,4 @@
-"""What an output limit does to a score: accuracy and cut-off replies as they would have been with fewer tokens."""
+"""Effect of the output limit on a score: accuracy and cut-off replies as they would have been with fewer tokens."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,14 +18,14 @@ _MATTERS = 0.01
 
 
 class Point(Struct, frozen=True, kw_only=True):
-    """What the replies would have been worth with this limit, as proportions."""
+    """The score that the replies would have had with this limit; proportions."""
 
     limit: int
     """Tokens that a reply may have, thinking included."""
     accuracy: float
     """Strict: a reply that is cut off is wrong. Averaged over questions, as scores are."""
     truncated: float
-    """Of the replies."""
+    """Share of the replies."""
     answered_only: float | None
     """Of the replies that hold an answer; None where none does."""
 
@@ -38,13 +38,13 @@ class Budget(Struct, frozen=True, kw_only=True):
     replies: int
     """Graded, with a count of tokens."""
     uncounted: int
-    """Graded replies of which the server did not count the tokens: they are left out."""
+    """Graded replies without a token count from the server: they are left out."""
     points: tuple[Point, ...]
-    """By growing limit; the last is the largest that was used, and nothing is known beyond."""
+    """In ascending order; the last limit is the largest that was used, and nothing is known beyond."""
     cut_off: int
-    """Replies that the limits they were given cut off: what they would have become with more is not known."""
+    """Replies that were cut off at the limit used: what more tokens would have changed is not known."""
     sentence: str
-    """What the limit that first costs something would have done; empty where no lower limit changes anything."""
+    """The effect of the largest limit that lowers the score; empty where no lower limit changes anything."""
 
 
 class _Reply(NamedTuple):
@@ -54,7 +54,7 @@ class _Reply(NamedTuple):
 
 
 def budgets(study: Study, records: Iterable[Record], grades: Iterable[Grade]) -> tuple[Budget, ...]:
-    """Say for each variant and benchmark what fewer tokens would have done, where they would have done anything.
+    """Score each variant and benchmark with smaller limits, where these would have changed anything.
 
     A table of a benchmark has all its variants as soon as one of them has replies long enough to matter. Answers
     beyond the planned repeats do not count, nor do completions of raw text: with fewer tokens they may be whole.
@@ -75,7 +75,7 @@ def budgets(study: Study, records: Iterable[Record], grades: Iterable[Grade]) ->
 
 
 def _point(replies: Sequence[_Reply], limit: int) -> Point:
-    # What was asked again with more was cut off by the least limit: it is no longer the text that it was then.
+    # A reply asked again with more tokens had been cut off at the smallest limit, though its text is a newer one.
     least = min(reply.limit for reply in replies)
     cut = [reply.tokens > limit or reply.limit > least >= limit for reply in replies]
     grades = [
@@ -93,7 +93,7 @@ def _point(replies: Sequence[_Reply], limit: int) -> Point:
 
 
 def _replies(records: Iterable[Record], grades: Iterable[Grade]) -> tuple[list[_Reply], int]:
-    """Pair records with their grades; also count those of which the tokens are not known."""
+    """Pair records with their grades; also count those without a token count."""
     graded = {grade.key: grade for grade in grades if grade.outcome not in NO_GRADE}
     pairs = [(record, record.answer, graded[record.key]) for record in records if record.key in graded]
     counted = [
@@ -126,7 +126,7 @@ def _budget(variant: str, benchmark: str, records: Iterable[Record], grades: Ite
 
 
 def _sentence(variant: str, benchmark: str, points: Sequence[Point]) -> str:
-    """Tell of the largest limit below the used one that would have cost a point, or else have changed anything."""
+    """Describe the largest smaller limit that would have cost a point, or else have changed anything."""
     last = points[-1]
     costly = [p for p in points[:-1] if last.accuracy - p.accuracy >= _MATTERS]
     changing = [p for p in points[:-1] if (p.accuracy, p.truncated) != (last.accuracy, last.truncated)]

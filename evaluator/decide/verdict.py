@@ -1,4 +1,4 @@
-"""What the graded answers say of each variant against the baseline, in numbers and in words.
+"""Compare each variant with the baseline from graded answers, in numbers and in words.
 
 All proportions are between 0 and 1; only the sentences speak of points, hundredths of a proportion.
 """
@@ -25,21 +25,21 @@ _Key = tuple[str, str]
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """By what variants are compared, set before the first question."""
+    """The rules of comparison, set before the first question."""
 
     baseline: str
     """The variant that the others are compared with."""
     margins: Mapping[str, float]
-    """By benchmark, a proportion within which two variants count as equal."""
+    """By benchmark, the difference (a proportion) within which two variants count as equal."""
     alpha: float
     """Rate of false alarms over all comparisons together."""
     design: Design = FIXED
     totals: Mapping[str, int] = {}
-    """By benchmark how many questions it has."""
+    """By benchmark, how many questions it has."""
 
 
 class Pair(Struct, frozen=True, kw_only=True):
-    """A variant beside the baseline on one benchmark, before other comparisons and checks are thought of."""
+    """A variant and the baseline on one benchmark, before the correction for other comparisons and before checks."""
 
     variant: str
     benchmark: str
@@ -79,31 +79,31 @@ def compare(
 
     Args:
         graded: What the variants answered.
-        rules: By what they are compared.
-        pairs: What `paired` made of the same, where it is at hand.
-        blocked: By variant and benchmark why they must not be compared; a blocked baseline blocks all. Holm's
+        rules: Of the comparison.
+        pairs: The result of `paired` for the same, if it is at hand.
+        blocked: By variant and benchmark, why they must not be compared; a blocked baseline blocks all. Holm's
             correction is for all comparisons, the blocked ones too.
-        paces: By variant and benchmark how fast it answered.
+        paces: By variant and benchmark, how fast it answered.
 
     Raises:
         ValueError: the baseline has no scores, a benchmark has no margin, or alpha is not between 0 and 0.5.
     """
     pairs = pairs or paired(graded, rules)
-    reasons = {each.key: _reason(each, rules, blocked) for each in pairs}
-    tested = _tested([each for each in pairs if reasons[each.key] is None], graded, rules, len(pairs))
+    reasons = {pair.key: _reason(pair, rules, blocked) for pair in pairs}
+    tested = _tested([pair for pair in pairs if reasons[pair.key] is None], graded, rules, len(pairs))
     comparisons = []
-    for each in pairs:
-        reason = reasons[each.key]
+    for pair in pairs:
+        reason = reasons[pair.key]
         if reason is not None:
-            comparisons.append(_not_compared(each, reason, rules, len(pairs)))
+            comparisons.append(_not_compared(pair, reason, rules, len(pairs)))
         else:
-            both = [paces.get((variant, each.benchmark)) for variant in (each.variant, rules.baseline)]
-            comparisons.append(_compared(each, tested[each.key], both, rules, len(pairs)))
+            both = [paces.get((variant, pair.benchmark)) for variant in (pair.variant, rules.baseline)]
+            comparisons.append(_compared(pair, tested[pair.key], both, rules, len(pairs)))
     return tuple(comparisons)
 
 
 def decided(p: Mapping[_Key, tuple[float, float]], alpha: float) -> set[_Key]:
-    """Say which comparisons are decided, different or equivalent within the margin, after Holm's correction.
+    """Return the comparisons that are decided, different or equivalent within the margin, after Holm's correction.
 
     Args:
         p: By variant and benchmark the p values of no difference and of one of the margin or more, of all comparisons
@@ -127,7 +127,7 @@ def decide(
 ) -> Verdict:
     """Choose the verdict; p and equivalence_p are the corrected ones.
 
-    Nothing is said that an interval beside it contradicts: a test that rejects, by another approximation or at an
+    A verdict never contradicts an interval shown with it: a test that rejects, by another approximation or at an
     earlier look, is not enough. Words about the size rest on the interval that holds for all comparisons together.
     """
     low, high = family_interval.low, family_interval.high
@@ -143,7 +143,7 @@ def decide(
 
 
 def paired(graded: Graded, rules: Rules) -> tuple[Pair, ...]:
-    """Set every variant beside the baseline, benchmark by benchmark, whatever can be compared in the end.
+    """Pair every variant with the baseline, benchmark by benchmark, also where checks will block the comparison.
 
     Raises:
         ValueError: the baseline has no scores, a benchmark has no margin, or alpha is not between 0 and 0.5.
@@ -188,8 +188,8 @@ def _reason(pair: Pair, rules: Rules, blocked: Mapping[_Key, str]) -> str | None
 def _tested(pairs: Sequence[Pair], graded: Graded, rules: Rules, family: int) -> dict[_Key, _Tested]:
     """Test what can be compared, and correct for the whole family: a correction is chosen beforehand."""
     shown = {pair.key: pair.evidence for pair in pairs if pair.evidence is not None}
-    p_holm = holm_by_key({key: found.p for key, found in shown.items()}, family)
-    equivalence_p_holm = holm_by_key({key: found.equivalence_p for key, found in shown.items()}, family)
+    p_holm = holm_by_key({key: numbers.p for key, numbers in shown.items()}, family)
+    equivalence_p_holm = holm_by_key({key: numbers.equivalence_p for key, numbers in shown.items()}, family)
     noise = noises(shown, graded, rules.baseline, family)
     return {
         pair.key: _Tested(
@@ -230,35 +230,35 @@ def _not_compared(pair: Pair, reason: str, rules: Rules, family: int) -> Compari
 
 
 def _compared(pair: Pair, tested: _Tested, paces: Sequence[Pace | None], rules: Rules, family: int) -> Comparison:
-    found, equal = tested.evidence, tested.evidence.equivalence_interval
+    shown, equal = tested.evidence, tested.evidence.equivalence_interval
     early = rules.design.looks_early and pair.planned is not None and pair.put < pair.planned
     undecided = tested.verdict == "cannot tell"
-    # Of Holm's levels the strictest, so that the answer holds whatever the other comparisons show.
-    ahead = outlook(found, pair.margin, rules.alpha / family, paces, undecided=undecided)
+    # Holm's strictest level, so that the number holds whatever the other comparisons show.
+    ahead = outlook(shown, pair.margin, rules.alpha / family, paces, undecided=undecided)
     comparison = Comparison(
         variant=pair.variant,
         baseline=rules.baseline,
         benchmark=pair.benchmark,
         mode=rules.design.mode,
-        n=found.n,
+        n=shown.n,
         planned=pair.planned,
         put=pair.put,
         stopped=early and not undecided,
-        table=found.table,
-        difference=found.difference,
-        interval=found.interval,
-        family_interval=found.family_interval,
+        table=shown.table,
+        difference=shown.difference,
+        interval=shown.interval,
+        family_interval=shown.family_interval,
         equivalence_interval=equal,
-        flips=wilson(found.won + found.lost, found.n, 1 - rules.alpha),
+        flips=wilson(shown.won + shown.lost, shown.n, 1 - rules.alpha),
         changed=pair.changed,
-        won=found.won,
-        lost=found.lost,
-        p=found.p,
+        won=shown.won,
+        lost=shown.lost,
+        p=shown.p,
         p_holm=tested.p_holm,
-        equivalence_p=found.equivalence_p,
+        equivalence_p=shown.equivalence_p,
         equivalence_p_holm=tested.equivalence_p_holm,
-        noninferiority_p=found.noninferiority_p,
-        chance_better=chance_better(found.table) if found.table else None,
+        noninferiority_p=shown.noninferiority_p,
+        chance_better=chance_better(shown.table) if shown.table else None,
         family=family,
         margin=pair.margin,
         supported_margin=max(abs(equal.low), abs(equal.high)),
