@@ -69,7 +69,7 @@ class DesignKind(Protocol):
         """Return the looks, as numbers of questions; both variants have answered the first `answered` ones."""
 
     def look_is_due(self, planned: int, answered: int, looks: int, *, compared: int, counts: bool) -> bool:
-        """Return whether to look after this question, which counts or does not; `compared` of the answered ones count."""
+        """Return whether to look after this question; it `counts` if both can be compared, as `compared` so far."""
 
     def rounds(self, planned: Mapping[str, int], looks: int) -> list[dict[str, int]]:
         """Return for each round the number of questions of each benchmark asked by its end, variants taking turns."""

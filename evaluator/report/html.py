@@ -36,7 +36,7 @@ class Span(Struct, frozen=True):
 def html(report: Report) -> str:
     """Write a report as one HTML page."""
     known = [variant for variant in report.plan.study.variants if variant.name in report.facts]
-    return _template().render(
+    return template(Path(__file__).parent / "report.html.j2").render(
         report=report,
         study=report.plan.study,
         phrases=phrases,
@@ -52,18 +52,19 @@ def html(report: Report) -> str:
         facts=tuple(zip(*(describe(report.facts[v.name]) for v in known), strict=True)),
         known=known,
         spans=_spans(report.comparisons),
-        kind=_kind,
+        kind=kind,
     )
 
 
 @cache
-def _template() -> "Template":
+def template(path: Path) -> "Template":
+    """Read a page's template; everything that it fills in is escaped."""
     import jinja2  # noqa: PLC0415 - needed only at the end of a run
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=harmless
     )
-    return environment.from_string((Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8"))
+    return environment.from_string(path.read_text(encoding="utf-8"))
 
 
 def harmless(value: object) -> object:
@@ -79,22 +80,28 @@ def _spans(comparisons: tuple[Comparison, ...]) -> dict[tuple[str, str], Span]:
     for c, interval, _ in known:
         reach[c.benchmark] = max(reach.get(c.benchmark, 0.0), abs(interval.low), abs(interval.high), c.margin)
 
-    def span(c: Comparison, interval: Interval, difference: float) -> Span:
-        def place(value: float) -> float:
-            return 50 + 48 * value / reach[c.benchmark]
-
-        return Span(
-            left=place(interval.low),
-            width=place(interval.high) - place(interval.low),
-            at=place(difference),
-            zero=place(0),
-            margin_left=place(-c.margin),
-            margin_width=place(c.margin) - place(-c.margin),
-        )
-
-    return {(c.variant, c.benchmark): span(c, interval, difference) for c, interval, difference in known}
+    return {
+        (c.variant, c.benchmark): span_of(interval, difference, c.margin, reach[c.benchmark])
+        for c, interval, difference in known
+    }
 
 
-def _kind(verdict: str) -> str:
+def span_of(interval: Interval, difference: float, margin: float, reach: float) -> Span:
+    """Place an interval of differences on an axis from -reach to reach; all are proportions."""
+
+    def place(value: float) -> float:
+        return 50 + 48 * value / reach
+
+    return Span(
+        left=place(interval.low),
+        width=place(interval.high) - place(interval.low),
+        at=place(difference),
+        zero=place(0),
+        margin_left=place(-margin),
+        margin_width=place(margin) - place(-margin),
+    )
+
+
+def kind(verdict: str) -> str:
     """Return the CSS class of a verdict."""
     return next((word for word in ("worse", "better", "equivalent", "cannot") if word in verdict), "other")

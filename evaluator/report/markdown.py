@@ -59,13 +59,13 @@ def _tables(report: Report, benchmark: str) -> Iterator[str]:
     scores, one_variant = phrases.rows(report, benchmark), phrases.has_one_variant(report)
     interval = DESIGNS[report.plan.study.decide.mode].interval_name
     against = ("difference", f"its {interval}", "answered differently", "verdict")
-    yield from _header(*_RESULTS, *(() if one_variant else against))
+    yield from header(*_RESULTS, *(() if one_variant else against))
     for score in scores:
         cells = (score.variant, phrases.size(report, score.variant), wording.correct(score), *_accuracy(score))
-        yield _row(*cells, *(() if one_variant else _difference(report, score)))
+        yield row(*cells, *(() if one_variant else _difference(report, score)))
     yield ""
-    yield from _header(*_REST)
-    yield from (_row(score.variant, *_rest(score)) for score in scores)
+    yield from header(*_REST)
+    yield from (row(score.variant, *_rest(score)) for score in scores)
     for score in scores:
         if len(score.pass_at_k) > 1:
             yield from ("", f"{score.variant}: {phrases.pass_at_k(score)}")
@@ -81,8 +81,8 @@ def _folded(title: str, tables: Iterable[Table], sentence: str = "") -> Iterator
     for table in tables:
         if table.title != title:
             yield from (f"**{table.title}**", "")
-        yield from _header(*map(_safe, table.head))
-        yield from (_row(*map(_safe, row)) for row in table.rows)
+        yield from header(*map(_safe, table.head))
+        yield from (row(*map(_safe, cells)) for cells in table.rows)
         yield from ("", _safe(table.note), "")
     yield "</details>"
 
@@ -115,11 +115,13 @@ def _rest(score: Score) -> tuple[str, ...]:
     )
 
 
-def _header(*cells: str) -> tuple[str, str]:
-    return _row(*cells), "|" + "---|" * len(cells)
+def header(*cells: str) -> tuple[str, str]:
+    """Write the first two lines of a table."""
+    return row(*cells), "|" + "---|" * len(cells)
 
 
-def _row(*cells: str) -> str:
+def row(*cells: str) -> str:
+    """Write one line of a table."""
     return "| " + " | ".join(cells) + " |"
 
 

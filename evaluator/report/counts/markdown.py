@@ -7,6 +7,7 @@ from evaluator.counts.report import CountsReport
 from evaluator.decide import wording
 from evaluator.decide.wording import name
 from evaluator.report.counts import rows
+from evaluator.report.markdown import header, row
 from evaluator.text import strip_control
 
 
@@ -41,26 +42,26 @@ def _lines(report: CountsReport) -> Iterator[str]:
 
 
 def _scores(report: CountsReport, benchmark: str) -> Iterator[str]:
-    yield from _header("variant", "correct", "accuracy", f"{wording.level(1 - report.alpha)} interval")
+    yield from header("variant", "correct", "accuracy", f"{wording.level(1 - report.alpha)} interval")
     for score in rows.scores(report, benchmark):
         cells = f"{score.correct}/{score.total}", wording.percent(score.accuracy), wording.interval(score.interval)
-        yield _row(_safe(score.variant), *cells)
+        yield row(_safe(score.variant), *cells)
 
 
 def _comparisons(report: CountsReport, benchmark: str) -> Iterator[str]:
     """Yield two tables: differences with verdicts, and the tests, each p value with the corrected one."""
-    yield from _header("compared", "difference", "Miettinen-Nurminen", "Newcombe", "verdict")
+    yield from header("compared", "difference", "Miettinen-Nurminen", "Newcombe", "verdict")
     for c, _ in rows.comparisons(report, benchmark):
         spans = wording.signed_span(c.interval), wording.signed_span(c.newcombe)
-        yield _row(_safe(rows.pair(c)), f"{wording.signed_points(c.difference)} points", *spans, f"**{c.verdict}**")
+        yield row(_safe(rows.pair(c)), f"{wording.signed_points(c.difference)} points", *spans, f"**{c.verdict}**")
     yield ""
-    yield from _header("p, and p corrected by Holm", *rows.TESTS.values())
+    yield from header("p, and p corrected by Holm", *rows.TESTS.values())
     for c, _ in rows.comparisons(report, benchmark):
         cells = []
         for test in (c.tests[key] for key in rows.TESTS):
             value = f"{rows.statistic(test)}: " if test.statistic is not None else ""
             cells.append(_safe(f"{value}{wording.p_value(test.p)}, {wording.p_value(test.p_holm)}"))
-        yield _row(_safe(rows.pair(c)), *cells)
+        yield row(_safe(rows.pair(c)), *cells)
 
 
 def _pairings(report: CountsReport, benchmark: str) -> Iterator[str]:
@@ -68,19 +69,11 @@ def _pairings(report: CountsReport, benchmark: str) -> Iterator[str]:
     if not known:
         return
     yield from ("", "What paired answers could have shown, over every table with these counts:", "")
-    yield from _header("compared", *rows.PAIRED)
+    yield from header("compared", *rows.PAIRED)
     for c, paired, _ in known:
-        yield _row(_safe(rows.pair(c)), *map(_safe, rows.paired(paired)))
+        yield row(_safe(rows.pair(c)), *map(_safe, rows.paired(paired)))
     yield ""
     yield from (f"- {_safe(rows.pair(c))}: {_safe(pairing)}" for c, _, pairing in known)
-
-
-def _header(*cells: str) -> tuple[str, str]:
-    return _row(*cells), "|" + "---|" * len(cells)
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _safe(text: str) -> str:
