@@ -1,4 +1,4 @@
-"""The benchmarks: their questions, how they are put, and where their data is.
+"""The benchmarks: their questions, their prompts, and where their data is.
 
 A new one is a file that defines a `Benchmark` and its settings, its data, and three lines here.
 """
@@ -15,7 +15,7 @@ from evaluator.benchmarks.mmlu_pro import MMLU_PRO, MmluPro
 BENCHMARKS: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in (MMLU_PRO, HUMANEVAL, GSM8K)}
 
 QUICK: dict[str, dict[str, int]] = {MMLU_PRO.name: {"questions": 100}, HUMANEVAL.name: {}}
-"""What one running server is asked where nothing is said: keys of a study's benchmarks."""
+"""Benchmarks and settings for one running server where the user names none, in the words of a study file."""
 
 if TYPE_CHECKING:
     BenchmarkName = str
@@ -31,6 +31,6 @@ class Benchmarks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gsm8k: Gsm8k | UnsetType = UNSET
 
     def chosen(self) -> dict[str, Settings]:
-        """Give the benchmarks that the study names, by name."""
+        """Return the benchmarks that the study names, by name."""
         every: dict[str, Settings | UnsetType] = {name: getattr(self, name) for name in BENCHMARKS}
         return {name: settings for name, settings in every.items() if not isinstance(settings, UnsetType)}

@@ -16,7 +16,7 @@ from servers.spec import Prompt
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_LINE = 64 << 20
-"""In bytes; what is longer is no answer, and would fill the memory."""
+"""Bytes; a longer line is no answer, and would fill the memory."""
 _FEWEST_OPTIONS = 3
 
 
@@ -62,7 +62,7 @@ class Graded(Identity, frozen=True, kw_only=True):
 
 
 def lines(file: str) -> Iterator[tuple[int, bytes]]:
-    """Give the lines of a file (`-`: standard input) that are not blank, with their numbers.
+    """Yield the lines of a file (`-`: standard input) that are not blank, each with its number, from 1.
 
     Raises:
         StudyError: the file cannot be read.
@@ -84,7 +84,7 @@ def lines(file: str) -> Iterator[tuple[int, bytes]]:
 
 
 def named(file: str) -> str:
-    """Name a file for people."""
+    """Return the name of a file in messages."""
     return "standard input" if file == "-" else file
 
 
@@ -107,7 +107,7 @@ def read(raw: bytes, benchmark: Benchmark) -> tuple[Line, Question]:
 
 
 def record(line: Line, question: Question, repeat: int) -> Record:
-    """Make of a line what a run would have recorded."""
+    """Convert a line to the record that a run would have written."""
     key = Key(question.benchmark, question.id, repeat)
     text = line.text or ""
     if line.error and not text:
@@ -120,13 +120,13 @@ def record(line: Line, question: Question, repeat: int) -> Record:
 
 
 def identity(line: Line) -> Identity:
-    """Give what a line is known by; null is as good as left out, but for `id`."""
+    """Return the keys that identify a line; null counts as left out, except for `id`."""
     given = {name: value for name in _NAMES if (value := getattr(line, name)) is not None}
     return Identity(id=line.id, **given)
 
 
 def graded(known: Identity, question: Question, grade: Grade) -> Graded:
-    """Put a grade beside what its line is known by."""
+    """Combine a grade with the keys that identify its line."""
     nothing_to_compare = not question.answer and grade.extracted is not None
     is_graded = question.answer and grade.outcome not in ("failed", "not_scored")
     return Graded(
@@ -178,7 +178,7 @@ def _id(line: Line, benchmark: Benchmark) -> str | None:
 
 
 def _unknown_question(line: Line, benchmark: Benchmark) -> Question:
-    """Stand in for a question that is not one of ours: only its letters are known."""
+    """Stand in for a question that is not in the benchmark's data: only its letters are known."""
     most = len(benchmark.letters)
     if not most or line.n_options is None:
         needs = f"{benchmark.id_field} or n_options" if most else benchmark.id_field
@@ -199,7 +199,7 @@ _BY_ID: dict[tuple[str, PromptForm], dict[str, Question]] = {}
 
 
 def _questions(benchmark: Benchmark, form: PromptForm) -> dict[str, Question]:
-    """Give all questions by id; kept, since each line asks for one of them."""
+    """Return all questions by id; cached, since every line needs one of them."""
     if (benchmark.name, form) not in _BY_ID:
         _BY_ID[benchmark.name, form] = {question.id: question for question in benchmark.questions(form)}
     return _BY_ID[benchmark.name, form]

@@ -33,7 +33,7 @@ class Settings(Protocol):
         """Points within which two variants count as equal."""
 
     def load(self) -> tuple[Question, ...]:
-        """Give all questions, in file order, with the prompts that these settings make."""
+        """Return all questions, in file order, with the prompts that these settings make."""
 
 
 class Benchmark(Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     title: str
     """For people."""
     total: int
-    """Questions that there are."""
+    """Number of questions."""
     kind: Kind
     """What an answer is; it decides how replies are read and judged."""
     defaults: Settings

@@ -45,7 +45,7 @@ class Gsm8k(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All 1,319 questions show equal variants to be equal within 3 points where up to 13 % of answers differ."""
 
     def load(self) -> tuple[Question, ...]:
-        """Give all questions, put as these settings say."""
+        """Return all questions, with the prompts that these settings make."""
         return load(shots=self.shots, form=self.format)
 
 
@@ -74,9 +74,15 @@ def test_rows() -> list[Row]:
 
 @cache
 def load(*, shots: int = 8, form: PromptForm = "chat") -> tuple[Question, ...]:
-    """Read all 1,319 test questions, each with its prompt of `shots` worked examples (0 to 8).
+    """Read all 1,319 test questions, in file order, each with its prompt.
 
-    A question's id is its place in the file, from 0.
+    Args:
+        shots: worked examples before the question, 0 to 8, the same for every question.
+        form: `chat` for one user message, `completion` for raw text that a base model goes on with.
+
+    Returns:
+        Questions whose `id` is the place in the file, from 0, and whose `answer` is the published number without
+        thousands separators. Source: test.jsonl of github.com/openai/grade-school-math, part of this package.
     """
     examples = _rows(_EXAMPLES.read_bytes())[:shots]
     return tuple(
@@ -93,11 +99,14 @@ def load(*, shots: int = 8, form: PromptForm = "chat") -> tuple[Question, ...]:
 
 
 def extract(text: str) -> Extraction:
-    """Read the number that a reply commits to; its thinking is taken out first.
+    """Read the number that a reply commits to; its thinking is taken out first. Raises nothing.
+
+    Args:
+        text: the reply, with or without thinking in it.
 
     Returns:
-        The number in its shortest exact form, such as `18`, and the rule that found it; None for the number when
-        there is none, or the thinking never ends.
+        As `value` the number in its shortest exact form, without its unit (`18`, `-2.5`, `1/3`), as `why` the rule
+        that read it; None as `value`, and the reason as `why`, where there is no answer or the thinking never ends.
     """
     thought = split_thinking(text)
     if thought.unclosed:

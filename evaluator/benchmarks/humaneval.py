@@ -37,7 +37,7 @@ class HumanEval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     margin: Margin = 5.0
 
     def load(self) -> tuple[Question, ...]:
-        """Give all questions, put as these settings say."""
+        """Return all questions, with the prompts that these settings make."""
         return load(form=self.format)
 
 
@@ -51,7 +51,16 @@ class _Row(Struct, frozen=True):
 
 @cache
 def load(*, form: PromptForm = "chat") -> tuple[Question, ...]:
-    """Read all 164 problems: a chat prompt that asks for the whole function, or the raw text to go on with."""
+    """Read all 164 problems, in file order, each with its prompt.
+
+    Args:
+        form: `chat` asks for the whole function in one user message; `completion` is the published prompt as raw text
+            that a base model goes on with.
+
+    Returns:
+        Questions whose `id` is the data's `task_id`, whose `answer` is the function's name, and whose `tests` define
+        `check(candidate)`. Source: HumanEval.jsonl.gz of github.com/openai/human-eval, part of this package.
+    """
     return tuple(
         Question(
             benchmark="humaneval",
@@ -70,12 +79,15 @@ def load(*, form: PromptForm = "chat") -> tuple[Question, ...]:
 def extract(text: str, problem: Question) -> Extraction:
     """Put together the program that a reply amounts to, without the tests; its thinking is taken out first.
 
+    Nothing is run and nothing is raised: a program that is no valid Python is returned, and will fail its tests.
+
     Args:
         text: the reply, with or without thinking in it.
         problem: one of `load()`'s; in its completion form the reply continues the prompt.
 
     Returns:
-        The program and the rule that made it; None for the program when there is none, or the thinking never ends.
+        As `value` the whole program, imports and helpers of the prompt included, as `why` the rule that made it; None
+        as `value`, and the reason as `why`, where the reply holds no code for the function or its thinking never ends.
     """
     thought = split_thinking(text)
     if thought.unclosed:

@@ -50,7 +50,7 @@ class MmluPro(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     margin: Margin = 2.0
 
     def load(self) -> tuple[Question, ...]:
-        """Give all questions, put as these settings say."""
+        """Return all questions, with the prompts that these settings make."""
         return load(shots=self.shots, form=self.format)
 
 
@@ -65,7 +65,16 @@ class _Row(Struct, frozen=True):
 
 @cache
 def load(*, shots: int = 5, form: PromptForm = "chat") -> tuple[Question, ...]:
-    """Read all 12,032 test questions, each with its prompt of `shots` worked examples (0 to 5)."""
+    """Read all 12,032 test questions, in file order, each with its prompt.
+
+    Args:
+        shots: worked examples of the question's own category before it, 0 to 5.
+        form: `chat` for one user message, `completion` for raw text that a base model goes on with.
+
+    Returns:
+        Questions whose `id` is the data's `question_id` and whose `answer` is a letter of `letters`. Source: test and
+        validation split of TIGER-Lab/MMLU-Pro on the Hugging Face hub; both are part of this package.
+    """
     examples = _examples()
     return tuple(
         Question(
@@ -83,7 +92,10 @@ def load(*, shots: int = 5, form: PromptForm = "chat") -> tuple[Question, ...]:
 
 
 def extract(text: str, letters: str, options: tuple[str, ...] = ()) -> Extraction:
-    """Read the letter that a reply commits to; its thinking is taken out first.
+    """Read the letter that a reply commits to; its thinking is taken out first. Raises nothing.
+
+    The rules are this package's own, stricter than MMLU-Pro's `extract_final`: a letter that merely stands somewhere is
+    never taken, and none is drawn at random.
 
     Args:
         text: the reply, with or without thinking in it.
@@ -91,7 +103,8 @@ def extract(text: str, letters: str, options: tuple[str, ...] = ()) -> Extractio
         options: their texts, if known; an option's text then stands for its letter.
 
     Returns:
-        The letter and the rule that found it; None for the letter when there is none, or the thinking never ends.
+        As `value` one of `letters`, as `why` the rule that read it; None as `value`, and the reason as `why`, where
+        there is no answer or the thinking never ends.
     """
     thought = split_thinking(text)
     if thought.unclosed:
@@ -101,7 +114,7 @@ def extract(text: str, letters: str, options: tuple[str, ...] = ()) -> Extractio
 
 @cache
 def categories() -> dict[str, str]:
-    """Give the category of each question by its id."""
+    """Return the category of each question by its id."""
     return {str(row.question_id): row.category for row in _rows(gzip.decompress(_TEST.read_bytes()))}
 
 

@@ -1,4 +1,4 @@
-"""In which order questions are put: the same for every variant, seeded, nested, stratified."""
+"""The order in which questions are asked: the same for every variant, seeded, nested, stratified."""
 
 import hashlib
 from collections import defaultdict

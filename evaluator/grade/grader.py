@@ -1,4 +1,4 @@
-"""From records to grades: pure, but for the code that runs in the sandbox."""
+"""Grade records. Pure, except that answers to code questions run in the sandbox."""
 
 import hashlib
 import os
@@ -17,8 +17,8 @@ VERSION = "2"
 
 _AHEAD = 64
 """Replies read for each core while an earlier one is run: a program that never ends takes ten seconds."""
-# What servers say where the output limit ended a reply, in lower case and without marks: OpenAI, Anthropic, Mistral,
-# Gemini, Cohere, LM Studio. Any other word is taken for an end of the model's own.
+# What servers report where the output limit ended a reply, in lower case and without marks: OpenAI, Anthropic, Mistral,
+# Gemini, Cohere, LM Studio. Any other word means that the model ended its reply.
 _CUT = frozenset({"length", "maxtokens", "modellength", "maxlength", "maxoutputtokens", "tokenlimit", "errorlimit"}) | {
     "maxpredictedtokensreached",
     "contextlengthreached",
@@ -48,8 +48,8 @@ class Grader:
     def grade_all(self, asked: Iterable[tuple[Record, Question]]) -> Generator[Grade, None, None]:
         """Grade records in their order, running as many programs at once as there are cores.
 
-        Reads on while programs run, but not far: what is held does not grow with what is asked. A caller that may end
-        early closes the iterator; then the programs are stopped.
+        Reads ahead while programs run, but not far, so that memory does not grow with the number of records. A caller
+        that may end early closes the iterator; then the programs are stopped.
         """
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         waiting: deque[Grade | Future[Grade]] = deque()
@@ -63,10 +63,10 @@ class Grader:
                     waiting.append(pool.submit(self._finish, bare, question, judged, stop))
                 else:
                     waiting.append(self._finish(record, question, judged, stop))
-                while waiting and (_is_there(waiting[0]) or len(waiting) > _AHEAD * cores):
-                    yield _there(waiting.popleft())
+                while waiting and (_is_done(waiting[0]) or len(waiting) > _AHEAD * cores):
+                    yield _result(waiting.popleft())
             while waiting:
-                yield _there(waiting.popleft())
+                yield _result(waiting.popleft())
         finally:
             os.close(stopped)
             pool.shutdown(cancel_futures=True)
@@ -95,20 +95,20 @@ class Grader:
         return outcome, Extraction(value=program, why=f"{extraction.why}; {run.reason}")
 
     def _run_once(self, sandbox: Sandbox, program: str, question: Question, stop: int | None) -> Run:
-        seen = (question.id, hashlib.sha256(program.encode()).digest())
+        job = (question.id, hashlib.sha256(program.encode()).digest())
         with self._lock:
-            other = self._runs.get(seen)
-            mine = self._runs.setdefault(seen, Future())
-        if other is not None:
-            return other.result()
+            earlier = self._runs.get(job)
+            pending = self._runs.setdefault(job, Future())
+        if earlier is not None:
+            return earlier.result()
         run = Run("no_verdict", "it was stopped")
         try:
             run = run_tests(sandbox, program, question.tests, question.answer, prompt=question.code_prompt, stop=stop)
         finally:
-            if run.outcome == "no_verdict":  # the next reply may have more luck
+            if run.outcome == "no_verdict":  # the same program may be tried again
                 with self._lock:
-                    del self._runs[seen]
-            mine.set_result(run)
+                    del self._runs[job]
+            pending.set_result(run)
         return run
 
 
@@ -117,11 +117,11 @@ def was_cut_off(record: Record, question: Question) -> bool:
     return _judge(record, question)[0] == "truncated"
 
 
-def _is_there(grade: Grade | Future[Grade]) -> bool:
+def _is_done(grade: Grade | Future[Grade]) -> bool:
     return isinstance(grade, Grade) or grade.done()
 
 
-def _there(grade: Grade | Future[Grade]) -> Grade:
+def _result(grade: Grade | Future[Grade]) -> Grade:
     return grade if isinstance(grade, Grade) else grade.result()
 
 
@@ -144,7 +144,7 @@ def _judge(record: Record, question: Question) -> _Judged:
 
 
 def _no_answer(ended: str, thought: Thought, question: Question) -> _Judged | None:
-    """Tell the replies that hold no whole answer, whatever text they hold."""
+    """Grade replies that hold no whole answer, whatever text they hold; None for all others."""
     if thought.unclosed:
         return "truncated", Extraction(value=None, why="the thinking never ends")
     if ended in _CUT and not KINDS[question.kind].survives_limit(thought.answer, question):

@@ -1,4 +1,4 @@
-"""What differs between the kinds of answers: how one is read, and how it is judged."""
+"""What differs between the kinds of answers: how an answer is read, and how it is judged."""
 
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class AnswerKind(Protocol):
         """Compare what was read with the right answer; None for a program, which has yet to be run."""
 
     def survives_limit(self, text: str, question: Question) -> bool:
-        """Whether a reply that the output limit ended holds a whole answer all the same."""
+        """Whether a reply that was cut off by the output limit still holds a whole answer."""
 
 
 class Choice:
@@ -34,7 +34,7 @@ class Choice:
         return "correct" if value == question.answer else "wrong"
 
     def survives_limit(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
-        """Say no: what follows might have corrected the answer."""
+        """Never: what follows might have corrected the answer."""
         return False
 
 
@@ -51,11 +51,11 @@ class Code:
         )
 
     def judge(self, value: str, question: Question) -> Outcome | None:  # noqa: ARG002 - the protocol's
-        """Leave it to the tests."""
+        """None: the tests decide."""
         return None
 
     def survives_limit(self, text: str, question: Question) -> bool:
-        """Say yes of a base model's function that ended before the limit: it does not know when to stop."""
+        """Only a base model's function that ended before the limit: the model does not know when to stop."""
         return not question.prompt.chat and goes_on_after_body(text, question.answer)
 
 
@@ -71,7 +71,7 @@ class Number:
         return "correct" if same_number(value, question.answer) else "wrong"
 
     def survives_limit(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
-        """Say no: what follows might have corrected the answer."""
+        """Never: what follows might have corrected the answer."""
         return False
 
 

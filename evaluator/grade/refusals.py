@@ -1,4 +1,4 @@
-"""Tell a refusal from an answer that could not be read. Only asked where no answer was found."""
+"""Distinguish a refusal from an answer that could not be read. Only asked where no answer was found."""
 
 import re
 

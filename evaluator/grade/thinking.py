@@ -47,7 +47,7 @@ _QUOTES = {"`": "`", '"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
 _WRAPPERS = re.compile(r"<\|(?:(?:START|END)_(?:RESPONSE|TEXT)|(?:begin|end)_of_solution)\|>|\[END FINAL RESPONSE\]")
 
 _CHANNEL_OF_THOUGHT = "thought"
-"""Name of Gemma 4's channel; told to think of nothing it opens and closes it, and nothing else is no thought."""
+"""Name of Gemma 4's channel; with thinking off the model opens and closes it empty, which is no thinking."""
 _HARMONY_CHANNEL = "<|channel|>"
 _HARMONY_MESSAGE = "<|message|>"
 _HARMONY_END = re.compile(r"<\|(?:end|return|call|start)\|>")
@@ -75,6 +75,9 @@ def split_thinking(text: str, reasoning: str = "") -> Thought:
     Args:
         text: the reply's content, with or without thinking left in it.
         reasoning: what the server separated already; comes first in the result's reasoning.
+
+    Returns:
+        Answer and thinking apart; without an answer where the thinking never ends.
     """
     tag = _TAG.search(text)
     channel = text.find(_HARMONY_CHANNEL)
@@ -119,7 +122,7 @@ def _split_tags(text: str, reasoning: str) -> Thought:
 
 
 def _tags(text: str) -> Iterator[tuple[int, int, bool]]:
-    """Give the tags that are meant: where each begins and ends, and whether it opens."""
+    """Yield the tags that are no mere mention: where each begins and ends, and whether it opens thinking."""
     closing = mentioned = ""
     counted = fences = 0
     for tag in _TAG.finditer(text):

@@ -7,9 +7,9 @@ from evaluator.records import Key, Question, Record, limit_of
 
 
 def cut_off(records: Iterable[Record], questions: Mapping[Key, Question], tokens: int) -> set[Key]:
-    """Name the questions to ask again: the limit cut the reply off, and it was less than `tokens`.
+    """Return the questions to ask again: the reply was cut off, and its output limit was below `tokens`.
 
-    So what was asked with as many already, and was cut off again, is not asked for ever.
+    A question that was cut off with that many tokens already is not asked again and again.
     """
     return {
         record.key

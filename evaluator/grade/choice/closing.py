@@ -37,17 +37,17 @@ def _announced_elsewhere(plain: str, choices: Choices) -> Extraction | None:
     lowered = plain.lower()
     if not any(word in lowered for word in (*languages.WORDS, *languages.EAST_ASIAN_WORDS)):
         return None  # as with nearly every reply; six times faster than to look with the pattern
-    found = [
+    letters = [
         letter
         for place in languages.ANNOUNCED.finditer(plain)
         if (letter := languages.LETTER.match(plain, place.end()))
     ]
-    if not found:
+    if not letters:
         return None
-    named = found[-1][1]
-    if languages.DENIED.match(plain, found[-1].end()):
+    named = letters[-1][1]
+    if languages.DENIED.match(plain, letters[-1].end()):
         return Extraction(value=None, why=f"{named} is named, and not as the answer")
-    if languages.ANOTHER.match(plain, found[-1].end()):
+    if languages.ANOTHER.match(plain, letters[-1].end()):
         return Extraction(value=None, why="the final sentence names more than one option")
     if named not in choices.letters:
         return Extraction(value=None, why=f"the final answer, {named}, is none of this question's options")
@@ -91,7 +91,7 @@ def _text_alone(plain: str, choices: Choices) -> Extraction | None:
         for at, line in enumerate(lines)
         if (first := _LETTER_FIRST.match(line.lstrip("-#> ")))
         and not line.endswith(":")
-        and first[1] in {choices.letter_of(said) for said in _texts_behind(line.lstrip("-#> ")[first.end() :])}
+        and first[1] in {choices.letter_of(text) for text in _texts_behind(line.lstrip("-#> ")[first.end() :])}
     ]
     if len(named) == 1 and named[0][0] in {0, len(lines) - 1}:
         return Extraction(value=named[0][1], why=f"option {named[0][1]} with its text has a line to itself")

@@ -20,7 +20,7 @@ _LONGEST_READ = 100_000
 _FIRST_PLACES, _LAST_PLACES = 100, 200
 """Places read. Only a reply that runs in circles has more, and each costs microseconds."""
 _MARKS = ("*", "_", "`", "$")
-_LONGEST_BREATH = 200
+_LONGEST_GAP = 200
 """Characters between two answers; with more, there is reasoning between them."""
 _FEWEST_LISTED, _MOST_LISTED = 4, 7
 """Answers to three to five worked examples and to the question, perhaps with the question's own before them."""
@@ -37,11 +37,11 @@ class _Commitment(NamedTuple):
     end: int
     letter: str
     """Empty when it names more than one."""
-    asked: bool
+    final: bool
     """In a form that announces the final answer; weighs more than praise for an option in passing."""
     why: str
     by_text: bool = False
-    """It names the option's text; a letter outweighs it."""
+    """It gives the option's text; a letter outweighs it."""
 
 
 def read_letter(text: str, letters: str, options: tuple[str, ...] = ()) -> Extraction:
@@ -51,6 +51,9 @@ def read_letter(text: str, letters: str, options: tuple[str, ...] = ()) -> Extra
         text: the reply without its thinking.
         letters: the letters of this question's options, such as `ABCDEFGHIJ`.
         options: their texts; an option's text then stands for its letter where no other option has the same.
+
+    Returns:
+        One of `letters` and the rule that read it; None for the letter, and the reason, where there is no answer.
     """
     choices = Choices(letters, options)
     plain = without_markup(text[-_LONGEST_READ:])
@@ -81,78 +84,72 @@ def _is_marked(text: str) -> bool:
 
 def _decide(plain: str, backwards: Iterator[_Commitment], choices: Choices) -> Extraction:
     """Weigh the commitments, the last one first."""
-    breath, praised = _last_breath(plain, backwards, choices)
-    last = (breath or praised)[0]
-    if any(one.letter != last.letter for one in breath) and not _one_for_each_example(plain, breath):
+    answers, praised = _last_answers(plain, backwards, choices)
+    last = (answers or praised)[0]
+    if any(answer.letter != last.letter for answer in answers) and not _answers_examples(plain, answers):
         return Extraction(value=None, why="more than one option is named as the answer, with nothing between")
-    if not breath and any(one.letter != last.letter for one in praised):
+    if not answers and any(praise.letter != last.letter for praise in praised):
         return Extraction(value=None, why="more than one option is called correct")
-    if said := _why_not(plain, last, choices):
-        return Extraction(value=None, why=said)
+    if problem := _why_not(plain, last, choices):
+        return Extraction(value=None, why=problem)
     return Extraction(value=last.letter, why=last.why)
 
 
 def _why_not(plain: str, last: _Commitment, choices: Choices) -> str:
-    """Say why the last commitment names no option; empty when it does."""
+    """Explain why the last commitment names no option; empty when it does."""
     if last.letter == _NONE:
         return last.why
     if not last.letter:
         return "the final sentence names more than one option"
-    if phrases.RETRACTED.match(plain, last.end) or _is_reconsidered(plain, last.end):
+    if phrases.is_taken_back(plain, last.end):
         return f"the final answer, {last.letter}, is taken back"
     if last.letter not in choices.letters:
         return f"the final answer, {last.letter}, is none of this question's options"
     return ""
 
 
-def _is_reconsidered(plain: str, end: int) -> bool:
-    """Whether "Wait" stands behind the last answer, and neither an answer nor a yes behind that."""
-    reconsidered = phrases.RECONSIDERED.match(plain, end)
-    return bool(reconsidered and not phrases.AFFIRMED.search(plain, reconsidered.end()))
-
-
-def _last_breath(
+def _last_answers(
     plain: str, backwards: Iterator[_Commitment], choices: Choices
 ) -> tuple[list[_Commitment], list[_Commitment]]:
     """Gather what must agree: the last answers that nothing stands between, and all praise that stands behind them."""
-    breath: list[_Commitment] = []
+    answers: list[_Commitment] = []
     praised: list[_Commitment] = []
-    for one in backwards:
-        if not one.asked:
-            praised.append(one)
-        elif not breath or (one.by_text <= breath[0].by_text and _in_one_breath(plain, one, breath[-1], choices)):
-            breath.append(one)
-        elif not breath[0].by_text or phrases.CORRECTION.search(plain[one.end : breath[-1].start]):
+    for earlier in backwards:
+        if not earlier.final:
+            praised.append(earlier)
+        elif not answers or (earlier.by_text <= answers[0].by_text and _adjacent(plain, earlier, answers[-1], choices)):
+            answers.append(earlier)
+        elif not answers[0].by_text or phrases.CORRECTION.search(plain[earlier.end : answers[-1].start]):
             break
-        elif not one.by_text:  # a text does not correct a letter unless it says so
-            return [*breath, one], praised
-        elif one.letter != breath[0].letter:
+        elif not earlier.by_text:  # a text does not correct a letter unless it says so
+            return [*answers, earlier], praised
+        elif earlier.letter != answers[0].letter:
             break
-    return breath, praised
+    return answers, praised
 
 
-def _in_one_breath(plain: str, earlier: _Commitment, later: _Commitment, choices: Choices) -> bool:
+def _adjacent(plain: str, earlier: _Commitment, later: _Commitment, choices: Choices) -> bool:
     """Whether no reasoning and no correction stands between two answers, or they answer parts or cases."""
     gap = plain[earlier.end + choices.follows(earlier.letter, plain, earlier.end) : later.start]
     if phrases.NEXT_PART.match(gap) or (earlier.letter and phrases.IN_CASE.search(gap)):
         return True
-    if len(gap) > _LONGEST_BREATH:
+    if len(gap) > _LONGEST_GAP:
         return False
     return bool(phrases.FILLER.fullmatch(gap)) or not (re.search(r"[.!?;\n]", gap) or phrases.CORRECTION.search(gap))
 
 
-def _one_for_each_example(plain: str, breath: list[_Commitment]) -> bool:
+def _answers_examples(plain: str, answers: list[_Commitment]) -> bool:
     """Whether the reply ends with an answer for each worked example of the prompt and then this question's.
 
-    Gemini 1.5 and MiniMax answer so to a prompt with five examples. Nothing but the list may have been said, or the
-    answer given before it must be the list's last.
+    Gemini 1.5 and MiniMax answer so to a prompt with five examples. The reply must be the list alone, or give the
+    list's last answer before it.
     """
-    last, first = breath[0], breath[-1]
-    if len(breath) > _MOST_LISTED or len(plain) - last.end > _LONGEST_END:
+    last, first = answers[0], answers[-1]
+    if len(answers) > _MOST_LISTED or len(plain) - last.end > _LONGEST_END:
         return False
     if phrases.FILLER.fullmatch(plain[: first.start]):
-        return len(breath) >= _FEWEST_LISTED
-    return len(breath) == _MOST_LISTED and first.letter == last.letter
+        return len(answers) >= _FEWEST_LISTED
+    return len(answers) == _MOST_LISTED and first.letter == last.letter
 
 
 def _commitments(plain: str, places: deque[re.Match[str]], choices: Choices) -> Iterator[_Commitment]:
@@ -160,58 +157,62 @@ def _commitments(plain: str, places: deque[re.Match[str]], choices: Choices) -> 
         word, start, end = place[0], place.start(), place.end()
         if word == phrases.BOX:
             inside = phrases.IN_THE_BOX.match(plain, end)
-            one = _read(plain, start, inside.end() if inside else end, choices, "boxed")
+            commitment = _read(plain, start, inside.end() if inside else end, choices, "boxed")
         elif word in {" is", " must be"}:
-            one = _read_called(plain, start, end, choices)
+            commitment = _read_called(plain, start, end, choices)
         elif word.startswith((" leav", " mak")):
-            one = _read_left(plain, start, end)
+            commitment = _read_left(plain, start, end)
         elif word[0] == " ":
             chooses = phrases.CHOOSES.search(plain[max(0, end - 50) : end])
-            one = _read(plain, start, end + 1, choices, "chosen") if chooses else None
+            commitment = _read(plain, start, end + 1, choices, "chosen") if chooses else None
         else:
-            one = _read_announced(plain, start, end, choices) or _read_option(plain, start, end)
-            if one and phrases.NOT_MEANT.search(plain[max(0, start - 80) : start]):
-                one = None
-        if one:
-            yield one
+            commitment = _read_announced(plain, start, end, choices) or _read_option(plain, start, end)
+            if commitment and phrases.NOT_MEANT.search(plain[max(0, start - 80) : start]):
+                commitment = None
+        if commitment:
+            yield commitment
+
+
+def _can_announce(plain: str, start: int, end: int) -> bool:
+    """Whether a word can announce the answer: "answer" always; "option" and "choice" if praised or as a heading."""
+    return bool(
+        plain[start] not in "oOcC"
+        or phrases.PRAISED_NOUN.search(plain[max(0, start - 80) : start])
+        or phrases.THAT_FITS.match(plain, end)
+        or plain[max(0, start - 7) : start].lower() == "correct"
+        or (plain[end : end + 2].strip('"')[:1] == ":" and not plain[:start].rpartition("\n")[2].strip(' "{-#>'))
+    )
 
 
 def _read_announced(plain: str, start: int, end: int, choices: Choices) -> _Commitment | None:
     """Read what follows "answer is", "answer:" or a heading."""
-    if plain[start] in "oOcC" and not (
-        phrases.PRAISED_NOUN.search(plain[max(0, start - 80) : start])
-        or phrases.THAT_FITS.match(plain, end)
-        or plain[max(0, start - 7) : start].lower() == "correct"
-        or (plain[end : end + 2].strip('"')[:1] == ":" and not plain[:start].rpartition("\n")[2].strip(' "{-#>'))
-    ):
-        return None
-    announced = phrases.ANNOUNCED.match(plain, end)
+    announced = phrases.ANNOUNCED.match(plain, end) if _can_announce(plain, start, end) else None
     if announced is None:
         return None
-    if phrases.NO_ANSWER.match(plain, announced.end("said")) and not phrases.EXACT.search(
+    if phrases.NO_ANSWER.match(plain, announced.end("content")) and not phrases.EXACT.search(
         plain[max(0, start - 20) : start]
     ):
-        return _Commitment(start, announced.end(), _NONE, asked=True, why="the final answer is that there is none")
+        return _Commitment(start, announced.end(), _NONE, final=True, why="the final answer is that there is none")
     how = "announced as the answer"
-    one = _read_text(plain, start, announced.end("said"), choices, how) or _read(
+    answer = _read_text(plain, start, announced.end("content"), choices, how) or _read(
         plain, start, announced.end(), choices, how
     )
-    if one is None:
+    if answer is None:
         return None
     clause = phrases.CLAUSE_BREAK.split(plain[max(0, start - 200) : start])[-1]
     unreal = (phrases.UNREAL if announced["would"] else phrases.IF_IT_WERE).search(clause)
-    if unreal or (announced["beside"] is not None and phrases.MENTIONED.match(plain, one.end)):
+    if unreal or (announced["beside"] is not None and phrases.MENTIONED.match(plain, answer.end)):
         return None
-    return one._replace(asked=not announced["would"])
+    return answer._replace(final=not announced["would"])
 
 
 def _read(plain: str, start: int, end: int, choices: Choices, how: str) -> _Commitment | None:
     """Read a letter, or an option's text, that stands exactly at `end`."""
-    if one := _read_text(plain, start, end, choices, how):
-        return one
+    if by_text := _read_text(plain, start, end, choices, how):
+        return by_text
     letter = phrases.LETTER.match(plain, end)
-    if letter is None and (said_first := phrases.SAID_FIRST.match(plain, end)):
-        letter = phrases.LETTER.match(plain, said_first.end())
+    if letter is None and (value_first := phrases.VALUE_FIRST.match(plain, end)):
+        letter = phrases.LETTER.match(plain, value_first.end())
     if letter is None:
         return _read_small(plain, start, end, choices, how)
     named, listed = _named(letter), phrases.LISTED.match(plain, letter.end()) if "\n" in plain[start:end] else None
@@ -221,11 +222,17 @@ def _read(plain: str, start: int, end: int, choices: Choices, how: str) -> _Comm
     finish = letter.end() + follows
     if not follows and (phrases.TAKEN_BACK.match(plain, finish) or _is_part(plain, letter)):
         return None
-    another = phrases.ANOTHER.match(plain, finish) or phrases.ALSO.match(plain, finish)
-    several = another and next(filter(None, another.groups())).upper() != named
-    if several or (listed and listed[1] != named and choices.is_line(listed[1], plain, listed.end(1))):
-        return _Commitment(start, finish, "", asked=True, why="")
-    return _Commitment(start, finish, named, asked=True, why=f"{named} is {how}")
+    if _names_another(plain, finish, named) or (
+        listed and listed[1] != named and choices.is_line(listed[1], plain, listed.end(1))
+    ):
+        return _Commitment(start, finish, "", final=True, why="")
+    return _Commitment(start, finish, named, final=True, why=f"{named} is {how}")
+
+
+def _names_another(plain: str, end: int, letter: str) -> bool:
+    """Whether another letter than this one is named right behind it: "B or C"."""
+    another = phrases.ANOTHER.match(plain, end) or phrases.ALSO.match(plain, end)
+    return another is not None and next(filter(None, another.groups())).upper() != letter
 
 
 def _read_small(plain: str, start: int, end: int, choices: Choices, how: str) -> _Commitment | None:
@@ -235,7 +242,7 @@ def _read_small(plain: str, start: int, end: int, choices: Choices, how: str) ->
     if letter is None or not follows:
         return None
     named = letter[1].upper()
-    return _Commitment(start, letter.end() + follows, named, asked=True, why=f"{named} is {how}")
+    return _Commitment(start, letter.end() + follows, named, final=True, why=f"{named} is {how}")
 
 
 def _is_part(plain: str, letter: re.Match[str]) -> bool:
@@ -250,21 +257,21 @@ def _read_text(plain: str, start: int, end: int, choices: Choices, how: str) -> 
         return None
     rest = plain[end : end + 400].partition("\n")[0]
     boxed, _, _ = rest.partition(phrases.BRACE)
-    for said in (rest, boxed, *(rest.partition(end)[0] for end in (". ", "<", ", which "))):
-        lettered = phrases.LETTERED.search(said)
-        named = choices.letter_of(said[: lettered.start()] if lettered else said)
-        if not named or _is_letter(simplified(said)) or (lettered and lettered[1] != named):
+    for text in (rest, boxed, *(rest.partition(end)[0] for end in (". ", "<", ", which "))):
+        lettered = phrases.LETTERED.search(text)
+        named = choices.letter_of(text[: lettered.start()] if lettered else text)
+        if not named or _is_letter(simplified(text)) or (lettered and lettered[1] != named):
             continue
-        if phrases.TAKEN_BACK.match(plain, end + len(said)):
+        if phrases.TAKEN_BACK.match(plain, end + len(text)):
             return None
         why = f"the text of option {named} is {how}"
-        return _Commitment(start, end + len(said), named, asked=True, why=why, by_text=not lettered)
+        return _Commitment(start, end + len(text), named, final=True, why=why, by_text=not lettered)
     return None
 
 
-def _is_letter(said: str) -> bool:
+def _is_letter(text: str) -> bool:
     """Whether this can be an option's letter, also where an option's text is a single letter."""
-    return len(said) == 1 and said.isalpha()
+    return len(text) == 1 and text.isalpha()
 
 
 def _read_called(plain: str, start: int, end: int, choices: Choices) -> _Commitment | None:
@@ -273,20 +280,20 @@ def _read_called(plain: str, start: int, end: int, choices: Choices) -> _Commitm
     if called is None:
         return None
     candidates = phrases.SUBJECT.finditer(plain, max(0, start - 300), start)
-    letters = [one for one in candidates if one["opening"] is not None or one["noun"]]
+    letters = [match for match in candidates if match["opening"] is not None or match["noun"]]
     if not letters:
         named = choices.letter_of(phrases.CLAUSE_BEGINS.split(plain[max(0, start - 300) : start])[-1])
         why = f"the text of option {named} is called correct"
-        one = _Commitment(start, called.end(), named, asked=True, why=why, by_text=True)
-        return one if named and called["the"] else None
+        by_text = _Commitment(start, called.end(), named, final=True, why=why, by_text=True)
+        return by_text if named and called["the"] else None
     letter = letters[-1]
     subject, named = letter.start("noun" if letter["noun"] else "letter"), letter["letter"].strip("\"'()[]").upper()
-    said = plain[letter.end() : start]
-    if (simplified(said) and choices.letter_of(said) != named) or phrases.NOT_MEANT.search(
+    text = plain[letter.end() : start]
+    if (simplified(text) and choices.letter_of(text) != named) or phrases.NOT_MEANT.search(
         plain, max(0, subject - 80), subject
     ):
         return None
-    return _Commitment(subject, called.end(), named, asked=bool(called["the"]), why=f"option {named} is called correct")
+    return _Commitment(subject, called.end(), named, final=bool(called["the"]), why=f"option {named} is called correct")
 
 
 def _read_left(plain: str, start: int, end: int) -> _Commitment | None:
@@ -295,7 +302,7 @@ def _read_left(plain: str, start: int, end: int) -> _Commitment | None:
     if left is None or phrases.NOT_MEANT.search(plain[max(0, start - 80) : start]):
         return None
     named = left[1] or left[2]
-    return _Commitment(start, left.end(), named, asked=True, why=f"option {named} is what is left")
+    return _Commitment(start, left.end(), named, final=True, why=f"option {named} is what is left")
 
 
 def _read_option(plain: str, start: int, end: int) -> _Commitment | None:
@@ -305,13 +312,13 @@ def _read_option(plain: str, start: int, end: int) -> _Commitment | None:
     before = plain[max(0, start - 80) : start]
     if best := phrases.DOES_BEST.match(plain, end):
         named = best[1] or best[2]
-        return _Commitment(start, best.end(), named, asked=False, why=f"option {named} is called correct")
+        return _Commitment(start, best.end(), named, final=False, why=f"option {named} is called correct")
     letter = phrases.LETTER.match(plain, end + 1)
     if letter is None or phrases.TAKEN_BACK.match(plain, letter.end()):
         return None
     if not phrases.CHOSEN.search(before):
         return None
-    return _Commitment(start, letter.end(), _named(letter), asked=True, why=f"option {_named(letter)} is chosen")
+    return _Commitment(start, letter.end(), _named(letter), final=True, why=f"option {_named(letter)} is chosen")
 
 
 def _named(letter: re.Match[str]) -> str:

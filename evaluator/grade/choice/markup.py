@@ -42,10 +42,10 @@ class Choices(NamedTuple):
     letters: str
     options: tuple[str, ...]
 
-    def letter_of(self, said: str) -> str:
-        """Name the option whose text this is; empty when it is none's, or more than one's."""
+    def letter_of(self, text: str) -> str:
+        """Name the option whose text this is; empty when it is the text of none, or of several."""
         texts = _texts(self.letters, self.options)
-        tidy = simplified(said)
+        tidy = simplified(text)
         return texts.exact.get(tidy, "") or texts.caseless.get(tidy.casefold(), "")
 
     def follows(self, letter: str, plain: str, end: int) -> int:

@@ -20,7 +20,7 @@ ANNOUNCED = re.compile(
         | (?:appears|seems|turns[ ]out|comes[ ]out)[ ]to[ ]be\b | ["']?(?:=>|[:=>]) | -{1,2}>?)
       | [ ]?\|(?=[ ]) | (?=\s{0,3}\n) | (?P<beside>(?=[ ]?[(\[]|[ ][A-Z][.]?\s{0,3}(?:\n|\Z))) )
     # The last three: a cell of a table, a heading, a bracket or the line's only letter right behind the word.
-    [\s:\x02]{0,8} (?P<said>)
+    [\s:\x02]{0,8} (?P<content>)
     (?:not[ ]\(?[A-Z]\)?,?[ ]but[ ])?
     (?:(?:therefore|thus|hence|clearly|definitely|most|likely|probably|simply|indeed|actually|then|now|given|by
          |to[ ]be|(?:closest|nearest)[ ]to|approximately|about|roughly|either|both|option|choice|letter|the|answer|is)\b
@@ -29,7 +29,7 @@ ANNOUNCED = re.compile(
 )
 LETTERED = re.compile(r" [(\[](?:(?i:option|choice) )?([A-Z])[)\]][.\s]{0,3}\Z")  # "42 (C)"
 IN_THE_BOX = re.compile(r"(?i:\s{0,3}(?:(?:bf|rm|option|choice|answer)\b[\s:]{0,3}){0,2})")
-SAID_FIRST = re.compile(  # "42, which is option C", "42, or (C)."
+VALUE_FIRST = re.compile(  # "42, which is option C", "42, or (C)."
     r"""(?ix:
     (?:[^.\n]|\.\d){1,200}? (?: ,?[ ]which[ ](?:is|matches|means|corresponds[ ]to)[ ](?:(?:option|choice)[ ]|(?=\())
       | [ ]\((?=option|choice)(?:option|choice)[ ](?![^\n.]{0,200}\((?:option|choice)[ ]) )
@@ -203,3 +203,9 @@ DENIES = re.compile(
     r"(?:\bnot\b(?! (?:in|among|listed|one|given|exactly|provided|present|available|an option)\b)"
     r"|\bwould\b(?! be \()|\b(?:could|may|might)\b|n't)|\?)|\([A-Z]\).*\([A-Z]\)"
 )
+
+
+def is_taken_back(plain: str, end: int) -> bool:
+    """Whether an answer that ends at `end` is retracted, or reconsidered ("Wait") and not affirmed afterwards."""
+    reconsidered = RECONSIDERED.match(plain, end)
+    return bool(RETRACTED.match(plain, end) or (reconsidered and not AFFIRMED.search(plain, reconsidered.end())))

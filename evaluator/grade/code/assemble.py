@@ -35,7 +35,7 @@ class Task(NamedTuple):
 
 
 def describe_task(prompt: str, name: str) -> Task:
-    """Compile what tells a definition of the function."""
+    """Compile the patterns by which a definition of the function is recognised."""
     escaped = re.escape(name)
     definition = rf"(?:async[ \t]+)?def[ \t]+{escaped}[ \t]*\("
     return Task(
@@ -46,26 +46,29 @@ def describe_task(prompt: str, name: str) -> Task:
     )
 
 
-def judge(code: str, task: Task) -> str:
-    """Say what code that defines the function amounts to: `whole`, `stub`, `excerpt`, or `broken` (no Python)."""
+def classify(code: str, task: Task) -> str:
+    """Classify code that defines the function: `whole`, `stub`, `excerpt`, or `broken` (no Python)."""
     if len(code) > LONGEST:
         return "broken"
-    tree = parse(code)
-    if tree is None:
-        pieces = [piece for piece in split_statements(code) if task.defines.search(piece)][-1:]
-        tree = parse(pieces[0]) if pieces else None
+    tree = parse(code) or _parse_definition(code, task)
     if tree is None:
         return "excerpt" if _ELISION.search(code) else "broken"
-    found = [
+    functions = [
         node
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == task.name
     ]
-    if not found:
+    if not functions:
         return "whole"
-    if is_stub(found[-1].body):
+    if is_stub(functions[-1].body):
         return "stub"
-    return "excerpt" if any(_is_dots(node) for node in ast.walk(found[-1])) or _ELISION.search(code) else "whole"
+    return "excerpt" if any(_is_dots(node) for node in ast.walk(functions[-1])) or _ELISION.search(code) else "whole"
+
+
+def _parse_definition(code: str, task: Task) -> ast.Module | None:
+    """Parse the last statement that defines the function, without what stands around it."""
+    pieces = [piece for piece in split_statements(code) if task.defines.search(piece)]
+    return parse(pieces[-1]) if pieces else None
 
 
 def is_stub(body: list[ast.stmt]) -> bool:
@@ -135,7 +138,7 @@ def _pieces(elsewhere: Iterable[str]) -> list[str]:
 
 
 def _names(code: str) -> tuple[set[str], set[str]]:
-    """Give the names that code binds at its top level, and those that it looks up there."""
+    """Return the names that code binds at its top level, and those that it looks up there."""
     if len(code) > 2 * LONGEST:
         return set(), set()
     try:

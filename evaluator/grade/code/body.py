@@ -1,4 +1,4 @@
-"""Tell the inside of a function from other code, and put it under the prompt's signature."""
+"""Recognise the inside of a function, and put it under the prompt's signature."""
 
 import ast
 import re
@@ -51,7 +51,7 @@ def with_missing(program: str, elsewhere: tuple[str, ...]) -> str:
 
 
 def find_unfenced_body(text: str) -> tuple[str, str] | None:
-    """Find a function body in a reply without code blocks, and say where it stood."""
+    """Find a function body in a reply without code blocks; returns the body and where it stood, in words."""
     if not _RETURNS.search(text):
         return None
     if is_body(text) and parse(repair(text)):

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from evaluator.grade.code.assemble import Task, judge
+from evaluator.grade.code.assemble import Task, classify
 from evaluator.grade.code.body import is_body
 from evaluator.grade.code.source import LONGEST, split_statements
 
@@ -31,7 +31,7 @@ class Completion(NamedTuple):
 
 
 def split_completion(text: str, task: Task | None = None) -> Completion:
-    r"""Tell what belongs to the function from what a base model wrote after it; `text` has `\n` line ends.
+    r"""Separate the function from what a base model wrote after it; `text` has `\n` line ends.
 
     A body that returns something is the answer, whatever follows it. A completion that defines the function and has no
     such body before that begins anew. Without `task` the first function defined is taken for the one asked for.
@@ -75,11 +75,11 @@ def _cut_comments(completion: Completion) -> Completion:
 
 
 def _first_definition(pieces: list[str], task: Task | None) -> int | None:
-    """Give the number of the piece that defines the function anew; None when the first piece is the body."""
+    """Return the number of the piece that defines the function anew; None when the first piece is the body."""
     if task is None:
         anew = (number for number, piece in enumerate(pieces) if _DEFINITION.search(piece))
         return next(anew, None) if _BEGINS_ANEW.match(pieces[0]) else None
     numbers = [number for number, piece in enumerate(pieces) if task.defines.search(piece)]
     if not numbers or is_body(pieces[0]):
         return None
-    return next((number for number in numbers if judge(pieces[number], task) == "whole"), numbers[0])
+    return next((number for number in numbers if classify(pieces[number], task) == "whole"), numbers[0])

@@ -2,9 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from evaluator.grade.code.assemble import Task, assemble, describe_task, judge
+from evaluator.grade.code.assemble import Task, assemble, classify, describe_task
 from evaluator.grade.code.body import find_unfenced_body, has_definitions, is_body, put_under_prompt, with_missing
 from evaluator.grade.code.completion import begins_with_code, begins_with_fence, split_completion
 from evaluator.grade.code.fences import Block, split_fences
@@ -44,12 +44,12 @@ def read_program(text: str, *, code_prompt: str, entry_point: str, completion: b
     task = describe_task(code_prompt, entry_point)
     text = text[:_LONGEST_REPLY] if completion else text[-_LONGEST_REPLY:]
     text = _without_escapes(_first_turn(tidy(text)))
-    found = _read_completion(text, task) if completion else _read_reply(text, task)
-    if found.value is None:
-        return found
-    parsed = try_parse(found.value)
-    why = f"{found.why}; no valid Python: {parsed}" if isinstance(parsed, str) else found.why
-    return Extraction(value=found.value, why=why)
+    program = _read_completion(text, task) if completion else _read_reply(text, task)
+    if program.value is None:
+        return program
+    parsed = try_parse(program.value)
+    why = f"{program.why}; no valid Python: {parsed}" if isinstance(parsed, str) else program.why
+    return Extraction(value=program.value, why=why)
 
 
 def goes_on_after_body(text: str, entry_point: str = "") -> bool:
@@ -70,7 +70,7 @@ def goes_on_after_body(text: str, entry_point: str = "") -> bool:
 def _read_reply(text: str, task: Task) -> Extraction:
     """Read a chat reply: a whole function in a block or outside of one, or its body; failing that, a stub."""
     blocks, outside = split_fences(text)
-    blocks = _last(block for block in blocks if block.code and not block.code.lstrip().startswith(">>>"))
+    blocks = _usable(blocks)
     codes = tuple(_at_margin(block.code, task) for block in blocks)
     main, verdict = _choose([code for code in codes if task.defines.search(code)], task)
     others = tuple(code for code in codes if code is not main)
@@ -79,7 +79,7 @@ def _read_reply(text: str, task: Task) -> Extraction:
         return Extraction(value=assemble(_clean(main, task), task, others), why=block_why)
     unfenced = _find_unfenced(outside, task)
     unfenced_why = f"code without a fence that defines {task.name}"
-    if unfenced and judge(unfenced, task) != "stub":
+    if unfenced and classify(unfenced, task) != "stub":
         return Extraction(value=assemble(unfenced, task, codes), why=unfenced_why)
     body = _find_body(text, blocks, task)
     if body:
@@ -127,11 +127,13 @@ def _without_escapes(text: str) -> str:
     return _ESCAPE.sub(r"\1", text) if _ESCAPED_NAME.search(text) else text
 
 
-def _last(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """Leave out the first blocks of a reply that goes round in circles."""
+def _usable(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """Leave out blank blocks, interpreter sessions, and the first blocks of a reply that goes round in circles."""
     kept: list[Block] = []
     room = 2 * LONGEST
-    for block in reversed(tuple(blocks)):
+    for block in reversed(blocks):
+        if not block.code or block.code.lstrip().startswith(">>>"):
+            continue
         if len(block.code) > room:
             break
         room -= len(block.code)
@@ -152,7 +154,7 @@ def _choose(codes: list[str], task: Task) -> tuple[str, str]:
 
     Nor the beginning of it: a model that repeats itself until it is cut off has answered.
     """
-    judged = [(code, judge(code, task)) for code in codes]
+    judged = [(code, classify(code, task)) for code in codes]
     whole = [pair for pair in judged if pair[1] in {"whole", "broken"}]
     if len(whole) > 1 and any(code.startswith(whole[-1][0].rstrip()) for code, _ in whole[:-1]):
         whole = [pair for pair in whole if pair[1] == "whole"] or whole
@@ -171,7 +173,7 @@ def _find_unfenced(outside: str, task: Task) -> str:
     """Find code that defines the function between prose: at the margin, or as far to the right as all of it."""
     if task.name not in outside:
         return ""
-    ends = [found.end() for found in task.defines.finditer(outside)][-1:]
+    ends = [match.end() for match in task.defines.finditer(outside)][-1:]
     if ends:
         begin = max(ends[0] - LONGEST // 2, 0)
         window = outside[outside.find("\n", begin) if begin else 0 : ends[0] + LONGEST // 2]
@@ -203,8 +205,8 @@ def _find_body(text: str, blocks: tuple[Block, ...], task: Task) -> Extraction |
         return Extraction(value=put_under_prompt(bodies[0], task, others), why="a function body in a code block")
     if bodies:
         return Extraction(value=None, why="several code blocks, each of which could be the function's body")
-    found = None if blocks else find_unfenced_body(text)
-    return Extraction(value=put_under_prompt(found[0], task), why=found[1]) if found else None
+    unfenced = None if blocks else find_unfenced_body(text)
+    return Extraction(value=put_under_prompt(unfenced[0], task), why=unfenced[1]) if unfenced else None
 
 
 def _find_method(codes: tuple[str, ...], task: Task) -> Extraction | None:

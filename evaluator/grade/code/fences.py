@@ -64,7 +64,7 @@ class _Open(NamedTuple):
     start: int
     kind: str
     shortest: int
-    """How long the closing mark must be: as long as the opening one, unless none so long comes."""
+    """Length that the closing mark must have: the opening one's, unless no mark of that length follows."""
     label: str
 
 
@@ -117,8 +117,8 @@ def _find_marks(text: str) -> list[_Mark]:
     if "```" not in text and "~~~" not in text:
         return []
     return [
-        _Mark(found.start(), found.end() - len(found[3].lstrip()), found[1], found[2], found[3].strip())
-        for found in islice(_MARK.finditer(text), _MOST_MARKS)
+        _Mark(match.start(), match.end() - len(match[3].lstrip()), match[1], match[2], match[3].strip())
+        for match in islice(_MARK.finditer(text), _MOST_MARKS)
     ]
 
 
@@ -167,7 +167,7 @@ def _may_end_in_string(code: str) -> bool:
 
 
 def _end_after_string(text: str, current: _Open, marks: list[_Mark], number: int) -> int:
-    """Give the number of the mark that ends the block, when marks inside a docstring do not; else the one given."""
+    """Return the number of the mark that ends the block where marks inside a docstring do not; else `number` itself."""
     if parse(dedent(text[current.start : marks[number].code_end])):
         return number
     for later in range(number + 1, len(marks)):

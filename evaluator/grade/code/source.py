@@ -17,8 +17,8 @@ _MARGIN = re.compile("^[ \t\u00a0\u200b-\u200d\u2007\u202f\u2060\u3000\ufeff]+",
 _AS_SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " ") | dict.fromkeys(
     map(ord, "\u200b\u200c\u200d\u2060\ufeff")
 )
-# What a statement's beginning is told by: strings and comments are skipped, brackets counted, and a line that begins at
-# the margin begins a statement. An escape outside a string is skipped, or a row of \" would be scanned again and again.
+# Recognises where a statement begins: strings and comments are skipped, brackets counted, and a line that begins at the
+# margin begins a statement. An escape outside a string is skipped, or a row of \" would be scanned again and again.
 _TOKEN = re.compile(
     r"\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''"
     r"|\"(?:\\.|[^\"\\\n])*+\"|'(?:\\.|[^'\\\n])*+'"
@@ -31,7 +31,7 @@ _DEFINES = re.compile(r"(?:(?:async[ \t]+)?def|class)[ \t]+\w|@\w|import[ \t]+\w
 
 
 def tidy(text: str) -> str:
-    r"""Give every line a plain `\n`, and indentation that is made of spaces and tabs."""
+    r"""End every line with a plain `\n`, and make indentation of spaces and tabs only."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > 10 * LONGEST or not _SPECIAL.search(text):
         return text
@@ -64,7 +64,7 @@ def parse(code: str) -> ast.Module | None:
 
 
 def try_parse(code: str) -> ast.Module | str:
-    """Parse, or say why not, in a few words."""
+    """Parse a text; where that fails, return the reason in a few words."""
     if len(code) > LONGEST:
         return f"longer than {LONGEST:,} characters"
     try:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from evaluator.grade.choice import languages
-from evaluator.grade.choice.phrases import AFFIRMED, CORRECTION, FILLER, NOT_MEANT, RECONSIDERED, RETRACTED, RUN_ON
+from evaluator.grade.choice.phrases import CORRECTION, FILLER, NOT_MEANT, RUN_ON, is_taken_back
 from evaluator.grade.number import phrases
 from evaluator.grade.number.numerals import Numeral, numeral_at, numerals
 from evaluator.grade.number.plain import BRACE, without_markup
@@ -55,6 +55,9 @@ def read_number(text: str) -> Extraction:
 
     Args:
         text: the reply without its thinking.
+
+    Returns:
+        The number and the rule that read it; None for the number, and the reason, where there is no answer.
     """
     text = text[-_LONGEST_READ:]
     plain = without_markup(text)
@@ -74,18 +77,17 @@ def _decide(plain: str, announced: list[_Commitment]) -> Extraction:
         return Extraction(value=None, why=last.why)
     later = last
     for earlier in reversed(announced[:-1]):
-        if not _in_one_breath(plain[earlier.end : later.start]):
+        if not _adjacent(plain[earlier.end : later.start]):
             break
         if earlier.value != last.value:
             return Extraction(value=None, why="more than one number is given as the answer, with nothing between")
         later = earlier
-    reconsidered = RECONSIDERED.match(plain, last.end)
-    if RETRACTED.match(plain, last.end) or (reconsidered and not AFFIRMED.search(plain, reconsidered.end())):
+    if is_taken_back(plain, last.end):
         return Extraction(value=None, why=f"the final answer, {last.value}, is taken back")
     return Extraction(value=last.value, why=last.why)
 
 
-def _in_one_breath(gap: str) -> bool:
+def _adjacent(gap: str) -> bool:
     """Whether nothing but units and words such as "so the final" stands between two answers."""
     if len(gap) > _LONGEST_CLAUSE or CORRECTION.search(gap) or _DIGIT.search(gap):
         return False
@@ -94,12 +96,12 @@ def _in_one_breath(gap: str) -> bool:
 
 
 def _announcements(plain: str) -> Iterator[_Commitment]:
-    """Give the announcements of a number, in the order in which they stand."""
+    """Yield the announcements of a number, in the order in which they stand."""
     places = [(place.start(), place) for place in phrases.ANCHOR.finditer(plain)]
     lowered = plain.lower()
     if any(word in lowered for word in (*languages.WORDS, *languages.EAST_ASIAN_WORDS)):
         elsewhere = [(place.start(), place) for place in languages.ANNOUNCED.finditer(plain)]
-        places = sorted(places + elsewhere, key=lambda found: found[0])
+        places = sorted(places + elsewhere, key=lambda place: place[0])
     taken = 0
     if len(places) > _FIRST_PLACES + _LAST_PLACES:
         places = [*places[:_FIRST_PLACES], *places[-_LAST_PLACES:]]
@@ -114,7 +116,7 @@ def _announcements(plain: str) -> Iterator[_Commitment]:
 
 def _announced(plain: str, place: re.Match[str]) -> _Commitment | None:
     """Read what an announcement announces; None where it is none."""
-    kinds = {kind for kind, found in place.groupdict().items() if found is not None}
+    kinds = {kind for kind, text in place.groupdict().items() if text is not None}
     if kinds & {"says", "heads"} and NOT_MEANT.search(plain[max(0, place.start() - 80) : place.start()]):
         return None
     lead = phrases.LEAD.match(plain, place.end())
@@ -180,8 +182,8 @@ def _in_clause(plain: str, place: re.Match[str], begin: int, end: int) -> _Commi
 
 
 def _clause_end(plain: str, begin: int) -> int:
-    found = _CLAUSE_END.search(plain, begin, begin + _LONGEST_CLAUSE)
-    return found.start() if found else min(len(plain), begin + _LONGEST_CLAUSE)
+    end = _CLAUSE_END.search(plain, begin, begin + _LONGEST_CLAUSE)
+    return end.start() if end else min(len(plain), begin + _LONGEST_CLAUSE)
 
 
 def _result(clause: str) -> Numeral | None:
@@ -199,9 +201,11 @@ def _only_number(clause: str) -> Numeral | None:
     """Read the result of the clause's equation, or its one number."""
     if phrases.RESULT.search(clause):
         return _result(clause)
-    found = numerals(clause)
-    alone = len(found) == 1 and not _DIGIT.search(clause[: found[0].start] + clause[found[0].end :])
-    return found[0] if alone and not clause[: found[0].start].rstrip().endswith("-") else None
+    numbers = numerals(clause)
+    if len(numbers) != 1:
+        return None
+    before, after = clause[: numbers[0].start], clause[numbers[0].end :]
+    return None if _DIGIT.search(before + after) or before.rstrip().endswith("-") else numbers[0]
 
 
 def _read_end(plain: str, marked: str) -> Extraction:
@@ -251,12 +255,12 @@ def _alone(lines: list[str]) -> str | None:
 
 
 def _ends_with_number(line: str) -> bool:
-    found = numerals(line)
-    return bool(found) and bool(phrases.UNITS.match(line, found[-1].end))
+    numbers = numerals(line)
+    return bool(numbers) and bool(phrases.UNITS.match(line, numbers[-1].end))
 
 
 def _last_with_digits(plain: str) -> tuple[str, str]:
-    """Give the last sentence that has a digit in it, and what stands behind it."""
+    """Return the last sentence that has a digit in it, and what stands behind it."""
     tail = plain.rstrip()[-2 * _LONGEST_CLAUSE :]
     sentences = [sentence for sentence in phrases.SENTENCE_BREAK.split(tail) if sentence.strip()]
     for place in range(len(sentences) - 1, -1, -1):
@@ -268,5 +272,5 @@ def _last_with_digits(plain: str) -> tuple[str, str]:
 def _bold(marked: str) -> str | None:
     """Read the one number in bold in the last line that is not blank."""
     last = marked.rstrip()[-_LONGEST_CLAUSE:].rpartition("\n")[2]
-    found = {number.value for span in phrases.BOLD.findall(last) if (number := _only_number(without_markup(span)))}
-    return found.pop() if len(found) == 1 else None
+    values = {number.value for span in phrases.BOLD.findall(last) if (number := _only_number(without_markup(span)))}
+    return values.pop() if len(values) == 1 else None

@@ -44,14 +44,14 @@ class Numeral(Struct, frozen=True):
 def numeral_at(text: str, position: int, *, words: bool = False) -> Numeral | None:
     """Read the number that stands at a position, without the units behind it; `words`: `eighteen`, too."""
     if digits := NUMERAL.match(text, position):
-        return _of_digits(digits)
+        return _from_digits(digits)
     spelled = IN_WORDS.match(text, position) if words else None
-    return _of_words(spelled) if spelled else None
+    return _from_words(spelled) if spelled else None
 
 
 def numerals(text: str) -> list[Numeral]:
     """Read all numbers that are written in digits."""
-    return [number for found in NUMERAL.finditer(text) if (number := _of_digits(found))]
+    return [number for match in NUMERAL.finditer(text) if (number := _from_digits(match))]
 
 
 def same_number(number: str, other: str) -> bool:
@@ -60,21 +60,21 @@ def same_number(number: str, other: str) -> bool:
     return first is not None and second is not None and first.value == second.value
 
 
-def _of_digits(found: re.Match[str]) -> Numeral | None:
-    bottom = int(found["bottom"] or 1)
+def _from_digits(match: re.Match[str]) -> Numeral | None:
+    bottom = int(match["bottom"] or 1)
     if bottom == 0:
         return None
-    value = Fraction(found["top"].replace(",", "")) / bottom + int(found["mixed"] or 0)
-    value *= _SCALES.get((found["scale"] or "").lower(), 1) * (-1 if found["sign"] == "-" else 1)
-    return Numeral(_shortest(value), found.start(), found.end())
+    value = Fraction(match["top"].replace(",", "")) / bottom + int(match["mixed"] or 0)
+    value *= _SCALES.get((match["scale"] or "").lower(), 1) * (-1 if match["sign"] == "-" else 1)
+    return Numeral(_shortest(value), match.start(), match.end())
 
 
-def _of_words(found: re.Match[str]) -> Numeral:
-    tens = 20 + 10 * _TENS.index(found["tens"].lower()) if found["tens"] else 0
-    ones = (found["ones"] or found["small"] or "zero").lower()
+def _from_words(match: re.Match[str]) -> Numeral:
+    tens = 20 + 10 * _TENS.index(match["tens"].lower()) if match["tens"] else 0
+    ones = (match["ones"] or match["small"] or "zero").lower()
     value = Fraction(tens + _SMALL.index(ones))
-    value *= _SCALES.get((found["scale"] or "").lower(), 1) * (-1 if found["sign"] else 1)
-    return Numeral(_shortest(value), found.start(), found.end())
+    value *= _SCALES.get((match["scale"] or "").lower(), 1) * (-1 if match["sign"] else 1)
+    return Numeral(_shortest(value), match.start(), match.end())
 
 
 def _shortest(value: Fraction) -> str:

@@ -41,7 +41,7 @@ def without_markup(text: str) -> str:
     if "\\" in text:
         text = _THOUSANDS_APART.sub(",", text)
         text = _FRACTION.sub(
-            lambda found: f"{found[1]} {found[2]}/{found[3]}" if found[1] else f"{found[2]}/{found[3]}", text
+            lambda match: f"{match[1]} {match[2]}/{match[3]}" if match[1] else f"{match[2]}/{match[3]}", text
         )
         for command, plain in _REPLACED_IN_LATEX:
             text = text.replace(command, plain)
