@@ -1,4 +1,4 @@
-"""Make a model answer HTTP: launch a server, or take a running one, and ask it who it is.
+"""Serve a model over HTTP: launch a server or attach to a running one, and ask it for its facts.
 
 Knows nothing of evaluation.
 """

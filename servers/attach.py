@@ -1,11 +1,11 @@
-"""Take a server that runs already: find out which kind it is, and which of its models is meant."""
+"""Attach to a server that runs already: find out its runtime, and which of its models is meant."""
 
 from msgspec.structs import replace
 
 from servers.discover import NAMES, Running, recognise
 from servers.errors import ServerError, SpecError
 from servers.http import fetch, root
-from servers.request import headers, normal
+from servers.request import headers, normal_url
 from servers.spec import Server, ServerSpec
 from servers.wording import listed
 
@@ -14,16 +14,16 @@ _LISTS_ALL: frozenset[str] = frozenset({"omlx", "ollama", "lm_studio", "vllm"})
 
 
 async def attach(spec: ServerSpec) -> Server:
-    """Take a server that runs already.
+    """Attach to a server that runs already.
 
     Returns:
-        The server, its spec's runtime being what it was recognised as, and its model the one that will be asked.
+        The server; its spec has the runtime that was recognised and the model that will be asked.
 
     Raises:
         ServerError: Nothing answers there, it wants another key, it is another runtime than the study says, it has no
-            such model, or several and none was named.
+            such model, or has several and the study names none.
     """
-    base_url = normal(spec.base_url or "")
+    base_url = normal_url(spec.base_url or "")
     await _answers(spec, base_url)
     running = await recognise(base_url, headers(spec))
     if running is None:
@@ -70,17 +70,23 @@ async def _answers(spec: ServerSpec, base_url: str) -> None:
 def _model(spec: ServerSpec, running: Running) -> str:
     """Return the id of the model that is meant."""
     ids = [model.id for model in running.models]
-    loaded = [model.id for model in running.models if model.loaded]
     if running.runtime == "ollama" and f"{spec.model}:latest" in ids:
         return f"{spec.model}:latest"
-    if spec.model:
-        # A llama-server with one model answers with it whatever it is called; one with several is a router.
-        complete = running.runtime in _LISTS_ALL or (running.runtime == "llama_server" and len(ids) > 1)
-        if complete and spec.model not in ids:
-            raise SpecError(
-                f'{running.name} at {running.base_url} has no model "{spec.model}"; it has {listed(ids) or "none"}.'
-            )
-        return spec.model
+    if not spec.model:
+        return _only_model(running)
+    # A llama-server with one model answers with it whatever the request's `model` is; one with several is a router.
+    complete = running.runtime in _LISTS_ALL or (running.runtime == "llama_server" and len(ids) > 1)
+    if complete and spec.model not in ids:
+        raise SpecError(
+            f'{running.name} at {running.base_url} has no model "{spec.model}"; it has {listed(ids) or "none"}.'
+        )
+    return spec.model
+
+
+def _only_model(running: Running) -> str:
+    """Return the id of the only model, or of the only one that is loaded."""
+    ids = [model.id for model in running.models]
+    loaded = [model.id for model in running.models if model.loaded]
     if len(ids) == 1:
         return ids[0]
     if len(loaded) == 1:
@@ -89,8 +95,8 @@ def _model(spec: ServerSpec, running: Running) -> str:
         return "default_model"
     if not ids:
         raise ServerError(f"{running.name} at {running.base_url} has no model", remedy="load one there.")
-    told = "has several models, name one (eval: --model)"
-    raise SpecError(f"{running.name} at {running.base_url} {told}: {listed(ids)}.")
+    problem = "has several models, name one (eval: --model)"
+    raise SpecError(f"{running.name} at {running.base_url} {problem}: {listed(ids)}.")
 
 
 def _key_advice(spec: ServerSpec) -> str:

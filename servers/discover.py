@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from servers.errors import ServerError
 from servers.http import connect, fetch_with, root, trusts_environment
-from servers.request import normal
+from servers.request import normal_url
 from servers.shapes import MODELS, NAMES, PAGES, ListedModel, Running, identify
 
-__all__ = ["NAMES", "PORTS", "ListedModel", "Running", "discover", "recognise", "usual"]
+__all__ = ["NAMES", "PORTS", "ListedModel", "Running", "discover", "recognise", "usual_addresses"]
 
 PORTS: tuple[int, ...] = (8080, 8000, 1234, 11434, 8081, 8001, 1337, 5000, 5001)
 """llama-server and mlx_lm, oMLX and vLLM, LM Studio, Ollama; the second server that people start beside one of the
@@ -39,7 +39,7 @@ async def discover(
     """
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
-    there = await _reachable(usual() if places is None else places, min(seconds, _CONNECT_SECONDS))
+    there = await _reachable(usual_addresses() if places is None else places, min(seconds, _CONNECT_SECONDS))
     left = end - clock()
     async with AsyncExitStack() as stack:
         clients: dict[bool, httpx2.AsyncClient] = {}
@@ -71,7 +71,7 @@ async def _reachable(places: Sequence[str], seconds: float) -> dict[str, bool]:
     return {place: here for place, here in zip(unique, reached, strict=True) if here is not None}
 
 
-def usual() -> tuple[str, ...]:
+def usual_addresses() -> tuple[str, ...]:
     """Return the addresses of this machine at which model servers are found, and the one that OLLAMA_HOST names."""
     local = (f"http://{host}:{port}/v1" for host in ("127.0.0.1", "[::1]") for port in PORTS)
     return tuple(dict.fromkeys((*local, *_ollama_host(os.environ.get("OLLAMA_HOST", "")))))
@@ -135,6 +135,6 @@ def _ollama_host(value: str) -> tuple[str, ...]:
     host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
     place = f"{scheme or 'http'}://{f'[{host}]' if ':' in host else host}:{port}{parts.path.rstrip('/')}/v1"
     try:
-        return (normal(place),) if rest else ()
+        return (normal_url(place),) if rest else ()
     except ServerError:
         return ()

@@ -1,4 +1,4 @@
-"""Small requests to a server: is it there, and what does it say of itself."""
+"""Small requests to a server: whether it answers, and what its pages hold."""
 
 import asyncio
 import functools
@@ -131,9 +131,9 @@ def tls() -> ssl.SSLContext:
 
 
 def trusts_environment(url: str) -> bool:
-    """Whether the proxy that the environment names may stand between us and this address.
+    """Whether requests to this address go through the proxy that the environment names.
 
-    It has no business between us and this machine.
+    Requests to this machine never do.
     """
     host = (urlsplit(url).hostname or "").removesuffix(".")
     try:

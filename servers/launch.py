@@ -1,4 +1,4 @@
-"""Make a server answer for as long as it is needed, and leave nothing behind."""
+"""Run a server for as long as it is needed, and leave nothing behind."""
 
 import contextlib
 import shutil
@@ -49,14 +49,14 @@ async def launch(spec: ServerSpec, *, log: Path, port: int | None = None) -> Asy
 
 
 def check(spec: ServerSpec) -> None:
-    """Find out, as far as this can be told without starting it, whether a server can be started.
+    """Check, as far as possible without starting it, whether a server can be started.
 
     Raises:
-        ServerError: Its program is missing, or it cannot be what the spec asks.
+        ServerError: Its program is missing, or it cannot do what the spec asks.
     """
     if spec.base_url is not None or spec.runtime not in (*STARTABLE, *CONTROLLED):
         return
-    _refuse_ours(spec)
+    _refuse_address_flags(spec)
     if spec.runtime in CONTROLLED:
         CONTROLLED[spec.runtime].check(spec)
         return
@@ -72,7 +72,7 @@ def alive(server: Server) -> bool:
     return server.pid is None or process.running(server.pid)
 
 
-def _refuse_ours(spec: ServerSpec) -> None:
+def _refuse_address_flags(spec: ServerSpec) -> None:
     for word in spec.args:
         if word.partition("=")[0] in ("--host", "--port"):
             raise SpecError(
@@ -81,9 +81,9 @@ def _refuse_ours(spec: ServerSpec) -> None:
             )
 
 
-def _keep(folder: Path, log: Path) -> None:
-    """Copy what a server reads at its start to its log: the folder is gone afterwards."""
-    with contextlib.suppress(OSError):  # whoever cannot write the log is told so by the start
+def _copy_beside_log(folder: Path, log: Path) -> None:
+    """Copy the files that a server reads at its start beside its log: the folder is removed afterwards."""
+    with contextlib.suppress(OSError):  # a log that cannot be written is reported by the start
         log.parent.mkdir(parents=True, exist_ok=True)
         for file in folder.rglob("*.*"):
             if file.is_file() and not any(part.is_symlink() for part in (file, *file.parents)):
@@ -92,7 +92,7 @@ def _keep(folder: Path, log: Path) -> None:
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    """Give a folder for a while, under the name that servers tell it by: on macOS it lies behind a link."""
+    """Make a temporary folder, under its real path, which servers report: on macOS it lies behind a link."""
     with tempfile.TemporaryDirectory(prefix="whichquant-", ignore_cleanup_errors=True) as folder:
         yield Path(folder).resolve()
 
@@ -100,10 +100,10 @@ def _scratch() -> Iterator[Path]:
 async def _start(
     spec: ServerSpec, runtime: Startable, log: Path, port: int | None, folder: Path
 ) -> tuple[Server, process.Child]:
-    _refuse_ours(spec)
+    _refuse_address_flags(spec)
     engine, model = runtime.find(spec)[0], runtime.model_name(spec)
     runtime.prepare(spec, folder)
-    _keep(folder, log)
+    _copy_beside_log(folder, log)
 
     def server(child: process.Child, at: int) -> Server:
         return Server(

@@ -47,7 +47,7 @@ class Router:
         self._running: Running | None = None
 
     async def server(self, name: str) -> Server:
-        """Load a variant, where need be in place of the one that was used least lately.
+        """Load a variant, where need be in place of the least recently used one.
 
         A router that has died is started again, at another address.
 
@@ -82,7 +82,7 @@ class Router:
         async with self._starting:
             if self._running is None or not process.alive(self._running.child):
                 await self.stop()
-                self._running = await self._started()
+                self._running = await self._start_process()
             return self._running
 
     async def stop(self) -> None:
@@ -90,12 +90,12 @@ class Router:
         if self._running is not None:
             await process.stop(self._running.child)
 
-    async def _started(self) -> Running:
+    async def _start_process(self) -> Running:
         child, port = await process.started(
             lambda port: (*self._command, "--port", str(port)),
             lambda port: llama_server.environment(next(iter(self._specs.values())), port),
             self._log,
-            ready=lambda _, port: _routes(_root(port)),
+            ready=lambda _, port: _is_ready(_root(port)),
             seconds=max(spec.startup_seconds for spec in self._specs.values()),
         )
         return Running(child, _root(port))
@@ -112,10 +112,10 @@ async def router(specs: Mapping[str, ServerSpec], *, log: Path, at_once: int = 1
     Args:
         specs: The variants by name: letters, digits, dots, dashes.
         log: File that the router's output, and that of its models, is appended to; each variant has its own beside it.
-        at_once: How many models may be loaded at a time; one more takes the place of the least lately used.
+        at_once: How many models may be loaded at a time; one more replaces the least recently used.
 
     Raises:
-        ServerError: There is no llama-server, a variant cannot be put into its words, or it does not start.
+        ServerError: There is no llama-server, a variant cannot be expressed in its flags, or it does not start.
     """
     engine, program, sections = _plan(specs, log)
     # Beside the log, where whoever wants to repeat a run finds it.
@@ -137,7 +137,7 @@ def is_routed(spec: ServerSpec) -> bool:
 
 
 def check(specs: Mapping[str, ServerSpec]) -> None:
-    """Find out, without starting it, whether one router can serve all of these.
+    """Check, without starting it, whether one router can serve all of these.
 
     Raises:
         ServerError: See `router`.
@@ -192,8 +192,8 @@ async def _load(child: process.Child, root: str, name: str, spec: ServerSpec) ->
         await asyncio.sleep(_PAUSE)
 
 
-async def _routes(root: str) -> bool:
-    """Whether a router answers."""
+async def _is_ready(root: str) -> bool:
+    """Whether it answers as a router."""
     return bool((await fetch(f"{root}/props", seconds=5)).get("role") == "router")
 
 
@@ -204,7 +204,7 @@ async def _status(root: str, name: str) -> Mapping[str, Any]:
 
 
 def _failure(child: process.Child, spec: ServerSpec, sentence: str) -> str:
-    """Say what went wrong, with the command that serves this variant alone: the one to try by hand."""
+    """Describe what went wrong, with the command that serves this variant alone: the one to try by hand."""
     why = cause("\n".join(process.tail(child, _LINES_WITH_CAUSE)))
     alone = llama_server.command(spec, 8080, Path())
     return process.failure(child._replace(command=alone), f"{sentence} {why}" if why else sentence)

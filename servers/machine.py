@@ -1,4 +1,4 @@
-"""Say what this machine is: chip, cores, memory, graphics card, power."""
+"""Describe this machine: chip, cores, memory, graphics card, power."""
 
 import functools
 import os
@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from servers.spec import Machine
@@ -24,25 +25,25 @@ _MAC_MODES = {("lowpowermode", "1"): "low power mode", ("powermode", "1"): "low 
 
 @functools.cache
 def machine() -> Machine:
-    """Look at this machine, once; what cannot be read, or not in a second, is unknown."""
+    """Describe this machine; cached. What cannot be read within a second is unknown."""
     if platform.system() == "Darwin":
-        chip, cores, memory = of_sysctl(_output("sysctl", *_SYSCTL))
-        power = of_pmset(_output("pmset", "-g", "batt"), _output("pmset", "-g", "custom"))
+        chip, cores, memory = parse_sysctl(_output("sysctl", *_SYSCTL))
+        power = parse_pmset(_output("pmset", "-g", "batt"), _output("pmset", "-g", "custom"))
         system = f"macOS {platform.mac_ver()[0]}".strip()
         return Machine(os=system, chip=chip, cores=cores, memory_bytes=memory, power=power)
-    chip, cores = of_cpuinfo(_text(Path("/proc/cpuinfo")))
+    chip, cores = parse_cpuinfo(_text(Path("/proc/cpuinfo")))
     return Machine(
         os=_distribution(),
         chip=chip or _text(Path("/proc/device-tree/model")).strip(" \0\n") or None,
         cores=cores,
         memory_bytes=_memory(),
-        gpu=of_nvidia_smi(_gpus()),
-        power=of_sys(_SYS),
+        gpu=parse_nvidia_smi(_gpus()),
+        power=read_power(_SYS),
     )
 
 
-def of_cpuinfo(text: str) -> tuple[str | None, int | None]:
-    """Read Linux's /proc/cpuinfo: the chip's name, and its cores, of which two threads of one core are one."""
+def parse_cpuinfo(text: str) -> tuple[str | None, int | None]:
+    """Parse Linux's /proc/cpuinfo: the chip's name and the number of physical cores."""
     blocks = [
         {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in block.splitlines())}
         for block in text.strip().split("\n\n")
@@ -53,39 +54,42 @@ def of_cpuinfo(text: str) -> tuple[str | None, int | None]:
     return name, len(cores) or len(processors) or None
 
 
-def of_nvidia_smi(text: str) -> str | None:
-    """Read `nvidia-smi --query-gpu=name,memory.total --format=csv,noheader`: one line for each card."""
+def parse_nvidia_smi(text: str) -> str | None:
+    """Parse `nvidia-smi --query-gpu=name,memory.total --format=csv,noheader`: one line for each card."""
     cards = Counter(line.strip() for line in text.splitlines() if re.search(r", \d+ MiB$", line.strip()))
     return " and ".join(f"{count} x {card}" if count > 1 else card for card, count in cards.items()) or None
 
 
-def of_sys(sys: Path) -> str | None:
-    """Read Linux's /sys: what the machine is fed from, and the platform profile or else the frequency governor."""
+def read_power(sys: Path) -> str | None:
+    """Read the power source from Linux's /sys, and the platform profile or else the frequency governor."""
     supplies = [
         {name: _text(supply / name).strip() for name in ("type", "scope", "online", "status")}
         for supply in sorted((sys / "class" / "power_supply").glob("*"))
     ]
-    own = [supply for supply in supplies if supply["scope"] != "Device"]  # a mouse has a battery too
     profile = _text(sys / "firmware" / "acpi" / "platform_profile").strip()
     governor = _text(sys / "devices" / "system" / "cpu" / "cpu0" / "cpufreq" / "scaling_governor").strip()
-    source = None
-    if any(supply["type"] != "Battery" and supply["online"] == "1" for supply in own):
-        source = "mains"
-    elif any(supply["type"] == "Battery" and supply["status"] == "Discharging" for supply in own):
-        source = "battery"
     mode = f"platform profile {profile}" if profile else f"governor {governor}" if governor else None
-    return ", ".join(part for part in (source, mode) if part) or None
+    return ", ".join(part for part in (_power_source(supplies), mode) if part) or None
 
 
-def of_sysctl(text: str) -> tuple[str | None, int | None, int | None]:
-    """Read what macOS's sysctl says of chip, cores and memory in bytes."""
+def _power_source(supplies: Sequence[Mapping[str, str]]) -> str | None:
+    own = [supply for supply in supplies if supply["scope"] != "Device"]  # a mouse has a battery too
+    if any(supply["type"] != "Battery" and supply["online"] == "1" for supply in own):
+        return "mains"
+    if any(supply["type"] == "Battery" and supply["status"] == "Discharging" for supply in own):
+        return "battery"
+    return None
+
+
+def parse_sysctl(text: str) -> tuple[str | None, int | None, int | None]:
+    """Parse macOS's sysctl: chip, cores, and memory in bytes."""
     values = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
     chip, cores, memory = (values.get(key, "").strip() for key in _SYSCTL)
     return chip or None, int(cores) if cores.isdecimal() else None, int(memory) if memory.isdecimal() else None
 
 
-def of_pmset(battery: str, custom: str) -> str | None:
-    """Read macOS's `pmset -g batt`, and of `pmset -g custom` the power mode where the power comes from."""
+def parse_pmset(battery: str, custom: str) -> str | None:
+    """Parse macOS's `pmset -g batt`, and in `pmset -g custom` the power mode of the current power source."""
     drawn = re.search(r"Now drawing from '([^']+)'", battery)
     if drawn is None:
         return None
@@ -120,7 +124,7 @@ def _gpus() -> str:
 
 
 def _output(*command: str, seconds: float = _MAC_SECONDS) -> str:
-    """Return what a program prints, also beside a failure: sysctl says what it knows; empty when it does not run."""
+    """Return what a program prints, also where it fails (sysctl prints the keys it knows); empty if it does not run."""
     try:
         done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError):

@@ -8,9 +8,9 @@ _handed_out: set[int] = set()
 
 
 def free_port() -> int:
-    """Choose a port on 127.0.0.1 that is free now and was not handed out by us before.
+    """Choose a port on 127.0.0.1 that is free now and that this process has not chosen before.
 
-    Never twice, because a server that is slow to bind would be taken for the one that has its port already.
+    Never twice, because while one server is slow to bind, another on its port would be taken for it.
     """
     while True:
         with socket.socket() as probe:
@@ -22,10 +22,10 @@ def free_port() -> int:
 
 
 def chosen_port(port: int) -> int:
-    """Return a port that the user chose, when it can be had.
+    """Return the port that the user chose, if it is free.
 
     Raises:
-        ServerError: Somebody else listens there, who would be taken for our server, or it may not be used.
+        ServerError: Another program listens there, which would be taken for our server, or the port may not be used.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed one lingers

@@ -1,4 +1,4 @@
-"""Gather the facts of a running server: from itself, and from its files and machine where they are ours to see."""
+"""Gather the facts of a running server: from its pages, and from its files and machine where they are on this one."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ _OTHER_TEMPLATE = ("--chat-template", "--chat-template-file")
 
 
 async def probe(server: Server, *, chat: bool = True) -> ServerFacts:
-    """Return what the server says of itself and, of what it does not say, what its files and this machine tell.
+    """Return what the server reports and, where it is silent, what its files and this machine show.
 
     Args:
         server: It answers.
@@ -30,7 +30,7 @@ async def probe(server: Server, *, chat: bool = True) -> ServerFacts:
     """
     facts = await RUNTIMES[server.spec.runtime].facts(server)
     model = at_hand(server, facts.model_path)
-    from_files = await _of_files(server, facts, model) if model else {}
+    from_files = await _facts_from_files(server, facts, model) if model else {}
     facts = _filled(facts, from_files)
     # An address of this machine may be a tunnel's end, or a container's.
     if server.command or from_files:
@@ -49,8 +49,8 @@ def _filled(facts: ServerFacts, more: dict[str, Any]) -> ServerFacts:
     return replace(facts, **{name: value for name, value in more.items() if getattr(facts, name) is None})
 
 
-async def _of_files(server: Server, facts: ServerFacts, model: Path) -> dict[str, Any]:
-    """Read what the files of a model tell; nothing where they prove not to be what this server serves."""
+async def _facts_from_files(server: Server, facts: ServerFacts, model: Path) -> dict[str, Any]:
+    """Read what the files of a model show; nothing where they prove not to be what this server serves."""
     from_header = await asyncio.to_thread(_read_header, model)
     if not server.command and facts.parameters is not None and from_header.parameters != facts.parameters:
         return {}  # a file of that name, and not the one behind a server in a container, or at a tunnel's other end
@@ -75,7 +75,7 @@ async def _measured(facts: ServerFacts, model: Path) -> Weights:
     try:
         return await asyncio.to_thread(weights, model, stop)
     finally:
-        stop.set()  # for the one who is tired of waiting: the thread would go on to the end
+        stop.set()  # where the wait was cancelled, the thread would go on to the end
 
 
 def _read_header(model: Path) -> FileFacts:
@@ -89,6 +89,6 @@ def _read_header(model: Path) -> FileFacts:
 
 
 def switch_ignored(*, on: bool) -> str:
-    """Say that the switch for thinking does not reach the prompt."""
+    """Return the sentence that the switch for thinking does not reach the prompt."""
     problem = f"thinking is set {'on' if on else 'off'}, but this model's chat template knows no enable_thinking"
     return f"{problem}: the prompt stays as it is{'' if on else ', which is harmless if the model does not think'}"

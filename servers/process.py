@@ -168,8 +168,8 @@ def running(pid: int) -> bool:
     return True
 
 
-def epitaph(pid: int, log: Path, log_start: int) -> str:
-    """Say what a server that died left behind: why, where its exit code or log tell, and where the log is."""
+def describe_end(pid: int, log: Path, log_start: int) -> str:
+    """Describe how a server ended: its exit code, the cause where code or log show it, and where the log is."""
     guard = _guards.get(pid)
     code = guard.poll() if guard else None
     why = cause(_end_of(log, log_start), code or 0)
@@ -183,7 +183,7 @@ async def stop(child: Child) -> None:
     Other servers are at work in the same event loop, so waiting is done in a thread;
     a second interrupt does not wait any longer.
     """
-    _let_go(child)
+    _close_life_line(child)
     try:
         await asyncio.to_thread(_wait, child, STOP_SECONDS)
     finally:
@@ -198,7 +198,7 @@ def tail(child: Child, lines: int = LAST_LINES) -> list[str]:
 
 
 def failure(child: Child, sentence: str) -> str:
-    """Say what went wrong, with the end of the log and the command to try by hand."""
+    """Describe what went wrong, with the end of the log and the command to try by hand."""
     log = "\n".join(f"  {line}" for line in tail(child)) or "  (empty)"
     given = [f"{name}={shlex.quote(value)}" for name, value in child.env.items() if value is not None]
     by_hand = " ".join([*given, shlex.join(child.command)])
@@ -224,7 +224,7 @@ def _end_of(log: Path, start: int) -> str:
         return ""
 
 
-def _let_go(child: Child) -> None:
+def _close_life_line(child: Child) -> None:
     if child.guard.stdin is not None:
         with contextlib.suppress(OSError):
             child.guard.stdin.close()

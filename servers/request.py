@@ -1,4 +1,4 @@
-"""What the servers' dialects have in common: the OpenAI body, the sampling values, the key."""
+"""What requests to all servers have in common: the OpenAI body, the sampling values, the key."""
 
 import os
 import re
@@ -10,19 +10,19 @@ from servers.errors import ServerError
 from servers.spec import Prompt, Request, Sampling, Server, ServerSpec
 
 _NEUTRAL: Mapping[str, float] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
-"""What changes nothing in the draw; sent where the study is silent, because the servers' own defaults differ."""
+"""Values that do not change the sampling; sent where the study sets none, because the servers' defaults differ."""
 
 
 def openai_request(
     server: Server, prompt: Prompt, *, stream: bool, more: Mapping[str, Any], base: str | None = None
 ) -> Request:
-    """Build a request in OpenAI's words.
+    """Build a request in OpenAI's format.
 
     Args:
         server: Whom to ask.
         prompt: What to show; chat goes to /chat/completions, raw text to /completions.
         stream: Whether the reply is to come in pieces, with the token counts at its end.
-        more: Sampling and what else this server takes; None is left out.
+        more: Sampling and what else this server takes; None is not sent.
         base: Address in place of the server's `base_url`.
     """
     body: dict[str, Any] = {"model": server.model}
@@ -36,7 +36,7 @@ def openai_request(
     return Request((base or server.base_url) + ("/chat/completions" if prompt.chat else "/completions"), body)
 
 
-def drawn(sampling: Sampling, *, without: Collection[str] = ()) -> dict[str, Any]:
+def sampling_values(sampling: Sampling, *, without: Collection[str] = ()) -> dict[str, Any]:
     """Return every sampling value, neutral where the study is silent; the seed only if there is one.
 
     Args:
@@ -79,13 +79,11 @@ def headers(spec: ServerSpec) -> dict[str, str]:
 
 
 _HIDING = "@?#"
-"""What stands before the first, or behind the others, may be a password or a key, and is never shown."""
-
-
+"""Text before the first, or behind the others, may be a password or a key, and is never shown."""
 _SPACE = re.compile(r"\s")
 
 
-def normal(base_url: str) -> str:
+def normal_url(base_url: str) -> str:
     """Return the address without a slash at its end, and with /v1 where it has no path.
 
     Raises:

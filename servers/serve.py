@@ -1,4 +1,4 @@
-"""Keep a server up in the foreground, until somebody ends it."""
+"""Keep a server running in the foreground until it is ended."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ _LOOK_EVERY_S = 0.5
 
 
 async def serve(spec: ServerSpec, *, log: Path, port: int | None, say: Callable[[str], object]) -> None:
-    """Start a server, say where it answers and how to ask it, and keep it until it is ended or dies.
+    """Start a server, report its address and how to ask it, and keep it until it is ended or dies.
 
     Raises:
         ServerError: It cannot be started, or it died.
@@ -30,14 +30,14 @@ async def serve(spec: ServerSpec, *, log: Path, port: int | None, say: Callable[
         say(f"at {server.base_url}, model {server.model}")
         say(f"\n{curl(server)}\n")
         say("Ctrl-C ends it.")
-        while await _there(server):  # noqa: ASYNC110 - a process tells nobody that it ended
+        while await _is_up(server):  # noqa: ASYNC110 - the end of a process is no event
             await asyncio.sleep(_LOOK_EVERY_S)
-        why = process.epitaph(server.pid, log, server.log_start) if server.pid else f": its log is {log}"
+        why = process.describe_end(server.pid, log, server.log_start) if server.pid else f": its log is {log}"
     raise ServerError(f"The server is gone{why}.")
 
 
-async def _there(server: Server) -> bool:
-    """Whether a server is still there; one that is no child of ours is asked."""
+async def _is_up(server: Server) -> bool:
+    """Whether a server still runs; one that is no child process of ours is asked."""
     if server.pid is not None:
         return alive(server)
     return (await fetch(f"{server.base_url}/models", headers=headers(server.spec))).status != 0

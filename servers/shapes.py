@@ -1,6 +1,6 @@
 """Recognise a kind of server, and its models, by what its pages hold; nothing is asked here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -31,7 +31,7 @@ PAGES: tuple[str, ...] = (
     "/api/v1/models",
     _FRONT,
 )
-"""What tells the runtimes apart, beside the list of models."""
+"""What distinguishes the runtimes, beside the list of models."""
 _ANSWERS = frozenset({"llm", "vlm"})
 """Types of models that can be asked a question, as LM Studio and oMLX call them."""
 
@@ -41,7 +41,7 @@ class ListedModel(Struct, frozen=True, kw_only=True):
 
     id: str
     loaded: bool | None = None
-    """None where the server does not tell."""
+    """None where the server does not report it."""
     context: int | None = None
     """Tokens, as loaded; where it is not loaded, as it would be."""
 
@@ -54,7 +54,7 @@ class Running(Struct, frozen=True, kw_only=True):
     """Up to and including `/v1`."""
     version: str | None = None
     models: tuple[ListedModel, ...] = ()
-    """Those that can be asked a question, as far as the server tells."""
+    """Those that can be asked a question, as far as the server reports it."""
     loading: bool = False
     """Whether it is still loading its only model."""
     wants_key: bool = False
@@ -79,8 +79,13 @@ def identify(base_url: str, pages: Mapping[str, HttpReply]) -> Running | None:
         "ollama": pages["/api/version"].text("version"),
         "vllm": pages["/version"].text("version"),
     }
-    models = {"omlx": _of_omlx, "ollama": _of_ollama, "lm_studio": _of_lm_studio, "llama_server": _of_llama_server}
-    listed = models.get(runtime, _of_any)(pages)
+    models = {
+        "omlx": _omlx_models,
+        "ollama": _ollama_models,
+        "lm_studio": _lm_studio_models,
+        "llama_server": _llama_server_models,
+    }
+    listed = models.get(runtime, _openai_models)(pages)
     return Running(
         runtime=runtime,
         base_url=base_url,
@@ -93,30 +98,58 @@ def identify(base_url: str, pages: Mapping[str, HttpReply]) -> Running | None:
 
 
 def _runtime(pages: Mapping[str, HttpReply]) -> RuntimeName | None:
-    listed, props, status = pages[MODELS], pages["/props"], pages["/api/status"]
-    owners = {model.text("owned_by") for model in listed.objects("data")} - {None}
+    signs: tuple[tuple[RuntimeName, Callable[[Mapping[str, HttpReply]], bool]], ...] = (
+        ("llama_server", _is_llama_server),
+        ("omlx", _is_omlx),
+        ("lm_studio", _is_lm_studio),
+        ("ollama", _is_ollama),
+        ("vllm", _is_vllm),
+        ("mlx_lm", _is_mlx_lm),
+        ("openai", _is_openai),
+    )
+    return next((runtime for runtime, fits in signs if fits(pages)), None)
+
+
+def _owners(pages: Mapping[str, HttpReply]) -> set[str | None]:
+    return {model.text("owned_by") for model in pages[MODELS].objects("data")} - {None}
+
+
+def _is_llama_server(pages: Mapping[str, HttpReply]) -> bool:
+    owners, props = _owners(pages), pages["/props"]
     # Others have a /props too, but not these two things on it, and they own their models.
     build = not owners and bool(props.text("build_info")) and isinstance(props.get("default_generation_settings"), dict)
-    pool = isinstance(pages["/health"].get("engine_pool"), dict)
+    return "llamacpp" in owners or build or _is_loading(pages[MODELS])
+
+
+def _is_omlx(pages: Mapping[str, HttpReply]) -> bool:
+    status = pages["/api/status"]
     discovered = status.get("models_discovered") is not None and isinstance(status.get("loaded_models"), list)
-    # Others have Ollama's version page, to be taken for it.
-    ollama = bool(pages["/api/version"].text("version")) and pages[_FRONT].raw.startswith("Ollama is running")
-    shut = listed.status == 401 and listed.body == {"error": "Unauthorized"}
-    python = pages["/health"].headers.get("server", "").startswith("BaseHTTP/")
-    signs: tuple[tuple[RuntimeName, bool], ...] = (
-        ("llama_server", "llamacpp" in owners or build or _is_loading(listed)),
-        ("omlx", "omlx" in owners or discovered or pool),
-        ("lm_studio", _is_lm_studio(pages)),
-        ("ollama", ollama),
-        ("vllm", bool(pages["/version"].text("version")) and ("vllm" in owners or shut)),
-        ("mlx_lm", python and pages["/health"].body in ({"status": "ok"}, {"status": "unavailable"})),
-        ("openai", _is_list(listed) or _refuses(listed)),
-    )
-    return next((runtime for runtime, shown in signs if shown), None)
+    return "omlx" in _owners(pages) or discovered or isinstance(pages["/health"].get("engine_pool"), dict)
+
+
+def _is_ollama(pages: Mapping[str, HttpReply]) -> bool:
+    # Servers that imitate Ollama have its version page too.
+    return bool(pages["/api/version"].text("version")) and pages[_FRONT].raw.startswith("Ollama is running")
+
+
+def _is_vllm(pages: Mapping[str, HttpReply]) -> bool:
+    listed = pages[MODELS]
+    wants_key = listed.status == 401 and listed.body == {"error": "Unauthorized"}
+    return bool(pages["/version"].text("version")) and ("vllm" in _owners(pages) or wants_key)
+
+
+def _is_mlx_lm(pages: Mapping[str, HttpReply]) -> bool:
+    health = pages["/health"]
+    python = health.headers.get("server", "").startswith("BaseHTTP/")
+    return python and health.body in ({"status": "ok"}, {"status": "unavailable"})
+
+
+def _is_openai(pages: Mapping[str, HttpReply]) -> bool:
+    return _is_list(pages[MODELS]) or _refuses(pages[MODELS])
 
 
 def _is_loading(models: HttpReply) -> bool:
-    """Whether llama.cpp's server says on every page that it is not ready."""
+    """Whether llama.cpp's server answers every page with the error that it is not ready."""
     named = models.headers.get("server") == "llama.cpp"
     return named and models.status == 503 and models.get("error", "type") == "unavailable_error"
 
@@ -131,7 +164,7 @@ def _is_lm_studio(pages: Mapping[str, HttpReply]) -> bool:
 
 def _is_list(models: HttpReply) -> bool:
     data = models.get("data")
-    return models.status == 200 and isinstance(data, list) and (not data or bool(_of_any({MODELS: models})))
+    return models.status == 200 and isinstance(data, list) and (not data or bool(_openai_models({MODELS: models})))
 
 
 def _refuses(page: HttpReply) -> bool:
@@ -140,7 +173,7 @@ def _refuses(page: HttpReply) -> bool:
     return page.status in (401, 403) and as_servers_do
 
 
-def _of_any(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
+def _openai_models(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     models = pages[MODELS].objects("data")
     return [
         # vLLM lists what it has loaded, and with which context; an unknown server's silence is None.
@@ -154,8 +187,8 @@ def _of_any(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     ]
 
 
-def _of_llama_server(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
-    """Read the list; only a router tells the state of each, any other server has its one model loaded."""
+def _llama_server_models(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
+    """Read the list; only a router reports the state of each, any other server has its one model loaded."""
     own = pages["/props"].number("default_generation_settings", "n_ctx")
     listed = []
     for model in pages[MODELS].objects("data"):
@@ -165,13 +198,13 @@ def _of_llama_server(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     return listed
 
 
-def _of_omlx(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
+def _omlx_models(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     """Read the list, which names models by their alias, and the state of each, which names them by their id."""
     states: dict[str | None, HttpReply] = {}
     for state in pages["/v1/models/status"].objects("models"):
         states |= {state.text("id"): state, state.text("model_alias"): state}
     listed = []
-    for model in _of_any(pages):
+    for model in _openai_models(pages):
         state = states.get(model.id, NO_REPLY)
         if state.text("model_type") in (None, *_ANSWERS):
             context = state.number("max_context_window") or model.context
@@ -179,22 +212,22 @@ def _of_omlx(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     return listed
 
 
-def _of_ollama(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
+def _ollama_models(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
     awake = pages["/api/ps"].get("models")
     contexts = {model.text("name"): model.number("context_length") for model in pages["/api/ps"].objects("models")}
     known = isinstance(awake, list)
-    mute = {model.text("name") for model in pages["/api/tags"].objects("models") if _embeds(model)}
+    embedders = {model.text("name") for model in pages["/api/tags"].objects("models") if _embeds(model)}
     return [
         ListedModel(id=model.id, loaded=model.id in contexts if known else None, context=contexts.get(model.id))
-        for model in _of_any(pages)
-        if model.id not in mute
+        for model in _openai_models(pages)
+        if model.id not in embedders
     ]
 
 
 def _embeds(model: HttpReply) -> bool:
-    """Whether a model of Ollama's makes vectors alone: by its capabilities where they are listed, else by its family.
+    """Whether a model of Ollama's makes embeddings only: by its capabilities where they are listed, else by its family.
 
-    Families that read text and write none are BERT and what came of it: bert, nomic-bert, nomic-bert-moe.
+    Families that write no text are BERT and its descendants: bert, nomic-bert, nomic-bert-moe.
     """
     capabilities, families = model.get("capabilities"), model.get("details", "families")
     if isinstance(capabilities, list) and capabilities:
@@ -203,25 +236,52 @@ def _embeds(model: HttpReply) -> bool:
     return any("bert" in str(family) for family in (*listed, model.text("details", "family")))
 
 
-def _of_lm_studio(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
-    """Read the native lists; of a model that is loaded each instance has a name of its own, under which it is asked."""
-    listed, mute = [], set()
-    for model in pages["/api/v1/models"].objects("models"):
-        instances = [i for i in model.objects("loaded_instances") if i.text("id")]
-        if model.text("type") not in (None, *_ANSWERS):
-            mute |= {model.text("key"), *(i.text("id") for i in instances)}
-        elif instances:
-            listed += [(i.text("id"), True, i.number("config", "context_length")) for i in instances]
-        else:
-            listed.append((model.text("key"), False, None))
-    for model in [] if listed else pages["/api/v0/models"].objects("data"):
-        if model.text("type") not in (None, *_ANSWERS):
-            mute.add(model.text("id"))
-        else:
-            listed.append((model.text("id"), model.get("state") == "loaded", model.number("loaded_context_length")))
-    known = {name for name, _, _ in listed} | mute
-    more = [model for model in _of_any(pages) if model.id not in known]
-    return [ListedModel(id=name, loaded=on, context=context) for name, on, context in listed if name] + more
+def _lm_studio_models(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
+    """Read the native list, of version 1 or else of version 0; models that are on the OpenAI list alone come last."""
+    listed, others = _lm_studio_v1(pages["/api/v1/models"])
+    if not listed:
+        listed, more_others = _lm_studio_v0(pages["/api/v0/models"])
+        others |= more_others
+    known = {model.id for model in listed} | others
+    return listed + [model for model in _openai_models(pages) if model.id not in known]
+
+
+def _lm_studio_v1(page: HttpReply) -> tuple[list[ListedModel], set[str | None]]:
+    """Return models that can be asked, and the names of all others.
+
+    Each instance of a loaded model has a name of its own, under which it is asked.
+    """
+    listed: list[ListedModel] = []
+    others: set[str | None] = set()
+    for model in page.objects("models"):
+        key, instances = model.text("key"), model.objects("loaded_instances")
+        loaded = {name: instance for instance in instances if (name := instance.text("id"))}
+        if not _answers(model):
+            others |= {key, *loaded}
+        elif loaded:
+            contexts = {name: instance.number("config", "context_length") for name, instance in loaded.items()}
+            listed += [ListedModel(id=name, loaded=True, context=context) for name, context in contexts.items()]
+        elif key:
+            listed.append(ListedModel(id=key, loaded=False))
+    return listed, others
+
+
+def _lm_studio_v0(page: HttpReply) -> tuple[list[ListedModel], set[str | None]]:
+    """Return models that can be asked, and the names of all others."""
+    listed: list[ListedModel] = []
+    others: set[str | None] = set()
+    for model in page.objects("data"):
+        name, context = model.text("id"), model.number("loaded_context_length")
+        if not _answers(model):
+            others.add(name)
+        elif name:
+            listed.append(ListedModel(id=name, loaded=model.get("state") == "loaded", context=context))
+    return listed, others
+
+
+def _answers(model: HttpReply) -> bool:
+    """Whether a model of LM Studio's can be asked a question, as far as its type is known."""
+    return model.text("type") in (None, *_ANSWERS)
 
 
 def _yes_or_no(value: object) -> bool | None:

@@ -16,7 +16,7 @@ _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def end_at_once() -> None:
-    """Let Ctrl-C end the process without more ado: what it raises inside an import can get lost there."""
+    """Let Ctrl-C end the process at once: an exception raised inside an import can get lost."""
     if threading.current_thread() is threading.main_thread() and _is(signal.default_int_handler):
         signal.signal(signal.SIGINT, _end)
 

@@ -1,4 +1,4 @@
-"""The nouns of serving: what to start, what was started, what is asked of it, who answered."""
+"""The types of serving: what to start, what was started, requests, and facts about the server."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -22,7 +22,7 @@ class ServerSpec(Struct, frozen=True, kw_only=True):
     binary: str | None = None
     """Program to run in place of the one on PATH."""
     context: int | None = None
-    """Tokens of context for each slot, where we have a say in it; None leaves it to the server."""
+    """Tokens of context for each slot, where whichquant can set it; None leaves it to the server."""
     slots: int = 1
     """Requests that the server works on at once."""
     thinking: bool | None = None
@@ -84,7 +84,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
 
 
 class Request(NamedTuple):
-    """A prompt in the words of one server."""
+    """A prompt in the format of one server."""
 
     url: str
     body: dict[str, Any]
@@ -104,7 +104,7 @@ class Machine(Struct, frozen=True, kw_only=True):
 
 
 class ServerFacts(Struct, frozen=True, kw_only=True):
-    """Who answers, as far as it says so. None is unknown, never a guess."""
+    """What is known about a server and its model. None is unknown, never a guess."""
 
     runtime: str
     engine: str
@@ -117,18 +117,18 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     model_sha256: str | None = None
     parameters: int | None = None
     quantization: str | None = None
-    """As the file says it: `Q4_K_M (Q4_K 27, Q5_0 81)`, or `4 bits, groups of 64`."""
+    """In the file's terms: `Q4_K_M (Q4_K 27, Q5_0 81)`, or `4 bits, groups of 64`."""
     bits_per_weight: float | None = None
     """Bits that the tensors take, divided by `parameters`."""
     qat: bool | None = None
-    """Whether the file's metadata tell of quantization-aware training; silence is None."""
+    """Whether the file's metadata mention quantization-aware training; None where they do not."""
     context: int | None = None
     """Tokens for each slot."""
     slots: int | None = None
     thinking: bool | None = None
     """As set by us, at launch or with every request; None where the model's default rules."""
     thinking_default: bool | None = None
-    """Whether the model thinks when a request does not say."""
+    """Whether the model thinks when a request does not set it."""
     thinking_heard: bool | None = None
     """Whether the switch for thinking changes the rendered prompt."""
     kv_cache: str | None = None
@@ -140,6 +140,6 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     restarts: int = 0
     """How often it died or hung while it was asked, and was started again."""
     adapter: str | None = None
-    """How what whichquant believes of this runtime was tested: see `runtime.table.TESTED`."""
+    """How whichquant's support of this runtime was tested: see `runtime.table.TESTED`."""
     unsent: tuple[str, ...] = ()
-    """What this server cannot be told, so that its own rule holds there, one sentence each."""
+    """Settings that cannot be sent to this server, so that its own default holds, one sentence each."""

@@ -46,7 +46,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
         "The model's file cannot be read, or is incomplete: fetch it again.",
     ),
 )
-"""What a server's log says when it cannot start, and what that means; the first that fits."""
+"""Patterns in the log of a server that cannot start, and what they mean; the first that matches counts."""
 _ENDS: dict[int, str] = {
     signal.SIGILL: (
         "It met an instruction that this processor does not have: it was built for another one, install another build."
@@ -60,7 +60,7 @@ _ENDS: dict[int, str] = {
 
 
 def cause(log: str, code: int = 0) -> str | None:
-    """Say why a server did not start; None where nothing tells.
+    """Explain why a server did not start; None where neither log nor code shows it.
 
     Args:
         log: What it wrote.

@@ -26,7 +26,7 @@ class Switch(NamedTuple):
 
 
 async def switch(server: Server) -> Switch:
-    """Render one chat with thinking on, off, and unsaid, and compare.
+    """Render one chat with thinking on, off, and not set, and compare.
 
     llama-server shows the prompts, so equal ones prove that the switch does nothing. Of any other server only the
     number of a prompt's tokens is known, for up to three requests of one token: other numbers prove other prompts,
@@ -44,7 +44,7 @@ async def switch(server: Server) -> Switch:
         if on == off:
             return Switch(works=False if exact else None)
         plain = await measure(server, thinking=None)
-    except ServerError:  # no key, no proxy: whoever asks for more will say so
+    except ServerError:  # no key, no proxy: the next request will report it
         return Switch()
     return Switch(works=True, default=True if plain == on else False if plain == off else None)
 
@@ -80,7 +80,7 @@ def is_spared(spec: ServerSpec) -> bool:
 
 
 async def prompt_tokens(server: Server, *, thinking: bool | None) -> int | None:
-    """Count the tokens of one chat; None where the server does not tell.
+    """Count the tokens of one chat; None where the server does not report them.
 
     Raises:
         ServerError: What is to be the key can be none, or the proxy cannot be used.

@@ -6,13 +6,13 @@ _SHOWN = 12
 
 
 def listed(names: Sequence[str]) -> str:
-    """Put names into a row, the first of them where they are many: `a, b and 3 more`."""
+    """List names, only the first where they are many: `a, b and 3 more`."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def waiting(who: str, slots: int | None, asked: int) -> tuple[str, ...]:
-    """Say that a server works on fewer questions at once than the study asks; nothing where it does not, or unknown.
+    """Return the sentence that a server works on fewer questions at once than asked; empty where not, or unknown.
 
     Args:
         who: The server.

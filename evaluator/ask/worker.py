@@ -89,7 +89,7 @@ class Patience:
             ServerLost: it is dead, or has sent nothing for too long.
         """
         if not alive(server):
-            left = process.epitaph(server.pid or 0, server.log, server.log_start) if server.log else ""
+            left = process.describe_end(server.pid or 0, server.log, server.log_start) if server.log else ""
             raise ServerLost(f"the server died in the middle of the run{left}", restartable=True)
         silent = asyncio.get_running_loop().time() - self._active_at
         if silent >= self._silence:

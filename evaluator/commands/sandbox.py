@@ -82,7 +82,7 @@ def _table(results: Sequence[ProbeResult]) -> Table:
     table.add_column("what it met", overflow="fold")
     for result in results:
         held = Text("held", style="green") if result.held else Text("broken", style="bold red")
-        table.add_row(Text(result.name), held, Text(_line(result.told), style="dim"))
+        table.add_row(Text(result.name), held, Text(_line(result.detail), style="dim"))
     return table
 
 
@@ -98,7 +98,7 @@ def _objects(names: Sequence[str], tried: Sequence[Trial]) -> list[dict[str, Any
     for name in names:
         trial = known.get(name)
         probes = [
-            {"name": result.name, "state": "held" if result.held else "broken", "told": result.told}
+            {"name": result.name, "state": "held" if result.held else "broken", "told": result.detail}
             for result in (trial.results if trial else ())
         ]
         objects.append(

@@ -31,7 +31,7 @@ from evaluator.errors import StudyError
 from evaluator.text import strip_control
 from servers.discover import PORTS, ListedModel, Running, discover
 from servers.errors import ServerError
-from servers.request import headers, normal
+from servers.request import headers, normal_url
 from servers.spec import ServerSpec
 
 _SHOWN = 12
@@ -170,7 +170,7 @@ def _places(host: str | None, ports: Sequence[int]) -> list[str] | None:
             raise StudyError(
                 f"--host {host!r} is not a name or address of a machine", remedy="leave out http:// and the port"
             )
-        return [normal(f"http://{name}:{port}/v1") for port in ports or PORTS]
+        return [normal_url(f"http://{name}:{port}/v1") for port in ports or PORTS]
     except ServerError as error:
         raise StudyError(
             f"--host {host!r} is not a name or address of a machine", remedy="leave out http:// and the port"

@@ -54,7 +54,7 @@ class Trial:
                 self.names.append(outcome.model)
         elif not alive(self.server):
             server = self.server
-            left = process.epitaph(server.pid or 0, server.log, server.log_start) if server.log else ""
+            left = process.describe_end(server.pid or 0, server.log, server.log_start) if server.log else ""
             raise ServerError(f"The server died while it was checked{left}")
         elif outcome.kind == "unreachable":
             raise ServerError(f"The server at {self.server.base_url} stopped answering while it was checked.")

@@ -13,7 +13,7 @@ from evaluator.errors import StudyError
 from evaluator.study.study import Study, Variant
 from evaluator.study.yaml import read_yaml
 from servers.errors import ServerError
-from servers.request import normal
+from servers.request import normal_url
 
 _Problem = tuple[str, str, str]
 """A key, what is wrong with it, and what to do."""
@@ -122,7 +122,7 @@ def _runtime(at: str, variant: Variant) -> Iterator[_Problem]:
 
 def _settings_of_running(at: str, variant: Variant) -> Iterator[_Problem]:
     try:
-        normal(variant.base_url or "")
+        normal_url(variant.base_url or "")
     except ServerError as error:
         yield f"{at}.base_url", error.problem, error.remedy
     # A running Ollama gets the context with every request.

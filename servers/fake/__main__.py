@@ -10,7 +10,7 @@ from servers.fake.server import FakeServer
 from servers.fake.spec import PLAIN
 
 
-async def _serve_until_told(fake: FakeServer) -> None:
+async def _serve_until_signal(fake: FakeServer) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
@@ -33,7 +33,7 @@ def main() -> None:
     fake = FakeServer(
         reply, dialect=DIALECTS[options.dialect], models=(options.model,), port=options.port, loading=options.loading
     )
-    asyncio.run(_serve_until_told(fake))
+    asyncio.run(_serve_until_signal(fake))
 
 
 if __name__ == "__main__":

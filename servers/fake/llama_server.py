@@ -46,12 +46,12 @@ def _only(state: State) -> FakeModel:
 
 
 def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
-    """One model answers to every name."""
+    """Answer with the one model, whatever name is asked for."""
     return _generated(state, call.body, reply, _only(state))
 
 
 def _respond_as_router(state: State, call: Call, reply: Reply) -> Reply | Answer:
-    """The name decides; a model that is not loaded takes the place of the one that is."""
+    """Answer with the named model, which replaces the loaded one if it is another."""
     model = state.models.get(str(call.body.get("model")))
     if model is None:
         return _refused(f"model '{call.body.get('model')}' not found")
@@ -137,7 +137,7 @@ def _props_of(state: State, model: FakeModel) -> dict[str, Any]:
 
 
 def _router_props(state: State, call: Call) -> Any:  # noqa: ANN401 - JSON
-    """Tell of the model that the query names, which is loaded for it; without one, of the router itself."""
+    """Describe the model that the query names, which is loaded for it; without a name, the router itself."""
     names = parse_qs(call.query).get("model")
     if not names:
         nothing = {"params": {}, "n_ctx": 0}

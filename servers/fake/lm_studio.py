@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from servers.fake.reply import Reply, tokens, usage_of, within
+from servers.fake.reply import Reply, openai_error, tokens, usage_of, within
 from servers.fake.spec import (
     Answer,
     Call,
@@ -23,8 +23,7 @@ _STOPPED = {"stop": "eosFound", "length": "maxPredictedTokensReached"}
 
 
 def _error(_path: str, message: str, status: int) -> dict[str, Any]:
-    kind = "invalid_request_error" if status < 500 else "server_error"
-    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+    return openai_error(message, "invalid_request_error" if status < 500 else "server_error")
 
 
 def _missing(call: Call) -> Answer:
@@ -32,15 +31,14 @@ def _missing(call: Call) -> Answer:
 
 
 def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
-    """A model that is not in memory is loaded with its default context, whatever the study wants."""
+    """Answer; a model that is not in memory is loaded with its default context, whatever the study wants."""
     model = state.models.get(str(call.body.get("model")))
     if model is None:
         known = ", ".join(state.models)
         message = (
             f'Invalid model identifier "{call.body.get("model")}". Please specify a valid downloaded model ({known}).'
         )
-        error = {"message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
-        return Answer(400, {"error": error})
+        return Answer(400, openai_error(message, "invalid_request_error", param="model", code="model_not_found"))
     state.loaded.setdefault(model.id, {"context": model.served_context})
     unlimited = spoken(reply, thinks=_thinks(call.body, model))
     return within(unlimited, call.body.get("max_tokens"))

@@ -31,7 +31,7 @@ def _error(_path: str, message: str, _status: int) -> dict[str, str]:
 
 
 def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
-    """Any name but two makes it drop its model and look on the hub; any failure before the first token is a 404."""
+    """Answer to two names; any other makes it drop its model. An error before the first token has status 404."""
     name = call.body.get("model", "default_model")
     if name != "default_model" and name not in state.models:
         state.loaded.clear()

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from servers.fake.reply import Reply, pieces, tokens, within
+from servers.fake.reply import Reply, openai_error, pieces, tokens, within
 from servers.fake.spec import (
     Answer,
     Call,
@@ -30,7 +30,7 @@ def _error(path: str, message: str, status: int) -> dict[str, Any]:
     if path.startswith("/api/"):
         return {"error": message}
     kind = {400: "invalid_request_error", 404: "not_found_error"}.get(status, "api_error")
-    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+    return openai_error(message, kind)
 
 
 def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
@@ -43,11 +43,8 @@ def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
     if native and not body.get("messages") and not body.get("prompt"):
         return _loaded_only(state, call, model)
     think = body.get("think") if native else _effort(body)
-    if think is not None and not isinstance(think, bool) and _EFFORTS.get(str(think)) is None:
-        message = f'invalid reasoning value: \'{think}\' (must be "high", "medium", "low", "max", or "none")'
-        return Answer(400, _error(call.path, message, 400))
-    if think and model.thinking is None:
-        return Answer(400, _error(call.path, f'"{body["model"]}" does not support thinking', 400))
+    if refusal := _thinking_refused(think, str(body["model"]), model):
+        return Answer(400, _error(call.path, refusal, 400))
     on = model.thinking is not None and (think is not False or not model.obeys)
     options = (body.get("options") or {}) if native else {}
     context = min(options.get("num_ctx", model.served_context), model.context)
@@ -60,8 +57,15 @@ def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
     return _fitted(limited, call.path, context, truncates=truncates, shifts=shifts)
 
 
+def _thinking_refused(think: object, name: str, model: FakeModel) -> str:
+    """Return the message with which a setting of thinking is refused; empty where it is not."""
+    if think is not None and not isinstance(think, bool) and _EFFORTS.get(str(think)) is None:
+        return f'invalid reasoning value: \'{think}\' (must be "high", "medium", "low", "max", or "none")'
+    return f'"{name}" does not support thinking' if think and model.thinking is None else ""
+
+
 def _fitted(reply: Reply, path: str, context: int, *, truncates: bool, shifts: bool) -> Reply | Answer:
-    """Return what becomes of a reply in this context: whole where it shifts, with counts that stop at the context."""
+    """Return a reply as it fits into the context: whole where that shifts, its token counts ending at the context."""
     if reply.prompt_tokens >= context and not (truncates and shifts):
         message = (
             "the prompt is longer than the context length currently available to the model; shorten the prompt, "

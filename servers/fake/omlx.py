@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from msgspec.structs import replace
 
-from servers.fake.reply import Reply, usage_of, within
+from servers.fake.reply import Reply, openai_error, usage_of, within
 from servers.fake.spec import (
     Answer,
     Call,
@@ -30,11 +30,11 @@ def _error(path: str, message: str, status: int) -> dict[str, Any]:
     if not path.startswith("/v1/"):
         return {"detail": message}
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+    return openai_error(message, kind)
 
 
 def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
-    """A failure while it generates comes after the 200; `max_completion_tokens` is not known."""
+    """Answer; an error during generation comes after status 200, and `max_completion_tokens` is not known."""
     model = state.models.get(str(call.body.get("model")))
     if model is None:
         known = ", ".join(state.models) or "(none)"
@@ -52,7 +52,7 @@ def _respond(state: State, call: Call, reply: Reply) -> Reply | Answer:
 
 
 def _leaks(turn: Turn) -> bool:
-    """Whether it takes thoughts that were cut for the answer: where <think> is not closed, so not of a Gemma 4.
+    """Whether thinking that was cut off passes for the answer: where <think> is not closed, so not with a Gemma 4.
 
     It goes by the type in a model's config or else by the name (adapter/output_parser.py, api/thinking.py).
     """
@@ -63,7 +63,7 @@ def _leaks(turn: Turn) -> bool:
 
 
 def _whole(turn: Turn) -> dict[str, Any]:
-    """Return the body; of thinking that leaks, the thoughts as if they were the answer."""
+    """Return the body; where thinking leaks, the thoughts as if they were the answer."""
     reply = turn.reply
     leaked = replace(reply, text=reply.reasoning, reasoning="") if _leaks(turn) else reply
     body = openai_whole(turn._replace(reply=leaked))

@@ -1,4 +1,4 @@
-"""What the fake server answers with: the noun that scripts it, and the bodies it becomes."""
+"""What the fake server answers with: a scripted reply, and the JSON bodies that it becomes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -47,15 +47,20 @@ class Reply(Struct, frozen=True, kw_only=True):
     completion_tokens: int | None = None
     """None counts the words of reasoning and text."""
     logprobs: Sequence[Mapping[str, float]] = ()
-    """Of each token the candidates and their log probabilities, the chosen one first; sent, where a reply is not
+    """For each token the candidates and their log probabilities, the chosen one first; sent, where a reply is not
     streamed, to a request that asks for `top_logprobs`."""
     extra: Mapping[str, Any] = {}
     """Further keys of the body, or of a stream's last chunk: `timings`, `system_fingerprint`."""
 
 
 def error_body(message: str, status: int) -> dict[str, Any]:
-    """Return an error as OpenAI words it."""
+    """Return an error in OpenAI's form."""
     return {"error": {"message": message, "type": "fake_error", "code": status}}
+
+
+def openai_error(message: str, kind: str, *, param: str | None = None, code: str | None = None) -> dict[str, Any]:
+    """Return an error with all four of the fields that OpenAI's API has; `kind` is its `type`."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def whole(reply: Reply, *, model: str, chat: bool) -> dict[str, Any]:
@@ -93,7 +98,7 @@ def chunks(reply: Reply, *, model: str, chat: bool, usage: bool) -> Iterator[dic
 
 
 def candidates(reply: Reply, most: int) -> list[dict[str, Any]]:
-    """Return the log probabilities of a reply's tokens as OpenAI words them, at most so many candidates each."""
+    """Return the log probabilities of a reply's tokens in OpenAI's form, at most so many candidates each."""
     content = []
     for token in reply.logprobs:
         listed = [{"token": text, "logprob": value} for text, value in token.items()]
@@ -114,7 +119,7 @@ def settled(reply: Reply) -> Reply:
 
 
 def within(reply: Reply, limit: object) -> Reply:
-    """Return what comes of a reply when it may have so many tokens; anything but a number above 0 is no limit."""
+    """Return a reply cut to a number of tokens; anything but a number above 0 is no limit."""
     count = tokens(reply)
     if not isinstance(limit, int) or not 0 < limit < count:
         return reply
@@ -132,7 +137,7 @@ def within(reply: Reply, limit: object) -> Reply:
 
 
 def usage_of(reply: Reply) -> dict[str, Any]:
-    """Return a reply's token counts as OpenAI words them."""
+    """Return a reply's token counts in OpenAI's form."""
     count = tokens(reply)
     return {
         "prompt_tokens": reply.prompt_tokens,
@@ -142,7 +147,7 @@ def usage_of(reply: Reply) -> dict[str, Any]:
 
 
 def pieces(text: str, size: int) -> list[str]:
-    """Tear a text into pieces."""
+    """Split a text into pieces of so many characters."""
     return [text[start : start + size] for start in range(0, len(text), size)]
 
 

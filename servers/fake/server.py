@@ -17,7 +17,7 @@ Script = Reply | Sequence[Reply] | Callable[[Any, int], Reply]
 
 
 class FakeServer:
-    """A server on 127.0.0.1 that says what its script says and remembers what it was asked.
+    """A server on 127.0.0.1 that answers by a script and records what it was asked.
 
     Args:
         reply: The script.
@@ -27,7 +27,7 @@ class FakeServer:
             status 200, or an `Answer`, which has a status of its own and may be plain text.
         api_key: When set, requests without it get 401.
         port: 0 chooses a free one.
-        loading: So many requests are answered that the model is still being loaded.
+        loading: How many requests are answered first with the error that the model is still loading.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class FakeServer:
         elif (page := self._page(call)) is not None:
             await send_answer(writer, self._dialect, page)
         elif call.method == "POST" and call.path in self._dialect.routes:
-            await self._say(call, writer)
+            await self._reply_to(call, writer)
         else:
             await send_answer(writer, self._dialect, self._dialect.missing(call))
 
@@ -143,7 +143,7 @@ class FakeServer:
             content = page(self.state, call)
         return content if isinstance(content, Answer) else Answer(200, json.dumps(content), "application/json")
 
-    async def _say(self, call: Call, writer: asyncio.StreamWriter) -> None:
+    async def _reply_to(self, call: Call, writer: asyncio.StreamWriter) -> None:
         """Send the next reply of the script, as this dialect answers the request."""
         self.prompts.append(call.body)
         dialect, route = self._dialect, self._dialect.routes[call.path]

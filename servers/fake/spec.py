@@ -1,4 +1,4 @@
-"""The nouns of a fake server: what came in, what goes out, which models it has, which dialect it speaks."""
+"""The types of the fake server: requests, answers, models, and the dialects of the runtimes."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -46,7 +46,7 @@ class FakeModel(Struct, frozen=True, kw_only=True):
     context: int = 32768
     """The longest it takes, in tokens."""
     served_context: int = 4096
-    """What llama-server, LM Studio and Ollama load it with when nobody says, in tokens."""
+    """Tokens that llama-server, LM Studio and Ollama load it with unless a context is asked for."""
     format: Literal["gguf", "mlx"] = "gguf"
     quantization: str = "Q4_K_M"
     architecture: str = "gemma4"
@@ -137,7 +137,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     pages: Mapping[str, Page] = {}
     """By method and path, `GET /health`; a star stands for anything."""
     respond: Callable[[State, Call, Reply], Reply | Answer] = _scripted
-    """What this runtime makes of a scripted reply, given the request; an `Answer` where it refuses."""
+    """Turns a scripted reply into this runtime's reply to the request; an `Answer` where it refuses."""
     error: Callable[[str, str, int], Any] = _error
     """Body of an error, from the path, the message and the status."""
     missing: Callable[[Call], Answer] = _missing
@@ -165,7 +165,7 @@ def listing(state: State, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def template_switch(body: Mapping[str, Any], model: FakeModel) -> bool:
-    """Whether a model thinks, whose template is told by `chat_template_kwargs`."""
+    """Whether a model thinks whose template is switched by `chat_template_kwargs`."""
     asked = (body.get("chat_template_kwargs") or {}).get("enable_thinking")
     obeyed = isinstance(asked, bool) and model.obeys and model.thinking is not None
     return bool(asked if obeyed else model.thinking)

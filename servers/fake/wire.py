@@ -25,7 +25,7 @@ async def send_answer(writer: asyncio.StreamWriter, dialect: Dialect, answer: An
     text = isinstance(answer.body, str)
     content = answer.body.encode() if text else json.dumps(answer.body).encode()
     content_type = answer.content_type or ("text/plain; charset=utf-8" if text else "application/json")
-    # Python's http.server tells the length of a reply only, and ends a page by closing.
+    # Python's http.server sends a length with replies only, and ends a page by closing the connection.
     length = [f"Content-Length: {len(content)}"] if dialect.http == "1.1" else []
     writer.write(_head(dialect, answer.status, content_type, length) + content)
     await writer.drain()

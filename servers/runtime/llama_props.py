@@ -41,17 +41,17 @@ class Listed(NamedTuple):
 
 async def from_models(server: Server) -> Listed:
     """Read /v1/models; of several models the one that is asked, of one only that one, whatever it is called."""
-    mine = await entry(server, whatever_it_is_called=True)
+    mine = await entry(server, any_name=True)
     return Listed(mine.text("id"), mine.number("meta", "n_params"), mine.number("meta", "size"))
 
 
-async def entry(server: Server, *, whatever_it_is_called: bool = False) -> HttpReply:
+async def entry(server: Server, *, any_name: bool = False) -> HttpReply:
     """Return what /v1/models says of the model that is asked; `NO_REPLY` where it is not listed.
 
     Args:
         server: Whom to ask.
-        whatever_it_is_called: Whether the only model of a server is meant by any name.
+        any_name: Whether the only model of a server is meant by any name.
     """
     models = (await fetch(f"{server.base_url}/models", headers=headers(server.spec))).objects("data")
-    only = models[0] if whatever_it_is_called and len(models) == 1 else NO_REPLY
+    only = models[0] if any_name and len(models) == 1 else NO_REPLY
     return next((model for model in models if model.get("id") == server.model), only)

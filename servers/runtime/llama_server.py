@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from servers.errors import ServerError
 from servers.http import fetch, root
-from servers.request import drawn, openai_request, template_switch
+from servers.request import openai_request, sampling_values, template_switch
 from servers.runtime.llama_log import cache_type
 from servers.runtime.llama_props import from_models, from_props
 from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
@@ -107,7 +107,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool)
     and a model file may bring further ones.
     """
     plain = {"repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
-    more = {**drawn(sampling), **plain, **template_switch(server.spec, prompt)}
+    more = {**sampling_values(sampling), **plain, **template_switch(server.spec, prompt)}
     return openai_request(server, prompt, stream=stream, more=more)
 
 

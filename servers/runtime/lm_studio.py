@@ -8,7 +8,7 @@ from typing import Any
 
 from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
-from servers.request import drawn, headers, openai_request
+from servers.request import headers, openai_request, sampling_values
 from servers.runtime import lms
 from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 from servers.wording import listed, waiting
@@ -63,7 +63,7 @@ async def loaded(spec: ServerSpec, log: Path) -> AsyncIterator[Server]:
                 log_start=tool.log_start,
             )
         finally:
-            await lms.leave(tool, "unload", name)
+            await lms.clean_up(tool, "unload", name)
 
 
 def _load_arguments(spec: ServerSpec, model: HttpReply, name: str) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _load_arguments(spec: ServerSpec, model: HttpReply, name: str) -> tuple[str,
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
     """Put a prompt into the words of LM Studio's REST API v0, whose replies also tell why they end, and how fast."""
     plain = {"repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
-    more: dict[str, Any] = {**drawn(sampling, without=("min_p",)), **plain}
+    more: dict[str, Any] = {**sampling_values(sampling, without=("min_p",)), **plain}
     if prompt.chat and server.spec.thinking is not None:
         # chat_template_kwargs do not reach the template.
         more["reasoning_effort"] = "medium" if server.spec.thinking else "none"

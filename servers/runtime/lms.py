@@ -111,7 +111,7 @@ async def serving(lms: Lms) -> AsyncIterator[int]:
         async with _one_at_a_time:
             if _share.started and not _share.users:
                 _share.started = False
-                await leave(lms, "server", "stop")
+                await clean_up(lms, "server", "stop")
 
 
 async def _up(lms: Lms) -> int:
@@ -138,7 +138,7 @@ async def _port(lms: Lms) -> int | None:
     raise ServerError(_failure(lms, arguments, "lms does not tell whether the server runs.", printed))
 
 
-async def leave(lms: Lms, *arguments: str) -> None:
+async def clean_up(lms: Lms, *arguments: str) -> None:
     """Take a step on the way out: it undoes nothing that was done, so its failure goes to the log alone."""
     try:
         await run(lms, *arguments, seconds=_QUICK)

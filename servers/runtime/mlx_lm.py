@@ -14,7 +14,7 @@ from huggingface_hub.errors import HFValidationError
 
 from servers.errors import ServerError, SpecError
 from servers.http import fetch, root
-from servers.request import drawn, headers, openai_request, template_switch
+from servers.request import headers, openai_request, sampling_values, template_switch
 from servers.runtime import mlx_model
 from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
@@ -109,7 +109,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool)
     """Put a prompt into mlx_lm.server's words; every sampling value is said but the seed of concurrent requests."""
     # It takes a request with a seed out of the batch: all would wait in line.
     seed = () if server.spec.slots == 1 else ("seed",)
-    more = {**drawn(sampling, without=seed), **template_switch(server.spec, prompt)}
+    more = {**sampling_values(sampling, without=seed), **template_switch(server.spec, prompt)}
     return openai_request(server, prompt, stream=stream, more=more)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
-from servers.request import drawn, headers
+from servers.request import headers, sampling_values
 from servers.runtime.ollama_facts import entry, facts_of_pages
 from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
@@ -123,7 +123,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool)
     """
     options = {
         **_runner(server.spec),
-        **drawn(sampling, without=("max_tokens",)),
+        **sampling_values(sampling, without=("max_tokens",)),
         "num_predict": sampling.max_tokens,
         "typical_p": 1.0,
         "repeat_penalty": 1.0,

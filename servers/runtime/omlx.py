@@ -10,7 +10,7 @@ import msgspec
 
 from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
-from servers.request import drawn, headers, openai_request, template_switch
+from servers.request import headers, openai_request, sampling_values, template_switch
 from servers.runtime import mlx_model
 from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
@@ -135,7 +135,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool)
     """
     seed = () if server.spec.slots == 1 else ("seed",)
     plain = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
-    more = {**drawn(sampling, without=seed), **plain, **template_switch(server.spec, prompt)}
+    more = {**sampling_values(sampling, without=seed), **plain, **template_switch(server.spec, prompt)}
     return openai_request(server, prompt, stream=stream, more=more)
 
 

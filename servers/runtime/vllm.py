@@ -4,7 +4,7 @@ Names and meanings of fields: vLLM's chat_completion/protocol.py, models/serving
 """
 
 from servers.http import fetch, root
-from servers.request import drawn, headers, openai_request, template_switch
+from servers.request import headers, openai_request, sampling_values, template_switch
 from servers.runtime.llama_props import entry
 from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
 
@@ -19,7 +19,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool)
     # For all tokens to be drawn from, older versions refuse 0, and newer ones take 0 and -1.
     top_k = {"top_k": sampling.top_k or -1}
     plain = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
-    more = {**drawn(sampling), **top_k, **plain, **template_switch(server.spec, prompt)}
+    more = {**sampling_values(sampling), **top_k, **plain, **template_switch(server.spec, prompt)}
     return openai_request(server, prompt, stream=stream, more=more)
 
 

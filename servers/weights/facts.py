@@ -38,7 +38,7 @@ def at_hand(server: Server, model_path: str | None) -> Path | None:
     return file_at(model_path) or directory_at(model_path)
 
 
-def tells_of_qat(texts: Iterable[str]) -> bool | None:
+def mentions_qat(texts: Iterable[str]) -> bool | None:
     """Whether metadata name quantization-aware training, as a word: True, or None, as silence proves nothing."""
     return True if any(_QAT.search(text) for text in texts) else None
 

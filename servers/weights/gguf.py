@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, LlamaFileType
 
-from servers.weights.facts import FileFacts, tells_of_qat, types_in_words
+from servers.weights.facts import FileFacts, mentions_qat, types_in_words
 from servers.weights.hashing import files_of, template_sha256
 
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
@@ -68,7 +68,7 @@ def read(model: Path) -> FileFacts:
         parameters=parameters or None,
         quantization=types_in_words(_file_type(metadata), Counter(t.kind for t in tensors if t.matrix)),
         bits_per_weight=8 * size / parameters if parameters else None,
-        qat=tells_of_qat(_texts(metadata)),
+        qat=mentions_qat(_texts(metadata)),
         chat_template_sha256=template_sha256(template if isinstance(template, str) else None),
     )
 

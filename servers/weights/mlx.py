@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from servers.weights.facts import FileFacts, tells_of_qat, types_in_words
+from servers.weights.facts import FileFacts, mentions_qat, types_in_words
 from servers.weights.hashing import template_sha256
 
 _MAX_HEADER = 100_000_000
@@ -55,7 +55,7 @@ def read(model: Path) -> FileFacts:
     config = _json(model / "config.json")
     name = config.get("_name_or_path")
     from_texts = FileFacts(
-        qat=tells_of_qat([_front_matter(model / "README.md"), name if isinstance(name, str) else ""]),
+        qat=mentions_qat([_front_matter(model / "README.md"), name if isinstance(name, str) else ""]),
         chat_template_sha256=_template_sha256(model),
     )
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from servers.discover import PORTS, discover, recognise, usual
+from servers.discover import PORTS, discover, recognise, usual_addresses
 from servers.fake import FakeModel, FakeServer, Reply
 from servers.fake.dialects import BROKEN, DIALECTS, NO_HUB
 
@@ -279,13 +279,13 @@ def test_the_setting_of_ollama_is_read_as_ollama_reads_it(
     monkeypatch: pytest.MonkeyPatch, value: str, place: str | None
 ) -> None:
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
-    known = usual()
+    known = usual_addresses()
     monkeypatch.setenv("OLLAMA_HOST", value)
 
-    assert set(usual()) - set(known) == ({place} - set(known) - {None})
-    assert place is None or place in usual()
+    assert set(usual_addresses()) - set(known) == ({place} - set(known) - {None})
+    assert place is None or place in usual_addresses()
 
 
 def test_the_usual_ports_are_those_of_the_runtimes() -> None:
     assert {8080, 8000, 1234, 11434} <= set(PORTS)
-    assert usual()[0].startswith("http://127.0.0.1:")
+    assert usual_addresses()[0].startswith("http://127.0.0.1:")

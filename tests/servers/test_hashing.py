@@ -97,7 +97,7 @@ def test_who_does_not_wait_for_a_sum_stops_the_work(cache: Path) -> None:
 
     async def tired() -> None:
         async with asyncio.timeout(0.2):
-            await probe._of_files(server, endless, Path("/dev/zero"))
+            await probe._facts_from_files(server, endless, Path("/dev/zero"))
 
     began = time.monotonic()
     with pytest.raises(TimeoutError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from servers import machine as module
-from servers.machine import machine, of_cpuinfo, of_nvidia_smi, of_pmset, of_sys, of_sysctl
+from servers.machine import machine, parse_cpuinfo, parse_nvidia_smi, parse_pmset, parse_sysctl, read_power
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ Model\t\t: Raspberry Pi 5 Model B Rev 1.0
     ],
 )
 def test_linux_says_its_chip_and_cores(text: str, known: tuple[str | None, int | None]) -> None:
-    assert of_cpuinfo(text) == known
+    assert parse_cpuinfo(text) == known
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_linux_says_its_chip_and_cores(text: str, known: tuple[str | None, int |
     ],
 )
 def test_the_driver_names_the_cards(text: str, known: str | None) -> None:
-    assert of_nvidia_smi(text) == known
+    assert parse_nvidia_smi(text) == known
 
 
 MAINS = {"AC/type": "Mains", "AC/online": "1", "BAT0/type": "Battery", "BAT0/status": "Charging"}
@@ -114,7 +114,7 @@ def test_linux_says_its_power(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"{text}\n")
 
-    assert of_sys(tmp_path) == power
+    assert read_power(tmp_path) == power
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_linux_says_its_power(
     ],
 )
 def test_macos_says_its_chip_and_memory(text: str, known: tuple[str | None, int | None, int | None]) -> None:
-    assert of_sysctl(text) == known
+    assert parse_sysctl(text) == known
 
 
 AC = "Now drawing from 'AC Power'\n -InternalBattery-0 (id=22806627)\t100%; charged; 0:00 remaining present: true\n"
@@ -170,7 +170,7 @@ AC Power:
     ],
 )
 def test_macos_says_its_power(battery: str, custom: str, power: str | None) -> None:
-    assert of_pmset(battery, custom) == power
+    assert parse_pmset(battery, custom) == power
 
 
 def test_this_machine_is_known_soon() -> None:

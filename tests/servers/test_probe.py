@@ -53,7 +53,7 @@ async def facts_of(fake: FakeServer, log: Path, **more: Any) -> ServerFacts:
     ],
 )
 def test_base_url_is_completed(written: str, read: str) -> None:
-    assert normal(written) == read
+    assert normal_url(written) == read
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_base_url_is_completed(written: str, read: str) -> None:
 )
 def test_what_is_no_address_is_refused(written: str) -> None:
     with pytest.raises(ServerError, match="is no address: write it like http://"):
-        normal(written)
+        normal_url(written)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_is_no_address_is_refused(written: str) -> None:
 )
 def test_a_password_in_base_url_is_refused_without_saying_it(written: str, sentence: str) -> None:
     with pytest.raises(ServerError, match=sentence) as caught:
-        normal(written)
+        normal_url(written)
 
     assert "secret" not in str(caught.value)
 

@@ -16,7 +16,7 @@ import pytest
 from servers.spec import Server, ServerSpec
 from servers.weights import gguf as weights_gguf
 from servers.weights import mlx as weights_mlx
-from servers.weights.facts import FileFacts, at_hand, tells_of_qat
+from servers.weights.facts import FileFacts, at_hand, mentions_qat
 from servers.weights.hashing import template_sha256
 
 LAB = Path(__file__).parents[2] / "evaluator" / "demo" / "lab-full-f16.gguf"
@@ -109,7 +109,7 @@ def test_metadata_tell_of_qat(tmp_path: Path, metadata: dict[str, Any], qat: boo
 
 @pytest.mark.parametrize("text", ["non-QAT", "not QAT", "no QAT here", "qatari", "aqat", "", "QAT4"])
 def test_what_does_not_say_qat(text: str) -> None:
-    assert tells_of_qat([text]) is None
+    assert mentions_qat([text]) is None
 
 
 def test_a_gguf_has_its_chat_template(tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_a_tensor_in_two_files_is_damage(tmp_path: Path) -> None:
     ],
     ids=["base-model", "tag", "config", "prose", "no-front-matter", "open-front-matter", "odd-config"],
 )
-def test_a_model_card_tells_of_qat(tmp_path: Path, files: dict[str, str], qat: bool | None) -> None:
+def test_a_model_card_mentions_qat(tmp_path: Path, files: dict[str, str], qat: bool | None) -> None:
     for name, content in files.items():
         (tmp_path / name).write_bytes(content.encode())
 

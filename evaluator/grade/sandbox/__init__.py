@@ -1,4 +1,4 @@
-"""Run model-written Python where it can do no harm, or say why that is impossible here."""
+"""Run model-written Python where it can do no harm, or explain why that is impossible here."""
 
 from evaluator.grade.sandbox.sandbox import NoSandbox, Run, Sandbox
 from evaluator.grade.sandbox.tiers import find_sandbox

@@ -11,9 +11,9 @@ _CLOSED = (
     "max_*_namespaces exceeded",
     "clone: ",
 )
-"""What bubblewrap and the sandbox inside it say where user namespaces are closed."""
+"""What bubblewrap and the sandbox inside it report where user namespaces are closed."""
 _SWITCHES = (
-    # The file under /proc/sys, the value that closes, what sets it, the line that opens.
+    # The file under /proc/sys, the value that closes them, what sets it, the command that opens them.
     (
         "kernel/apparmor_restrict_unprivileged_userns",
         "1",
@@ -30,7 +30,7 @@ _SWITCHES = (
 )
 _FOR_GOOD = "   (until the next start; for good: the same setting as a line in /etc/sysctl.d/60-whichquant.conf)"
 _MASKED = "mount proc"
-"""What bubblewrap says in a container that hides parts of /proc."""
+"""What bubblewrap reports in a container that hides parts of /proc."""
 _CONTAINER = (
     "with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
     "   (Podman: unmask=ALL in the place of the last one)"
@@ -38,22 +38,27 @@ _CONTAINER = (
 _CONTAINER_MARKS = (".dockerenv", "run/.containerenv")
 
 
-def in_words(refusal: str, root: Path = Path("/")) -> str:
-    """Say that user namespaces are closed, and by what, where that is what a complaint means."""
+def explain(refusal: str, root: Path = Path("/")) -> str:
+    """Explain a refusal where it means that user namespaces are closed, and by what; else return it as it is.
+
+    Args:
+        refusal: what the sandbox reported.
+        root: the directory in which /proc and /run are looked for.
+    """
     if _MASKED in refusal:
         return f"the container that this runs in hides a part of /proc ({refusal.rpartition('bwrap: ')[2]})"
     if not _is_closed(refusal):
         return refusal
-    said = refusal.rpartition("bwrap: ")[2]
-    return f"user namespaces are closed here, by {_by(root)} ({said})"
+    message = refusal.rpartition("bwrap: ")[2]
+    return f"user namespaces are closed here, by {_closed_by(root)} ({message})"
 
 
-def how_to_open(tier: str, refusal: str, root: Path = Path("/")) -> str:
-    """Give the line that makes a tier work.
+def remedy(tier: str, refusal: str, root: Path = Path("/")) -> str:
+    """Return the instruction that makes a tier work.
 
     Args:
         tier: its name.
-        refusal: what it said; empty where it is not installed.
+        refusal: what it reported; empty where it is not installed.
         root: the directory in which /proc and /run are looked for.
     """
     if tier == "bubblewrap" and not refusal:
@@ -74,10 +79,10 @@ def _is_closed(refusal: str) -> bool:
     return any(mark in refusal for mark in _CLOSED)
 
 
-def _by(root: Path) -> str:
-    found = [by for name, closed, by, _ in _SWITCHES if _value(root, name) == closed]
-    if found:
-        return found[0]
+def _closed_by(root: Path) -> str:
+    causes = [cause for name, closed, cause, _ in _SWITCHES if _value(root, name) == closed]
+    if causes:
+        return causes[0]
     return "the container that this runs in" if _in_container(root) else "the system or a container"
 
 

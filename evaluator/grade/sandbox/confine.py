@@ -50,7 +50,7 @@ def give_up_privileges() -> None:
 
 
 def landlock_version() -> int:
-    """Tell which version of Landlock the kernel has; 0 where it has none."""
+    """Return the version of Landlock that the kernel has; 0 where it has none."""
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, 0, _RULESET_VERSION)))
 
 

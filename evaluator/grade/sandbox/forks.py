@@ -1,8 +1,8 @@
 """Fork a process for each job that comes down a socket: what child.py and judge.py have in common.
 
 A job is the byte `j` with open files: its message, and the ends of pipes. The byte `k` kills the job that runs. Of each
-job that ended the status goes back, as `os.waitpid` gives it. When the socket closes, the job is killed and this ends:
-so nothing is left when whoever asked is gone, however it went.
+job that ended the status goes back, as `os.waitpid` gives it. When the socket closes, the job is killed and this
+process ends: nothing is left when its parent has ended, in whatever way.
 
 Standard library only: it runs inside the sandbox, too.
 """
@@ -51,12 +51,12 @@ def serve(control_fd: int, work: Work, clone_flags: int) -> NoReturn:
                 pid = 0
                 control.sendall(STATUS.pack(status))
         if control.fileno() in ready:
-            said, files, *_ = socket.recv_fds(control, 1, _MOST_FILES)
-            if said != JOB and pid:
+            command, files, *_ = socket.recv_fds(control, 1, _MOST_FILES)
+            if command != JOB and pid:
                 os.kill(pid, signal.SIGKILL)
-            if not said:
+            if not command:
                 os._exit(0)
-            if said == JOB:
+            if command == JOB:
                 pid = _fork(clone_flags)
                 if not pid:
                     _do(work, files, (control_fd, woken, wake))
@@ -71,10 +71,10 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _do(work: Work, files: list[int], mine: tuple[int, ...]) -> NoReturn:
+def _do(work: Work, files: list[int], inherited: tuple[int, ...]) -> NoReturn:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for file in mine:
+    for file in inherited:
         os.close(file)
     try:
         work(files)

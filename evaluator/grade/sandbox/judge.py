@@ -29,7 +29,7 @@ else:
 _LONGEST_REASON = 300
 
 
-class _GoneError(BaseException):
+class _AnswerEndedError(BaseException):
     """The answer's process has ended; no test may catch this."""
 
 
@@ -52,14 +52,14 @@ class _Candidate:
         try:
             forks.write_all(self._calls_fd, line)
         except OSError:
-            raise _GoneError from None
+            raise _AnswerEndedError from None
         return self.result()
 
     def result(self) -> Any:
-        """Wait for a call's result; the first one says that the function is defined."""
+        """Wait for a call's result; the first one reports that the function is defined."""
         line = self._results.readline(values.LONGEST + 2)
         if not line:
-            raise _GoneError
+            raise _AnswerEndedError
         try:
             value = values.load(line[1:]) if line.endswith(b"\n") else None
         except values.RefusedError as error:
@@ -86,7 +86,7 @@ def work(files: list[int]) -> None:
     try:
         _check(message, calls_fd, results_fd)
         verdict: dict[str, Any] = {"passed": True}
-    except _GoneError:
+    except _AnswerEndedError:
         verdict = {"gone": True}
     except _OutputError as error:
         verdict = {"error": f"output: {error}"}
@@ -94,9 +94,9 @@ def work(files: list[int]) -> None:
         verdict = {"error": "memory"}
     except BaseException as error:  # noqa: BLE001 - the tests may raise anything
         verdict = {"error": _describe(error, message["tests"])}
-    # Half a letter, which an answer may well raise, is none that could be written down.
-    told = json.dumps(verdict, ensure_ascii=False).encode(errors="replace")
-    os.write(verdict_fd, told + b"\n")
+    # Half of a surrogate pair, which an answer may raise, cannot be encoded.
+    line = json.dumps(verdict, ensure_ascii=False).encode(errors="replace")
+    os.write(verdict_fd, line + b"\n")
 
 
 def _check(message: dict[str, Any], calls_fd: int, results_fd: int) -> None:
@@ -120,12 +120,12 @@ def _raise(name: str, message: str) -> NoReturn:
     if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(kind, BaseExceptionGroup):
         kind = Exception
     # Some of the builtin ones cannot be made from a message alone.
-    mine = {"__init__": lambda _: None, "__str__": lambda _: message}
-    raise type(name if name.isidentifier() else "Error", (kind,), mine)
+    methods = {"__init__": lambda _: None, "__str__": lambda _: message}
+    raise type(name if name.isidentifier() else "Error", (kind,), methods)
 
 
 def _describe(error: BaseException, tests: str) -> str:
-    """Give the error's last line; of an assert without words, the line of the tests that failed."""
+    """Return the error's last line; for an assert without a message, the line of the tests that failed."""
     lines = str(error).strip().splitlines()
     failed = ""
     trace: TracebackType | None = error.__traceback__

@@ -15,7 +15,7 @@ _FIRST_VERSION = 6
 
 
 def build_landlock() -> Sandbox | NoSandbox:
-    """Describe this sandbox, or say what the kernel lacks for it."""
+    """Describe this sandbox, or explain what the kernel lacks for it."""
     version = confine.landlock_version()
     if version < _FIRST_VERSION:
         has = f"Landlock {version}" if version else "no Landlock"

@@ -36,11 +36,11 @@ def probe():
 """
 
 
-class Place(Struct, frozen=True):
-    """What is put up outside to be attacked."""
+class Targets(Struct, frozen=True):
+    """What is set up outside the sandbox to be attacked."""
 
     secret: str
-    canaries: Mapping[str, Path]
+    bait: Mapping[str, Path]
     """Files that hold the secret, by where they lie: `home`, `temporary`."""
     port: int
     datagram_port: int
@@ -48,49 +48,49 @@ class Place(Struct, frozen=True):
     """Of the listener that only this machine's processes reach."""
     helper: int
     """Process whose command line holds the secret."""
-    silent: Mapping[str, Callable[[], bool]]
-    """Whether nothing has reached a listener."""
-    lives: Callable[[], bool]
-    """Whether the helper does."""
+    untouched: Mapping[str, Callable[[], bool]]
+    """By listener, whether nothing has reached it."""
+    helper_runs: Callable[[], bool]
+    """Whether the helper process still runs."""
 
 
 class Probe(Struct, frozen=True):
-    """An attack on the sandbox; it wins when its function returns true, or when the world outside shows it."""
+    """An attack on the sandbox; it succeeds when its function returns true, or when `holds` finds traces outside."""
 
     name: str
     body: str
     """Of the function."""
     holds: Callable[[], bool] = lambda: True
-    """Looks outside afterwards."""
+    """Checks outside afterwards that nothing was changed or reached."""
 
 
-def probes(place: Place) -> list[Probe]:
-    """List the attacks on a place."""
-    return [*_on_files(place), *_on_servers(place), *_on_processes(place)]
+def probes(targets: Targets) -> list[Probe]:
+    """List the attacks."""
+    return [*_file_attacks(targets), *_server_attacks(targets), *_process_attacks(targets)]
 
 
-def _on_files(place: Place) -> list[Probe]:
+def _file_attacks(targets: Targets) -> list[Probe]:
     listed = []
-    for where, canary in place.canaries.items():
-        of = "in the home directory" if where == "home" else "among the temporary ones"
-        new = Path(f"{canary}-new")
+    for where, bait in targets.bait.items():
+        place = "in the home directory" if where == "home" else "among the temporary ones"
+        new = Path(f"{bait}-new")
         listed += [
-            Probe(f"a file {of} is read", f"    return {place.secret!r} in open({str(canary)!r}).read()\n"),
+            Probe(f"a file {place} is read", f"    return {targets.secret!r} in open({str(bait)!r}).read()\n"),
             # The probe itself cannot tell a private file from the real one.
             Probe(
-                f"a file {of} is overwritten",
-                f"    open({str(canary)!r}, 'w').write('overwritten')\n",
-                lambda canary=canary: _read(canary) == place.secret,  # type: ignore[misc]
+                f"a file {place} is overwritten",
+                f"    open({str(bait)!r}, 'w').write('overwritten')\n",
+                lambda bait=bait: _read(bait) == targets.secret,  # type: ignore[misc]
             ),
             Probe(
-                f"a file {of} is made",
+                f"a file {place} is made",
                 f"    open({str(new)!r}, 'w').close()\n",
                 lambda new=new: not new.exists(),  # type: ignore[misc]
             ),
             Probe(
-                f"a file {of} is deleted",
-                f"    import os\n    os.unlink({str(canary)!r})\n",
-                canary.exists,
+                f"a file {place} is deleted",
+                f"    import os\n    os.unlink({str(bait)!r})\n",
+                bait.exists,
             ),
         ]
     return listed
@@ -103,42 +103,42 @@ def _read(path: Path) -> str:
         return str(error)
 
 
-def _on_servers(place: Place) -> list[Probe]:
+def _server_attacks(targets: Targets) -> list[Probe]:
     return [
         Probe(
             "a local server is reached",
             "    import socket\n"
-            f"    socket.create_connection(('127.0.0.1', {place.port}), timeout=2)\n    return True\n",
-            place.silent["stream"],
+            f"    socket.create_connection(('127.0.0.1', {targets.port}), timeout=2)\n    return True\n",
+            targets.untouched["stream"],
         ),
         Probe(
             "a packet is sent to a local server",
             "    import socket\n"
             "    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-            f"    sender.sendto(b'x', ('127.0.0.1', {place.datagram_port}))\n",
-            place.silent["datagram"],
+            f"    sender.sendto(b'x', ('127.0.0.1', {targets.datagram_port}))\n",
+            targets.untouched["datagram"],
         ),
         Probe(
             "a server's Unix socket is reached",
             "    import socket\n"
             "    caller = socket.socket(socket.AF_UNIX)\n"
-            f"    caller.connect({place.address!r})\n    return True\n",
-            place.silent["local"],
+            f"    caller.connect({targets.address!r})\n    return True\n",
+            targets.untouched["local"],
         ),
     ]
 
 
-def _on_processes(place: Place) -> list[Probe]:
+def _process_attacks(targets: Targets) -> list[Probe]:
     signals = (
         "    import os\n    for number in (15, 9):\n        try:\n"
-        f"            os.kill({place.helper}, number)\n        except OSError:\n            pass\n"
+        f"            os.kill({targets.helper}, number)\n        except OSError:\n            pass\n"
     )
     forks = (
         "    import os\n    for _ in range(200):\n        if not os.fork():\n            os._exit(0)\n    return True\n"
     )
     return [
-        Probe("another program's command line is read", _READS_COMMAND.format(place=place), place.lives),
-        Probe("another program is ended", signals, place.lives),
+        Probe("another program's command line is read", _READS_COMMAND.format(targets=targets), targets.helper_runs),
+        Probe("another program is ended", signals, targets.helper_runs),
         Probe("any number of processes is started", forks),
         Probe("the environment is seen", _READS_ENVIRONMENT),
     ]
@@ -149,13 +149,13 @@ _READS_COMMAND = (
     import ctypes
     libc = ctypes.CDLL(None)
     size = ctypes.c_size_t(1 << 18)
-    told = ctypes.create_string_buffer(size.value)
-    libc.sysctl((ctypes.c_int * 3)(1, 49, {place.helper}), 3, told, ctypes.byref(size), None, ctypes.c_size_t(0))
-    return {place.secret!r}.encode() in told.raw
+    buffer = ctypes.create_string_buffer(size.value)
+    libc.sysctl((ctypes.c_int * 3)(1, 49, {targets.helper}), 3, buffer, ctypes.byref(size), None, ctypes.c_size_t(0))
+    return {targets.secret!r}.encode() in buffer.raw
 """  # CTL_KERN, KERN_PROCARGS2 (sys/sysctl.h)
     if sys.platform == "darwin"
     else """\
-    return {place.secret!r} in open('/proc/{place.helper}/cmdline').read()
+    return {targets.secret!r} in open('/proc/{targets.helper}/cmdline').read()
 """
 )
 _READS_ENVIRONMENT = """\

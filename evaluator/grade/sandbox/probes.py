@@ -1,4 +1,4 @@
-"""Let a sandbox prove itself first: attacks that must fail in it, and a control that must pass."""
+"""Prove that a sandbox holds before it is used: attacks that must fail in it, and a control that must pass."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from evaluator.grade.sandbox.probe_programs import ALWAYS_EQUAL, CONTROL, Place, Probe, probes
+from evaluator.grade.sandbox.probe_programs import ALWAYS_EQUAL, CONTROL, Probe, Targets, probes
 from evaluator.grade.sandbox.sandbox import Run, Sandbox
 from evaluator.grade.sandbox.workers import run_tests
 
@@ -31,8 +31,8 @@ class ProbeResult(Struct, frozen=True):
     name: str
     """What must not happen: `a file in the home directory is read`; of the control what must."""
     held: bool
-    told: str
-    """What the sandbox, or the world outside, said."""
+    detail: str
+    """What stopped the attack, or that nothing did; of the control, how it ended."""
 
 
 class Proof(Struct, frozen=True):
@@ -57,22 +57,22 @@ def prove(sandbox: Sandbox, home: Path) -> Proof:
         if control.outcome == "passed":
             break
     else:
-        failed = ProbeResult(_CONTROL_NAME, held=False, told=control.reason)
+        failed = ProbeResult(_CONTROL_NAME, held=False, detail=control.reason)
         return Proof((failed,), f"it does not work here: {control.reason}", works=False)
-    results = [ProbeResult(_CONTROL_NAME, held=True, told="passed")]
-    with _place(home) as place:
-        results += [_try(sandbox, probe) for probe in probes(place)]
-        results.append(_forge(sandbox, place.secret))
+    results = [ProbeResult(_CONTROL_NAME, held=True, detail="passed")]
+    with _targets(home) as targets:
+        results += [_try(sandbox, probe) for probe in probes(targets)]
+        results.append(_forge(sandbox, targets.secret))
     broken = [result for result in results if not result.held]
-    told = "; ".join(f"{result.name} ({result.told})" for result in broken)
-    return Proof(tuple(results), f"it does not hold here: {told}" if broken else None, works=True)
+    breaches = "; ".join(f"{result.name} ({result.detail})" for result in broken)
+    return Proof(tuple(results), f"it does not hold here: {breaches}" if broken else None, works=True)
 
 
 def _try(sandbox: Sandbox, probe: Probe) -> ProbeResult:
     program = f"def probe():\n{probe.body}"
     run = run_tests(sandbox, program, _PROBE_TESTS, "probe", seconds=_PROBE_SECONDS)
     if run.outcome == "passed" or not probe.holds():
-        return ProbeResult(probe.name, held=False, told="it could")
+        return ProbeResult(probe.name, held=False, detail="it could")
     return _unless_untried(probe.name, run)
 
 
@@ -82,40 +82,40 @@ def _forge(sandbox: Sandbox, secret: str) -> ProbeResult:
     tests = f"def check(probe):\n    assert probe() == {secret!r}\n"
     run = run_tests(sandbox, ALWAYS_EQUAL, tests, "probe", seconds=_PROBE_SECONDS)
     if run.outcome == "passed":
-        return ProbeResult(name, held=False, told="it could")
+        return ProbeResult(name, held=False, detail="it could")
     return _unless_untried(name, run)
 
 
 def _unless_untried(name: str, run: Run) -> ProbeResult:
-    if run.outcome == "no_verdict":  # it has not been shown that the attack fails
-        return ProbeResult(name, held=False, told=f"it could not be tried: {run.reason}")
-    return ProbeResult(name, held=True, told=_met(run.reason))
+    if run.outcome == "no_verdict":  # the attack has not been shown to fail
+        return ProbeResult(name, held=False, detail=f"it could not be tried: {run.reason}")
+    return ProbeResult(name, held=True, detail=_explain(run.reason))
 
 
-def _met(reason: str) -> str:
-    """Put into words what an attack met: of the system's refusals what it says, without numbers and paths."""
+def _explain(reason: str) -> str:
+    """Describe what stopped an attack: the system's error message, without its number and path."""
     if reason.startswith("AssertionError"):
         return "nothing came of it"
     return re.sub(r"^\w+: \[Errno \d+\] ", "", reason).partition(": '")[0]
 
 
 @contextmanager
-def _place(home: Path) -> Iterator[Place]:
-    """Put up what the probes are to attack: files, servers and a process of our own."""
+def _targets(home: Path) -> Iterator[Targets]:
+    """Set up what the probes are to attack: files, servers and a process of our own."""
     secret = secrets.token_hex(8)
-    with ExitStack() as put_up:
-        canaries: dict[str, Path] = {}
+    with ExitStack() as cleanup:
+        bait: dict[str, Path] = {}
         for where, directory in (("home", home), ("temporary", Path(tempfile.gettempdir()).resolve())):
             if os.access(directory, os.W_OK):
-                canaries[where] = directory / f".whichquant-canary-{secret}"
-                put_up.callback(canaries[where].unlink, missing_ok=True)
-                put_up.callback(Path(f"{canaries[where]}-new").unlink, missing_ok=True)
-                canaries[where].write_text(secret, encoding="utf-8")
-        stream = put_up.enter_context(socket.create_server(("127.0.0.1", 0)))
-        datagrams = put_up.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                bait[where] = directory / f".whichquant-probe-{secret}"
+                cleanup.callback(bait[where].unlink, missing_ok=True)
+                cleanup.callback(Path(f"{bait[where]}-new").unlink, missing_ok=True)
+                bait[where].write_text(secret, encoding="utf-8")
+        stream = cleanup.enter_context(socket.create_server(("127.0.0.1", 0)))
+        datagrams = cleanup.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         datagrams.bind(("127.0.0.1", 0))
-        local = put_up.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        folder = Path(put_up.enter_context(tempfile.TemporaryDirectory(prefix="whichquant-canary-")))
+        local = cleanup.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="whichquant-probe-")))
         # Linux has names for these that are in no directory: a sandbox may close the one way and not the other.
         address = f"\0whichquant-{secret}" if sys.platform == "linux" else str(folder / "socket")
         local.bind(address)
@@ -126,25 +126,25 @@ def _place(home: Path) -> Iterator[Place]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        put_up.callback(helper.communicate)
-        yield Place(
+        cleanup.callback(helper.communicate)
+        yield Targets(
             secret=secret,
-            canaries=canaries,
+            bait=bait,
             port=stream.getsockname()[1],
             datagram_port=datagrams.getsockname()[1],
             address=address,
             helper=helper.pid,
-            silent={
-                "stream": _silent(stream, _accept),
-                "datagram": _silent(datagrams, _receive),
-                "local": _silent(local, _accept),
+            untouched={
+                "stream": _untouched(stream, _accept),
+                "datagram": _untouched(datagrams, _receive),
+                "local": _untouched(local, _accept),
             },
-            lives=lambda: _lives(helper),
+            helper_runs=lambda: _runs(helper),
         )
 
 
-def _lives(helper: "subprocess.Popen[bytes]") -> bool:
-    """Whether a program runs, and not only because it has not got round to dying."""
+def _runs(helper: "subprocess.Popen[bytes]") -> bool:
+    """Whether a process still runs after the time that a killed one needs to end."""
     try:
         helper.wait(_DYING_SECONDS)
     except subprocess.TimeoutExpired:
@@ -152,18 +152,18 @@ def _lives(helper: "subprocess.Popen[bytes]") -> bool:
     return False
 
 
-def _silent(on: socket.socket, hear: Callable[[socket.socket], object]) -> Callable[[], bool]:
-    """Make the question whether nothing has come in."""
+def _untouched(on: socket.socket, receive: Callable[[socket.socket], object]) -> Callable[[], bool]:
+    """Return a function that checks whether nothing has come in."""
     on.settimeout(0)
 
-    def silent() -> bool:
+    def untouched() -> bool:
         try:
-            hear(on)
+            receive(on)
         except BlockingIOError:
             return True
         return False
 
-    return silent
+    return untouched
 
 
 def _accept(listener: socket.socket) -> None:

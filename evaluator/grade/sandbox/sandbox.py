@@ -1,4 +1,4 @@
-"""The nouns of the sandbox, and what every tier of it needs to know of the interpreter."""
+"""The types of the sandbox, and what every tier needs to know about the interpreter."""
 
 import sys
 import sysconfig
@@ -22,7 +22,7 @@ class Run(Struct, frozen=True):
     """What became of one answer."""
 
     outcome: Literal["passed", "failed", "no_verdict"]
-    """`no_verdict`: the sandbox did not get as far as the answer, which says nothing about the answer."""
+    """`no_verdict`: the sandbox failed before the answer ran, so that nothing is known about the answer."""
     reason: str
     """`passed`, or why not: the error's last line, `timeout after 10 s`, `memory`, `output: too large`, `died ...`."""
 
@@ -55,8 +55,8 @@ class NoSandbox(Struct, frozen=True):
 
 def interpreter() -> Path:
     """Find the interpreter itself, and neither a link in a virtual environment nor a shim."""
-    found = Path(sys.base_prefix, "bin", _PYTHON)
-    return found if found.exists() else Path(sys.executable).resolve()
+    python = Path(sys.base_prefix, "bin", _PYTHON)
+    return python if python.exists() else Path(sys.executable).resolve()
 
 
 def readable() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """macOS: one process for each answer, confined by the system's own sandbox-exec. Never run: written without a Mac.
 
 What is here was written from other projects' profiles, and tested as text only. The probes decide on each Mac whether
-it holds; where one of them wins, or the control fails, code questions are not scored.
+it holds; where one of them succeeds, or the control fails, code questions are not scored.
 
 Weaker than Linux's: no quota over all files together, the names and sizes of files outside can be seen, and memory is
 watched from outside, because the system does not keep to RLIMIT_AS.
@@ -66,8 +66,8 @@ PROFILE = r"""(version 1)
 
 
 def build_seatbelt(sandbox_exec: Path = SANDBOX_EXEC) -> Sandbox | NoSandbox:
-    """Describe this sandbox, or say why there is none here."""
-    refusal = _tried(sandbox_exec) or _misplaced(Path(tempfile.gettempdir()).resolve())
+    """Describe this sandbox, or explain why there is none here."""
+    refusal = _refusal(sandbox_exec) or _misplaced(Path(tempfile.gettempdir()).resolve())
     if refusal:
         return refusal
     python = (str(interpreter().resolve()), "-s", "-P", "-S", "-B")
@@ -83,7 +83,7 @@ def build_seatbelt(sandbox_exec: Path = SANDBOX_EXEC) -> Sandbox | NoSandbox:
 
 
 def confined(sandbox_exec: Path = SANDBOX_EXEC) -> tuple[str, ...]:
-    """Give the command up to the program that it confines, which takes the place of sandbox-exec: same process id.
+    """Return the command up to the program that it confines, which takes the place of sandbox-exec: same process id.
 
     The scratch directory, which is another one for each answer, has still to be defined in it. All paths are real ones:
     pyenv's, uv's and Homebrew's Pythons are reached through links.
@@ -109,13 +109,13 @@ def _misplaced(temporary: Path) -> NoSandbox | None:
     )
 
 
-def _tried(sandbox_exec: Path) -> NoSandbox | None:
-    """Say why sandbox-exec cannot be used here; None if it can.
+def _refusal(sandbox_exec: Path) -> NoSandbox | None:
+    """Explain why sandbox-exec cannot be used here; None if it can.
 
     A process that is confined already cannot confine another: that is so in programs that start this one in a sandbox.
     """
     try:
-        tried = subprocess.run(
+        result = subprocess.run(
             [sandbox_exec, "-p", "(version 1)\n(allow default)\n", "/usr/bin/true"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -126,9 +126,9 @@ def _tried(sandbox_exec: Path) -> NoSandbox | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return NoSandbox(f"sandbox-exec cannot be started ({error})", f"It is a part of macOS: {sandbox_exec}.")
-    if not tried.returncode:
+    if not result.returncode:
         return None
-    complaint = (tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"])[-1]
+    complaint = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
     if "sandbox_apply" in complaint:
         return NoSandbox(
             f"this program runs inside a sandbox itself, and a second one cannot be made in it ({complaint})",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from evaluator.grade.sandbox.causes import how_to_open, in_words
+from evaluator.grade.sandbox.causes import explain, remedy
 from evaluator.grade.sandbox.probes import ProbeResult, prove
 from evaluator.grade.sandbox.sandbox import NoSandbox, Sandbox
 from evaluator.grade.sandbox.workers import close_workers
@@ -53,10 +53,10 @@ def find_sandbox() -> Sandbox | NoSandbox:
 @cache
 def trials() -> tuple[Trial, ...]:
     """Try this machine's tiers; once per process."""
-    return look(tiers(), Path.home().resolve())
+    return try_tiers(tiers(), Path.home().resolve())
 
 
-def look(listed: Sequence[Tier], home: Path) -> tuple[Trial, ...]:
+def try_tiers(listed: Sequence[Tier], home: Path) -> tuple[Trial, ...]:
     """Try tiers in their order until one holds; those after it are not tried."""
     tried: list[Trial] = []
     for tier in listed:
@@ -68,7 +68,7 @@ def look(listed: Sequence[Tier], home: Path) -> tuple[Trial, ...]:
 
 
 def choose(tried: Sequence[Trial]) -> Sandbox | NoSandbox:
-    """Take the tier that holds, or put the reasons of all into words."""
+    """Take the tier that holds, or explain why none does."""
     for trial in tried:
         if trial.sandbox:
             return trial.sandbox
@@ -88,7 +88,7 @@ def _try(tier: Tier, home: Path) -> Trial:
         return Trial(tier.name, sandbox, proof.results)
     if proof.works:
         return Trial(tier.name, None, proof.results, proof.refusal, _BROKEN)
-    return Trial(tier.name, None, proof.results, in_words(proof.refusal), how_to_open(tier.name, proof.refusal))
+    return Trial(tier.name, None, proof.results, explain(proof.refusal), remedy(tier.name, proof.refusal))
 
 
 def _bubblewrap() -> Sandbox | NoSandbox:
@@ -96,8 +96,8 @@ def _bubblewrap() -> Sandbox | NoSandbox:
 
     bwrap = shutil.which("bwrap")
     if bwrap is None:
-        return NoSandbox("the program bwrap is not on PATH", how_to_open("bubblewrap", ""))
-    return _in_the_way_of_home() or build_sandbox(bwrap)
+        return NoSandbox("the program bwrap is not on PATH", remedy("bubblewrap", ""))
+    return _refuse_python_at_home() or build_sandbox(bwrap)
 
 
 def _landlock() -> Sandbox | NoSandbox:
@@ -109,11 +109,11 @@ def _landlock() -> Sandbox | NoSandbox:
 def _seatbelt() -> Sandbox | NoSandbox:
     from evaluator.grade.sandbox.seatbelt import build_seatbelt  # noqa: PLC0415 - as above
 
-    return _in_the_way_of_home() or build_seatbelt()
+    return _refuse_python_at_home() or build_seatbelt()
 
 
-def _in_the_way_of_home() -> NoSandbox | None:
-    """Refuse to show the directory in which Python is installed where it holds the user's files."""
+def _refuse_python_at_home() -> NoSandbox | None:
+    """Refuse a Python whose directory, which a sandbox can read, holds the user's files."""
     home = Path.home().resolve()
     if not home.is_relative_to(Path(sys.base_prefix).resolve()):
         return None

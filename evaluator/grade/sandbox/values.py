@@ -1,8 +1,8 @@
 """How values cross between a model's code and the judge: as plain tagged data, never as objects.
 
 Used on both sides, and started by file name inside the sandbox: imports nothing of this package. A line is JSON. What
-JSON has not is a list that begins with its kind: `["t", 1, 2]` is a tuple. Of a subclass its builtin base is told, of
-anything else only the type's name: an opaque value, which equals nothing. A model's code can write to its end of the
+JSON has not is a list that begins with its kind: `["t", 1, 2]` is a tuple. A subclass is sent as its builtin base,
+anything else as its type's name only: an opaque value, which equals nothing. A model's code can write to its end of the
 pipe what it likes; whatever it writes is read as such a value, or refused.
 
 Numbers of `fractions` and `decimal` cross, because they equal builtin ones. A dict's views arrive as views of a dict
@@ -103,9 +103,9 @@ def _tagged(value: Any, room: _Room, deep: int) -> Any:
         if issubclass(kind, base):
             room.take(size(value) // _UNIT)
             return write(value)
-    for base, tag, each in _CONTAINERS:
+    for base, tag, items in _CONTAINERS:
         if issubclass(kind, base):
-            return [tag, *(_tagged(item, room, deep - 1) for item in each(value))]
+            return [tag, *(_tagged(item, room, deep - 1) for item in items(value))]
     if parts := _parts(value, kind):
         return [_tagged(part, room, deep - 1) for part in parts]
     if issubclass(kind, Iterator):
@@ -114,10 +114,10 @@ def _tagged(value: Any, room: _Room, deep: int) -> Any:
 
 
 def _parts(value: Any, kind: type) -> tuple[Any, ...]:
-    """Take a range, a fraction or a decimal number apart; of anything else there is nothing."""
+    """Take a range, a fraction or a decimal number apart; empty for anything else."""
     if kind is range:  # nothing can be a subclass of it
         return "r", value.start, value.stop, value.step
-    # Who has such a number has imported its module.
+    # A program that has such a number has imported its module.
     fractions, decimal = sys.modules.get("fractions"), sys.modules.get("decimal")
     if fractions and issubclass(kind, fractions.Fraction):
         return "q", value.numerator, value.denominator
@@ -127,7 +127,7 @@ def _parts(value: Any, kind: type) -> tuple[Any, ...]:
 
 
 def _integer(value: int) -> Any:
-    value = int.__add__(value, 0)  # the number that a subclass holds, whatever it says it is
+    value = int.__add__(value, 0)  # the number that a subclass holds, whatever its methods return
     if -_SMALL < value < _SMALL:
         return value
     if value.bit_length() > _MOST_BITS:
@@ -173,14 +173,14 @@ _CONTAINERS: tuple[tuple[type, str, Callable[[Any], Iterable[Any]]], ...] = (
 )
 
 
-def _value(told: Any, room: _Room, deep: int) -> Any:
+def _value(data: Any, room: _Room, deep: int) -> Any:
     if deep < 0:
         raise RefusedError("nested too deep")
-    if isinstance(told, dict):
+    if isinstance(data, dict):
         raise RefusedError("no value")
-    if not isinstance(told, list):
-        return told
-    tag, *items = told
+    if not isinstance(data, list):
+        return data
+    tag, *items = data
     if tag in _READ:
         (text,) = items
         if type(text) is not str:
@@ -194,9 +194,9 @@ def _value(told: Any, room: _Room, deep: int) -> Any:
     return _BUILD[tag]([_value(item, room, deep - 1) for item in items])
 
 
-def _pair(told: Any) -> list[Any]:
+def _pair(data: Any) -> list[Any]:
     """Take apart what must be a tagged list of two."""
-    tag, key, item = told
+    tag, key, item = data
     if tag != "l":
         raise RefusedError("no value")
     return [key, item]

@@ -36,7 +36,7 @@ class StoppedError(Exception):
 
 
 class LostError(Exception):
-    """A server is not there, or no longer; the message says what it last said."""
+    """A server did not start, or has ended; the message is the last line that it wrote."""
 
 
 class _Verdict(Struct, frozen=True):
@@ -47,7 +47,7 @@ class _Verdict(Struct, frozen=True):
 
 
 class _Server:
-    """A process that does jobs; see forks.py for how they are put."""
+    """A process that does jobs; see forks.py for the protocol."""
 
     def __init__(self, command: Sequence[str], arguments: Sequence[str] = ()) -> None:
         self._control, theirs = socket.socketpair()
@@ -82,8 +82,8 @@ class _Server:
         if self._control.recv(1) != READY:
             raise LostError(self._ending())
 
-    def put(self, message: dict[str, Any], ends: Sequence[IO[bytes]]) -> None:
-        """Put a job; the ends of its pipes are closed here, so that each ends when those who use it do.
+    def submit(self, message: dict[str, Any], ends: Sequence[IO[bytes]]) -> None:
+        """Submit a job; the ends of its pipes are closed here, so that each ends when those who use it do.
 
         Raises:
             LostError: the server has ended.
@@ -101,7 +101,7 @@ class _Server:
         self._runs = True
 
     def end_job(self, deadline: float) -> int | None:
-        """Wait for a job that is about to end, or kill it; give its exit code, None when it had to be killed.
+        """Wait for a job that is about to end, or kill it; return its exit code, None when it had to be killed.
 
         Raises:
             LostError: the server has ended with it.
@@ -113,13 +113,13 @@ class _Server:
             self._send(KILL)
             _wait(self._control, time.monotonic() + _STOP_SECONDS, None)
         try:
-            said = self._control.recv(STATUS.size, socket.MSG_DONTWAIT)
+            status = self._control.recv(STATUS.size, socket.MSG_DONTWAIT)
         except OSError:
-            said = b""
-        if len(said) != STATUS.size:
+            status = b""
+        if len(status) != STATUS.size:
             raise LostError(self._ending())
         self._runs = False
-        return os.waitstatus_to_exitcode(*STATUS.unpack(said)) if in_time else None
+        return os.waitstatus_to_exitcode(*STATUS.unpack(status)) if in_time else None
 
     def close(self) -> None:
         """End the server and what runs in it."""
@@ -184,23 +184,27 @@ class Worker:
             scratch = None
             if self._scratch:
                 scratch = pipes.enter_context(_directory(self._scratch))
-            self._judge.put({**judging, **limits, "memory_bytes": _JUDGE_MEMORY_BYTES}, (verdict, calls, results_end))
-            self._answers.put({**answer, **limits, **self._confinement(scratch)}, (started, calls_end, results))
-            said = _read_line(started_end, deadline, stop)
-            told = b""
-            if said == _STARTED:
+            self._judge.submit(
+                {**judging, **limits, "memory_bytes": _JUDGE_MEMORY_BYTES}, (verdict, calls, results_end)
+            )
+            self._answers.submit({**answer, **limits, **self._confinement(scratch)}, (started, calls_end, results))
+            report = _read_line(started_end, deadline, stop)
+            line = b""
+            if report == _STARTED:
                 deadline = time.monotonic() + seconds
-                told = _read_line(verdict_end, deadline, stop)
+                line = _read_line(verdict_end, deadline, stop)
             try:
-                exit_code = self._answers.end_job(deadline if told else 0)
-                self._judge.end_job(deadline if told else 0)
+                exit_code = self._answers.end_job(deadline if line else 0)
+                self._judge.end_job(deadline if line else 0)
             except LostError:
-                if said != _STARTED:
+                if report != _STARTED:
                     raise
-                self.is_usable, exit_code = False, None  # it has come down with its answer, which counts
-        if said != _STARTED:
-            return Run("no_verdict", f"the sandbox did not start: {said.decode(errors='replace').strip() or exit_code}")
-        return _read_verdict(told, exit_code, seconds)
+                self.is_usable, exit_code = False, None  # it ended together with its answer, whose outcome counts
+        if report != _STARTED:
+            return Run(
+                "no_verdict", f"the sandbox did not start: {report.decode(errors='replace').strip() or exit_code}"
+            )
+        return _read_verdict(line, exit_code, seconds)
 
     def close(self) -> None:
         """End both servers."""
@@ -241,9 +245,9 @@ def _remove(path: str) -> None:
             subprocess.run([*command, path], stderr=subprocess.DEVNULL, check=False)
 
 
-def _read_verdict(told: bytes, exit_code: int | None, seconds: float) -> Run:
+def _read_verdict(line: bytes, exit_code: int | None, seconds: float) -> Run:
     try:
-        verdict = msgspec.json.decode(told, type=_Verdict) if told.endswith(b"\n") else None
+        verdict = msgspec.json.decode(line, type=_Verdict) if line.endswith(b"\n") else None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Run("failed", "output: no verdict")
     if verdict and verdict.passed:
@@ -283,10 +287,10 @@ def _wait(readable: socket.socket | IO[bytes], deadline: float, stop: int | None
 
 def _read_line(pipe: IO[bytes], deadline: float, stop: int | None) -> bytes:
     """Read up to a line end, the pipe's end, or the deadline."""
-    said = b""
-    while not said.endswith(b"\n") and len(said) < _LINE_BYTES and _wait(pipe, deadline, stop):
-        chunk = os.read(pipe.fileno(), _LINE_BYTES - len(said))
+    line = b""
+    while not line.endswith(b"\n") and len(line) < _LINE_BYTES and _wait(pipe, deadline, stop):
+        chunk = os.read(pipe.fileno(), _LINE_BYTES - len(line))
         if not chunk:
             break
-        said += chunk
-    return said
+        line += chunk
+    return line

@@ -35,6 +35,9 @@ def run_tests(
         prompt: what was published with the tests, if they use what it defines.
         seconds: wall clock time for the answer and its tests; the sandbox's start has a limit of its own.
         stop: the reading end of a pipe; when its other end is closed, the run ends without a verdict.
+
+    Returns:
+        The outcome and its reason. Raises nothing: where the sandbox fails, the outcome is `no_verdict`.
     """
     answer = {"program": program, "entry_point": entry_point}
     judging = {"prompt": prompt, "tests": tests, "entry_point": entry_point}
@@ -71,7 +74,7 @@ def _run(worker: Worker, job: tuple[dict[str, str], dict[str, str]], seconds: fl
 
 
 def close_workers() -> None:
-    """End the sandboxes that are idle; those at work end with this process."""
+    """End the idle sandboxes; busy ones end with this process."""
     with _lock:
         workers = [worker for idle in _idle.values() for worker in idle]
         _idle.clear()

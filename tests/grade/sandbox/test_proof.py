@@ -15,7 +15,7 @@ from evaluator.grade.sandbox import tiers as sandbox_tiers
 from evaluator.grade.sandbox.bubblewrap import build_sandbox
 from evaluator.grade.sandbox.landlock_tier import build_landlock
 from evaluator.grade.sandbox.probes import Proof, prove
-from evaluator.grade.sandbox.tiers import Tier, choose, look, tiers, trials
+from evaluator.grade.sandbox.tiers import Tier, choose, tiers, trials, try_tiers
 from evaluator.grade.sandbox.workers import close_workers
 
 
@@ -173,7 +173,7 @@ def test_the_next_tier_is_tried_where_one_is_refused(bubblewrap: Sandbox, tmp_pa
     leaky = Tier("second", lambda: msgspec.structs.replace(bubblewrap, command=("/bin/false",)))
     never = Tier("fourth", lambda: pytest.fail("a tier holds already"))
 
-    tried = look([refused, leaky, Tier("third", lambda: bubblewrap), never], tmp_path)
+    tried = try_tiers([refused, leaky, Tier("third", lambda: bubblewrap), never], tmp_path)
 
     assert [(trial.tier, trial.sandbox is not None) for trial in tried] == [
         ("first", False),

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from evaluator.cli import main
 from evaluator.grade.sandbox import NoSandbox, Sandbox
 from evaluator.grade.sandbox.bubblewrap import build_sandbox
-from evaluator.grade.sandbox.causes import how_to_open, in_words
+from evaluator.grade.sandbox.causes import explain, remedy
 from evaluator.grade.sandbox.landlock_tier import build_landlock
-from evaluator.grade.sandbox.tiers import Trial, choose, look, tiers, trials
+from evaluator.grade.sandbox.tiers import Trial, choose, tiers, trials, try_tiers
 from evaluator.grade.sandbox.workers import close_workers
 
 NO_LANDLOCK = NoSandbox("the kernel has Landlock 3, and version 6 is needed", "Linux 6.12 or newer has it.")
@@ -116,15 +116,15 @@ def test_what_closes_user_namespaces_is_found_and_the_line_that_opens_them(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
 
-    assert f"by {by}" in in_words(f"it does not work here: {UID_MAP}", tmp_path)
-    assert how_to_open("bubblewrap", UID_MAP, tmp_path).startswith(line)
+    assert f"by {by}" in explain(f"it does not work here: {UID_MAP}", tmp_path)
+    assert remedy("bubblewrap", UID_MAP, tmp_path).startswith(line)
 
 
 def test_a_container_that_hides_proc_is_told_apart() -> None:
     complaint = "it does not work here: bwrap: Can't mount proc on /newroot/proc: Operation not permitted"
 
-    assert in_words(complaint).startswith("the container that this runs in hides a part of /proc (Can't mount")
-    assert "systempaths=unconfined" in how_to_open("bubblewrap", complaint)
+    assert explain(complaint).startswith("the container that this runs in hides a part of /proc (Can't mount")
+    assert "systempaths=unconfined" in remedy("bubblewrap", complaint)
 
 
 def test_another_failure_is_told_as_it_is(alone: Path) -> None:
@@ -138,7 +138,7 @@ def test_another_failure_is_told_as_it_is(alone: Path) -> None:
 
 
 def test_a_missing_bubblewrap_gives_the_line_to_install_it(alone: Path) -> None:
-    found = choose(look(tiers(), Path.home()))
+    found = choose(try_tiers(tiers(), Path.home()))
 
     assert found == NoSandbox(
         "no isolation here. bubblewrap: the program bwrap is not on PATH. "
