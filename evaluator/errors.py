@@ -8,7 +8,7 @@
   x ServerError         3   (servers.errors) a server could not be started or reached
     - SpecError         2   what is asked of a server cannot be
     - PortTakenError    3   somebody else took the port
-  x ModelError          3   (servers.errors) a model could not be had
+  x ModelError          3   (servers.errors) a model could not be found or fetched
 
 The numbers are exit codes. Each error knows its `problem` and, as far as there are any, `source` (a file, a folder or
 an option), `line`, `key` and `remedy`; its text is one sentence made of them, for the user's eyes.

@@ -20,7 +20,7 @@ async def attach(spec: ServerSpec) -> Server:
         The server; its spec has the runtime that was recognised and the model that will be asked.
 
     Raises:
-        ServerError: Nothing answers there, it wants another key, it is another runtime than the study says, it has no
+        ServerError: Nothing answers there, it wants another key, it is another runtime than the study names, it has no
             such model, or has several and the study names none.
     """
     base_url = normal_url(spec.base_url or "")

@@ -2,9 +2,9 @@
 
 * WhichquantError           the base of every error that whichquant raises on purpose
   x ServerError         3   a server could not be started or reached
-    - SpecError         2   what is asked of a server cannot be
-    - PortTakenError    3   somebody else took the port
-  x ModelError          3   a model could not be had
+    - SpecError         2   what is asked of a server is impossible
+    - PortTakenError    3   another program took the port
+  x ModelError          3   a model could not be found or fetched
 
 The numbers are exit codes. What hangs in the tree beside these is drawn in `evaluator.errors`.
 """
@@ -13,15 +13,15 @@ from pathlib import Path
 
 
 class WhichquantError(Exception):
-    """Something that the user can be told in one sentence: `source:line: key: problem: remedy`, as far as known.
+    """An error to show to the user in one sentence: `source:line: key: problem: remedy`, as far as known.
 
     Attributes:
-        exit_code: With which a program ends: 2 the input is wrong, 3 a server or a model is, 1 something blocks.
+        exit_code: Exit code of the program: 2 the input is wrong, 3 a server or a model is, 1 something blocks.
         problem: What is wrong.
         source: The file, folder or option in which it is wrong; None where there is none.
         line: Its line there, counted from 1.
         key: What is set there, as `variants[2].model`.
-        remedy: What to do about it; empty where `problem` says so, or nothing can be done.
+        remedy: What to do about it; empty where `problem` includes it, or nothing can be done.
     """
 
     exit_code = 1
@@ -54,16 +54,16 @@ class ServerError(WhichquantError):
 
 
 class SpecError(ServerError):
-    """What is asked cannot be: the user's input is wrong, not the server."""
+    """The user asks for what is impossible: the input is wrong, not the server."""
 
     exit_code = 2
 
 
 class PortTakenError(ServerError):
-    """Somebody else took the port between choosing and binding."""
+    """Another program took the port between choosing and binding."""
 
 
 class ModelError(WhichquantError):
-    """A model could not be had."""
+    """A model could not be found or fetched."""
 
     exit_code = 3

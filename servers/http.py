@@ -16,7 +16,7 @@ from servers.errors import ServerError
 
 _SHOWN = 200
 _LONGEST = 8 << 20
-"""Bytes of a page; whoever sends more is no model server."""
+"""Bytes of a page; a server that sends more is no model server."""
 
 
 class HttpReply(NamedTuple):
@@ -63,13 +63,13 @@ class HttpReply(NamedTuple):
 
 
 NO_REPLY = HttpReply(0, None)
-"""Nobody answered."""
+"""Nothing answered."""
 
 
 async def fetch(
     url: str, *, headers: dict[str, str] | None = None, post: dict[str, Any] | None = None, seconds: float = 10
 ) -> HttpReply:
-    """Send one GET, or one POST of JSON, and return what came back; `NO_REPLY` when nobody answered.
+    """Send one GET, or one POST of JSON, and return what came back; `NO_REPLY` when nothing answered.
 
     Raises:
         ServerError: The proxy that the environment names cannot be used.
@@ -103,7 +103,7 @@ async def fetch_with(
     post: dict[str, Any] | None = None,
     seconds: float,
 ) -> HttpReply:
-    """Do what `fetch` does through a client that exists already; `NO_REPLY` when nobody answered in time."""
+    """Do what `fetch` does through a client that exists already; `NO_REPLY` when nothing answered in time."""
     try:
         async with (
             asyncio.timeout(seconds),

@@ -118,7 +118,7 @@ async def router(specs: Mapping[str, ServerSpec], *, log: Path, at_once: int = 1
         ServerError: There is no llama-server, a variant cannot be expressed in its flags, or it does not start.
     """
     engine, program, sections = _plan(specs, log)
-    # Beside the log, where whoever wants to repeat a run finds it.
+    # Beside the log, for those who want to repeat a run.
     preset = log.with_suffix(".ini")
     log.parent.mkdir(parents=True, exist_ok=True)
     preset.write_text("\n".join(sections), encoding="utf-8")

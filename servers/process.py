@@ -51,7 +51,7 @@ def start(command: Sequence[str], env: Mapping[str, str | None], log: Path, fold
         command: Program and arguments.
         env: Variables on top of the ones that whichquant has; None takes one away.
         log: File for standard output and standard error; its directory is made.
-        folder: What it reads and nobody needs afterwards: removed with it when whichquant cannot do so any more.
+        folder: What the server reads at its start; removed with the server, even if whichquant was killed.
 
     Raises:
         ServerError: The log cannot be written, or no process be started.
@@ -220,7 +220,7 @@ def _end_of(log: Path, start: int) -> str:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(start, size - _TAIL_BYTES))
             return file.read().decode(errors="replace")
-    except FileNotFoundError:  # somebody cleared away, or the server writes it only later
+    except FileNotFoundError:  # it was removed, or the server writes it only later
         return ""
 
 

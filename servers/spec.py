@@ -98,7 +98,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     cores: int | None = None
     memory_bytes: int | None = None
     gpu: str | None = None
-    """Name and memory, as its driver says; on Apple silicon the chip says it all."""
+    """Name and memory, as its driver says; None on Apple silicon, where `chip` includes it."""
     power: str | None = None
     """Mains or battery, and a power mode where one is set."""
 
@@ -109,7 +109,7 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     runtime: str
     engine: str
     version: str | None = None
-    """Of the program, with its build where it tells."""
+    """Of the program, with its build where that is reported."""
     model_id: str | None = None
     model_path: str | None = None
     model_bytes: int | None = None

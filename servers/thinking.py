@@ -31,7 +31,7 @@ async def switch(server: Server) -> Switch:
     llama-server shows the prompts, so equal ones prove that the switch does nothing. Of any other server only the
     number of a prompt's tokens is known, for up to three requests of one token: other numbers prove other prompts,
     equal ones prove nothing. A server of an unknown kind, which may take money for each, is spared these where the
-    study says nothing of thinking.
+    study does not set thinking.
     """
     exact = server.spec.runtime == "llama_server"
     if is_spared(server.spec):

@@ -23,7 +23,7 @@ from servers.errors import ModelError, PortTakenError, ServerError, SpecError, W
 ROOT = Path(__file__).parents[1]
 NOT_IN_THE_TREE = {
     "RefusedError": "sandbox: a value of an answer, told to the judge; the child imports nothing of the program",
-    "_GoneError": "sandbox: ends the judge's tests when the answer's process is gone, past what they catch",
+    "_AnswerEndedError": "sandbox: ends the judge's tests when the answer's process is gone, past what they catch",
     "_OutputError": "sandbox: ends the judge's tests when the answer's process writes nonsense, past what they catch",
     "StoppedError": "sandbox: ends a worker that nobody waits for; its pool catches it",
     "LostError": "sandbox: a worker's process is gone; its pool makes it the reason of a verdict",

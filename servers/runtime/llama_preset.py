@@ -28,9 +28,9 @@ _SPELLINGS = (
     {"jinja", "no-jinja"},
     {"context-shift", "no-context-shift"},
 )
-"""Of the flags that we give, the ones that a study may spell in another way: in an INI file the last does not win."""
+"""Spellings of the flags that whichquant sets and a study may override: in an INI file the last does not win."""
 _FLAG = re.compile(r"--?([A-Za-z_][A-Za-z0-9_.-]*)(?:=(.*))?")
-_UNSAYABLE = re.compile(r"[;#\r\n]|^\s|\s$")
+_UNWRITABLE = re.compile(r"[;#\r\n]|^\s|\s$")
 
 
 def own_log(log: Path, name: str) -> Path:
@@ -45,12 +45,12 @@ def settings(spec: ServerSpec, log: Path) -> dict[str, str]:
         ServerError: There is no model file, or a flag that a section cannot hold or that is the router's own.
     """
     program = llama_server.find(spec)[1]
-    ours = _pairs(llama_server.command(replace(spec, args=()), 0, Path())[len(program) :])
+    own = _pairs(llama_server.command(replace(spec, args=()), 0, Path())[len(program) :])
     asked = _pairs(spec.args)
     if taken := sorted(_ROUTERS_OWN & asked.keys()):
         raise SpecError(f"In router mode {_dashed(taken[0])} is the router's own: take it out of args.")
     meant = set().union(*(same for same in _SPELLINGS if same & asked.keys()))
-    kept = {key: value for key, value in ours.items() if key not in meant | _ROUTERS_OWN}
+    kept = {key: value for key, value in own.items() if key not in meant | _ROUTERS_OWN}
     return {**kept, **asked, "log-file": str(log)}
 
 
@@ -79,7 +79,7 @@ def section(name: str, lines: Mapping[str, str]) -> str:
         SpecError: A value cannot be written there.
     """
     for key, value in lines.items():
-        if _UNSAYABLE.search(value):
+        if _UNWRITABLE.search(value):
             raise SpecError(
                 f"In router mode {_dashed(key)} of {name} cannot be {value!r}: llama-server reads it from an INI file, "
                 "which has no way to write ;, #, the end of a line, or spaces at either end."

@@ -1,4 +1,4 @@
-"""What llama.cpp's server says of itself on /props, and of its model on /v1/models."""
+"""What llama.cpp's server reports on /props, and of its model on /v1/models."""
 
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from servers.weights.hashing import template_sha256
 
 async def from_props(server: Server) -> ServerFacts:
     """Read /props; of a server that has no such page only its runtime and engine are known."""
-    # A router wants to know of which model; a server with one model does not look.
+    # A router needs to know which model; a server with one model ignores it.
     which = f"?{urlencode({'model': server.model})}" if server.spec.runtime == "llama_server" else ""
     props = await fetch(f"{root(server.base_url)}/props{which}", headers=headers(server.spec))
     return ServerFacts(
@@ -26,7 +26,7 @@ async def from_props(server: Server) -> ServerFacts:
 
 
 class Listed(NamedTuple):
-    """What /v1/models says of the model that is asked."""
+    """What /v1/models reports of the model that is asked."""
 
     id: str | None
     parameters: int | None
@@ -40,17 +40,17 @@ class Listed(NamedTuple):
 
 
 async def from_models(server: Server) -> Listed:
-    """Read /v1/models; of several models the one that is asked, of one only that one, whatever it is called."""
-    mine = await entry(server, any_name=True)
-    return Listed(mine.text("id"), mine.number("meta", "n_params"), mine.number("meta", "size"))
+    """Read /v1/models; of several models the one that is asked, of one only that one, whatever its name."""
+    model = await entry(server, any_name=True)
+    return Listed(model.text("id"), model.number("meta", "n_params"), model.number("meta", "size"))
 
 
 async def entry(server: Server, *, any_name: bool = False) -> HttpReply:
-    """Return what /v1/models says of the model that is asked; `NO_REPLY` where it is not listed.
+    """Return the entry of /v1/models for the model that is asked; `NO_REPLY` where it is not listed.
 
     Args:
         server: Whom to ask.
-        any_name: Whether the only model of a server is meant by any name.
+        any_name: Whether a server's only model counts as the one that is asked, whatever its name.
     """
     models = (await fetch(f"{server.base_url}/models", headers=headers(server.spec))).objects("data")
     only = models[0] if any_name and len(models) == 1 else NO_REPLY

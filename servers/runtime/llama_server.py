@@ -52,7 +52,7 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
 
 
 def prepare(spec: ServerSpec, folder: Path) -> None:
-    """Write nothing: all is said by flags."""
+    """Write nothing: flags hold everything."""
     del spec, folder
 
 
@@ -71,8 +71,8 @@ def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
     if spec.context is not None:
         flags += ["-c", str(spec.context * spec.slots)]
     if spec.kv_cache is not None:
-        # At this verbosity, and at none below, the log says of which type the cache became; `facts` reads it there.
-        # There is no cheaper proof: /props, /slots, /metrics and /v1/models do not tell, and no request turns the
+        # At this verbosity, and at none below, the log shows the type of the cache; `facts` reads it there.
+        # There is no cheaper proof: /props, /slots, /metrics and /v1/models do not show it, and no request turns the
         # verbosity back. Price, measured with xllamacpp 2026.10.11549 and 264 short questions: no time, but 8.3 MB of
         # log for 0.2 MB at -lv 3. Most of it lists the prompt cache anew for each request: 0.9 MB with --cache-ram 0.
         flags += ["-ctk", spec.kv_cache, "-ctv", spec.kv_cache, "-lv", "4"]
@@ -85,7 +85,7 @@ def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
 
 
 def environment(spec: ServerSpec, port: int) -> dict[str, str | None]:
-    """Take away the variables that llama-server reads as flags: what the study says must be all that is said."""
+    """Unset the variables that llama-server reads as flags: only the study's settings may count."""
     del spec, port
     return {name: None for name in os.environ if name.startswith("LLAMA_ARG_") or name == "LLAMA_API_KEY"}
 
@@ -96,14 +96,14 @@ def model_name(spec: ServerSpec) -> str:
 
 
 async def ready(server: Server) -> bool:
-    """Whether the model is loaded: until then /health says 503."""
+    """Whether the model is loaded: until then /health answers 503."""
     return (await fetch(f"{root(server.base_url)}/health", seconds=5)).status == 200
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
-    """Put a prompt into llama-server's words.
+    """Put a prompt into llama-server's format.
 
-    All that shapes the draw is said: its own defaults (temperature 0.8, top-k 40, min-p 0.05) are no other runtime's,
+    Every sampling value is sent: its own defaults (temperature 0.8, top-k 40, min-p 0.05) are no other runtime's,
     and a model file may bring further ones.
     """
     plain = {"repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
@@ -121,7 +121,7 @@ async def facts(server: Server) -> ServerFacts:
     """Read /props and /v1/models, and the log for the type of the KV cache."""
     props = await from_props(server)
     model = await from_models(server)
-    wheel = _WHEEL in server.command  # whose /props says b0-unknown
+    wheel = _WHEEL in server.command  # whose /props has b0-unknown
     return replace(
         props,
         version=f"xllamacpp {importlib.metadata.version('xllamacpp')}" if wheel else props.version,

@@ -1,4 +1,4 @@
-"""LM Studio: a model loaded at our word by its program lms, or a server that runs already."""
+"""LM Studio: a model that whichquant loads by its program lms, or a server that runs already."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -14,15 +14,15 @@ from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerS
 from servers.wording import listed, waiting
 
 _IDLE = "86400"
-"""Seconds without a request after which LM Studio unloads by itself: nothing tells it that whichquant was killed."""
+"""Seconds without a request after which LM Studio unloads by itself: it does not notice that whichquant was killed."""
 _MLX = "mlx"
 
 
 def check(spec: ServerSpec) -> None:
-    """See that lms is there, and that nothing is asked that it cannot set.
+    """Check that lms is installed, and that it can set what the study asks.
 
     Raises:
-        ServerError: It is not, or something is.
+        ServerError: It is not, or it cannot.
     """
     if spec.kv_cache is not None:
         raise SpecError(
@@ -76,7 +76,7 @@ def _load_arguments(spec: ServerSpec, model: HttpReply, name: str) -> tuple[str,
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
-    """Put a prompt into the words of LM Studio's REST API v0, whose replies also tell why they end, and how fast."""
+    """Put a prompt into the format of LM Studio's REST API v0, whose replies also have stop reason and speed."""
     plain = {"repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
     more: dict[str, Any] = {**sampling_values(sampling, without=("min_p",)), **plain}
     if prompt.chat and server.spec.thinking is not None:
@@ -102,40 +102,40 @@ async def facts(server: Server) -> ServerFacts:
         ServerError: It could not be loaded.
     """
     spec = server.spec
-    mine = await _mine(server)
-    if mine.get("loaded_instances") == []:
-        await _load(server, mine)
-        mine = await _mine(server)
+    entry = await _entry_v1(server)
+    if entry.get("loaded_instances") == []:
+        await _load(server, entry)
+        entry = await _entry_v1(server)
     post = {"model": server.model, "prompt": "Hello", "max_tokens": 1, "temperature": 0, "stream": False}
     reply = await fetch(f"{_v0(server)}/completions", headers=headers(spec), post=post, seconds=spec.startup_seconds)
-    v0 = await _older(server)
-    instances = mine.objects("loaded_instances")
+    older = await _entry_v0(server)
+    instances = entry.objects("loaded_instances")
     instance = next((item for item in instances if item.get("id") == server.model), (instances or [NO_REPLY])[0])
-    quantization = mine.text("quantization", "name") or v0.text("quantization")
-    form = mine.text("format") or v0.text("compatibility_type")
-    default = mine.text("capabilities", "reasoning", "default")
-    loaded = instance.number("config", "context_length") or v0.number("loaded_context_length")
+    quantization = entry.text("quantization", "name") or older.text("quantization")
+    form = entry.text("format") or older.text("compatibility_type")
+    default = entry.text("capabilities", "reasoning", "default")
+    loaded = instance.number("config", "context_length") or older.number("loaded_context_length")
     slots = instance.number("config", "parallel")
     return ServerFacts(
         runtime=spec.runtime,
         engine=server.engine,
         version=" ".join(filter(None, (reply.text("runtime", "name"), reply.text("runtime", "version")))) or None,
-        model_id=mine.text("key") or v0.text("id"),
-        model_bytes=mine.number("size_bytes"),
+        model_id=entry.text("key") or older.text("id"),
+        model_bytes=entry.number("size_bytes"),
         quantization=f"{quantization} ({form})" if quantization and form else quantization,
         context=loaded // _sharing(spec, form, slots) if loaded else None,
         slots=slots,
         thinking_default=None if default is None else default != "off",
         command=server.command,
-        unmet=(*_thinking_unmet(spec, mine), *_size_unmet(server, form, loaded, slots)),
+        unmet=(*_thinking_unmet(spec, entry), *_size_unmet(server, form, loaded, slots)),
     )
 
 
-def _thinking_unmet(spec: ServerSpec, mine: HttpReply) -> list[str]:
+def _thinking_unmet(spec: ServerSpec, entry: HttpReply) -> list[str]:
     # Without capabilities nothing is known; a model that does not think has some, but no reasoning among them.
-    if spec.thinking is None or not isinstance(mine.get("capabilities"), dict):
+    if spec.thinking is None or not isinstance(entry.get("capabilities"), dict):
         return []
-    options = mine.get("capabilities", "reasoning", "allowed_options")
+    options = entry.get("capabilities", "reasoning", "allowed_options")
     allowed = [str(option) for option in options] if isinstance(options, list) else []
     if spec.thinking and not set(allowed) - {"off"}:
         return ["thinking cannot be turned on: LM Studio has no reasoning setting for this model"]
@@ -148,8 +148,8 @@ def _sharing(spec: ServerSpec, form: str | None, slots: int | None) -> int:
     """Return how many of our requests share the context that a model is loaded with.
 
     llama.cpp's engine has one cache for all that are in flight, of which one alone may take everything (lmstudio-js,
-    LLMLoadModelConfig.useUnifiedKvCache); where the user turned that off, each has more than we count on, and nothing
-    tells. MLX's engine gives each a cache of that length (mlx-engine, load_model's max_kv_size).
+    LLMLoadModelConfig.useUnifiedKvCache); where the user turned that off, each has more than
+    is counted on here, which nothing reports. MLX's engine gives each a cache of that length (mlx-engine, load_model's max_kv_size).
     """
     return 1 if form == _MLX else min(spec.slots, slots or 1)
 
@@ -185,8 +185,8 @@ async def _listed(spec: ServerSpec, base_url: str) -> tuple[HttpReply, list[Http
     return reply, reply.objects("models")
 
 
-async def _mine(server: Server) -> HttpReply:
-    """Return what /api/v1/models says of our model: the one that is loaded under its name, or has it as its key."""
+async def _entry_v1(server: Server) -> HttpReply:
+    """Return the entry of /api/v1/models for our model: the one that is loaded under its name, or has it as its key."""
     _, models = await _listed(server.spec, server.base_url)
     for model in models:
         if any(instance.get("id") == server.model for instance in model.objects("loaded_instances")):
@@ -195,8 +195,8 @@ async def _mine(server: Server) -> HttpReply:
     return next(keyed, NO_REPLY)
 
 
-async def _older(server: Server) -> HttpReply:
-    """Return what /api/v0/models says of our model."""
+async def _entry_v0(server: Server) -> HttpReply:
+    """Return the entry of /api/v0/models for our model."""
     models = (await fetch(f"{_v0(server)}/models", headers=headers(server.spec))).objects("data")
     return next((model for model in models if model.get("id") == server.model), NO_REPLY)
 
@@ -215,7 +215,7 @@ async def _load(server: Server, model: HttpReply) -> None:
 
 
 async def _downloaded(spec: ServerSpec, base_url: str) -> HttpReply:
-    """Return what LM Studio says of the model that the study names; `NO_REPLY` where it has no such list.
+    """Return LM Studio's entry for the model that the study names; `NO_REPLY` where it has no such list.
 
     `lms load` would take a model whose key only resembles the one given.
     """
@@ -244,7 +244,7 @@ async def _downloaded(spec: ServerSpec, base_url: str) -> HttpReply:
 
 
 async def _check(spec: ServerSpec, base_url: str, name: str) -> None:
-    """Make sure that the server has the model that lms says it loaded."""
+    """Make sure that the server has the model that lms reports as loaded."""
     _, models = await _listed(spec, base_url)
     with_ours = [model for model in models if any(item.get("id") == name for item in model.objects("loaded_instances"))]
     meant = [model for model in with_ours if spec.model in (model.get("key"), model.get("selected_variant"))]

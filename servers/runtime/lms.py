@@ -98,14 +98,14 @@ def _unwritable(log: Path, error: OSError) -> str:
 
 @asynccontextmanager
 async def serving(lms: Lms) -> AsyncIterator[int]:
-    """Have LM Studio's server run, and give its port; the last of us to leave stops it, if we started it.
+    """Have LM Studio's server run, and yield its port; the last user stops it, if this process started it.
 
     Raises:
         ServerError: It cannot be started.
     """
     _share.users += 1
     try:
-        yield await _up(lms)
+        yield await _ensure_running(lms)
     finally:
         _share.users -= 1
         async with _one_at_a_time:
@@ -114,13 +114,13 @@ async def serving(lms: Lms) -> AsyncIterator[int]:
                 await clean_up(lms, "server", "stop")
 
 
-async def _up(lms: Lms) -> int:
+async def _ensure_running(lms: Lms) -> int:
     async with _one_at_a_time:
         port = await _port(lms)
         if port is None:
             _share.started = True
             # No --port: LM Studio would keep ours as the user's own. It takes the one that it had last. The address is
-            # said because LMS_SERVER_HOST, and an lms before October 2025, may open the server to the whole network.
+            # given because LMS_SERVER_HOST, and an lms before October 2025, may open the server to the whole network.
             await run(lms, *_START, seconds=_WAKING)
             port = await _port(lms)
     if port is None:
@@ -135,11 +135,11 @@ async def _port(lms: Lms) -> int | None:
         with contextlib.suppress(msgspec.DecodeError):
             status = HttpReply(200, msgspec.json.decode(line))
             return status.number("port") if status.get("running") is True else None
-    raise ServerError(_failure(lms, arguments, "lms does not tell whether the server runs.", printed))
+    raise ServerError(_failure(lms, arguments, "lms does not report whether the server runs.", printed))
 
 
 async def clean_up(lms: Lms, *arguments: str) -> None:
-    """Take a step on the way out: it undoes nothing that was done, so its failure goes to the log alone."""
+    """Run lms to clean up at the end; a failure goes to the log only, as the results are not affected."""
     try:
         await run(lms, *arguments, seconds=_QUICK)
     except ServerError as error:
@@ -164,7 +164,7 @@ async def run(lms: Lms, *arguments: str, seconds: float) -> str:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is for us, who then call it off in order
+                start_new_session=True,  # Ctrl-C goes to whichquant, which then ends it in order
             )
         except OSError as error:
             raise ServerError(f"{lms.program[0]} cannot be run: {error.strerror}.") from error
@@ -215,6 +215,6 @@ def _failure(lms: Lms, arguments: Sequence[str], sentence: str, printed: str) ->
     kept = [line for line in lines if line and not line.lstrip().startswith("at ")][-LAST_LINES:]
     words = "\n".join(f"  {line}" for line in kept) or "  (nothing)"
     return (
-        f"{sentence}\nWhat it said last ({lms.log}):\n{words}\n"
+        f"{sentence}\nIts last output ({lms.log}):\n{words}\n"
         f"To try it by hand:\n  {shlex.join((*lms.program, *arguments))}"
     )

@@ -106,7 +106,7 @@ async def ready(server: Server) -> bool:
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
-    """Put a prompt into mlx_lm.server's words; every sampling value is said but the seed of concurrent requests."""
+    """Put a prompt into mlx_lm.server's format; every sampling value is sent but the seed of concurrent requests."""
     # It takes a request with a seed out of the batch: all would wait in line.
     seed = () if server.spec.slots == 1 else ("seed",)
     more = {**sampling_values(sampling, without=seed), **template_switch(server.spec, prompt)}
@@ -121,9 +121,9 @@ def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
 
 
 async def facts(server: Server) -> ServerFacts:
-    """Read /v1/models, and the versions in a reply of one token; nothing else does this server say of itself.
+    """Read /v1/models, and the versions in a reply of one token; this server reports nothing else.
 
-    Of which type its cache became it says nowhere, in no log either.
+    The type of its cache is reported nowhere, in no log either.
     """
     spec, launched = server.spec, bool(server.command)
     named, path = _meant(spec.model), _directory(spec.model) if launched else None
@@ -146,10 +146,10 @@ async def facts(server: Server) -> ServerFacts:
 
 
 def _doubts(spec: ServerSpec, started: str | None) -> tuple[str, ...]:
-    """Say what speaks against a server that runs already having the model that is meant."""
+    """Return doubts whether a server that runs already has the model that is meant."""
     if started is None:
-        silent = "mlx_lm.server does not tell which model it has loaded, and answers to any name"
-        return (f"{silent}: that it is {spec.model} rests on your word",)
+        problem = "mlx_lm.server does not report which model it has loaded, and answers to any name"
+        return (f"{problem}: that it is {spec.model} rests on your word",)
     if started in _meant(spec.model) or spec.model in ("", "default_model"):
         return ()
     return (f"mlx_lm.server was started with {started}, and answers with that, not with {spec.model}",)

@@ -24,7 +24,7 @@ class Config(Struct, frozen=True):
 
     @property
     def parts(self) -> "tuple[Config, ...]":
-        """Itself, and what it says of the model that reads and writes text."""
+        """Itself, and its part for the model that reads and writes text."""
         return (self, self.text_config) if self.text_config else (self,)
 
 

@@ -34,7 +34,7 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
 
 
 def prepare(spec: ServerSpec, folder: Path) -> None:
-    """Write nothing: all is said by the environment and by requests."""
+    """Write nothing: the environment and requests hold everything."""
     del spec, folder
 
 
@@ -59,7 +59,7 @@ def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
 
 
 def environment(spec: ServerSpec, port: int) -> dict[str, str]:
-    """Return the variables that say what is asked; where models lie (OLLAMA_MODELS) stays as the user has it.
+    """Return the variables that set what the study asks; where models lie (OLLAMA_MODELS) stays as the user has it.
 
     Raises:
         ServerError: Ollama has no such type of KV cache.
@@ -116,9 +116,9 @@ async def ready(server: Server) -> bool:
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
-    """Put a prompt into Ollama's words: chat to /api/chat, raw text to /api/generate.
+    """Put a prompt into Ollama's format: chat to /api/chat, raw text to /api/generate.
 
-    All that shapes the draw is said, over what the model's Modelfile says. What does not fit into the context is an
+    Every sampling value is sent, and overrules the model's Modelfile. What does not fit into the context is an
     error: by default Ollama drops the prompt's beginning, and shifts it out while the model writes.
     """
     options = {
@@ -134,7 +134,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool)
         options["stop"] = list(prompt.stop)
     body: dict[str, Any] = {"model": server.model}
     body |= {"messages": list(prompt.messages)} if prompt.chat else {"prompt": prompt.text, "raw": True}
-    # Silence means true where the model can think, and would make Ollama look for thinking in raw text too.
+    # Left out, it means true where the model can think, and would make Ollama look for thinking in raw text too.
     think = server.spec.thinking if prompt.chat else False
     if think is not None:
         body["think"] = think
@@ -152,10 +152,10 @@ def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
 
 
 async def facts(server: Server) -> ServerFacts:
-    """Load the model as the requests will, then read what Ollama says of it and, where it is ours, its log.
+    """Load the model as the requests will, then read Ollama's pages and, of an instance of our own, its log.
 
     Raises:
-        ServerError: Ollama says that it cannot load the model.
+        ServerError: Ollama cannot load the model.
     """
     show = await _asked(server, "/api/show", {"model": server.model})
     if show.text("remote_host") is None:

@@ -1,4 +1,4 @@
-"""Read the facts of a model off Ollama's pages and, where it is ours, its log.
+"""Read the facts of a model off Ollama's pages and, where whichquant started it, its log.
 
 Names of fields, log lines and behaviour: source of Ollama 0.33.0-rc2.
 """
@@ -75,7 +75,7 @@ def entry(page: HttpReply, model: str) -> HttpReply:
 
 
 def _weights(show: HttpReply, listed: HttpReply) -> _Weights:
-    """Say where the weights lie. Files are named by their SHA-256, so that one of that name here is these weights."""
+    """Return where the weights lie. Files are named by their SHA-256, so a file of that name here is these weights."""
     total = listed.number("size")  # of all files of the model: weights, projector, licence
     files = _FROM.findall(show.text("modelfile") or "")
     if not files:
@@ -120,7 +120,7 @@ def _capabilities(show: HttpReply) -> list[Any] | None:
 
 
 def _thinks(show: HttpReply) -> bool:
-    """Whether Ollama counts the model among those that think; it then does unless a request says otherwise."""
+    """Whether Ollama counts the model among those that think; it then does unless a request sets it."""
     return "thinking" in (_capabilities(show) or ())
 
 

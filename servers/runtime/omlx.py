@@ -23,7 +23,7 @@ _BITS = {"q8_0": 8, "q4_0": 4}
 """Its only quantized KV cache is TurboQuant; these are the widths that stand for a type of the study."""
 _ENABLED = "TurboQuant KV cache enabled"
 _CONVERTED = re.compile(r"TurboQuant: (?:converted )?(\d+)/(\d+) cache layers")
-_TELLS = "0.4."
+_LOGGING_VERSIONS = "0.4."
 """Beginning of the versions that are known to write the line above whenever they quantize a cache."""
 _ONE_TOKEN_SECONDS = 60
 _OWN, _MODELS = "omlx", "models"
@@ -52,7 +52,7 @@ def prepare(spec: ServerSpec, folder: Path) -> None:
     """
     model, name, bits = mlx_model.directory(spec.model, "oMLX"), model_name(spec), _kv_bits(spec)
     settings: dict[str, Any] = {
-        # With any of these a request is not obeyed.
+        # Any of these would overrule requests.
         "force_sampling": False,
         "forced_ct_kwargs": [],
         "thinking_budget_enabled": False,
@@ -89,8 +89,8 @@ def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
 def environment(spec: ServerSpec, port: int) -> dict[str, str]:
     """Return variables for the server; what the user set for another oMLX (a key, MCP tools, folders) is emptied."""
     del spec, port
-    theirs = {name: "" for name in os.environ if name.startswith("OMLX_")}  # to oMLX, empty is not set
-    return {**theirs, "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"}
+    unset = {name: "" for name in os.environ if name.startswith("OMLX_")}  # to oMLX, empty is not set
+    return {**unset, "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"}
 
 
 def model_name(spec: ServerSpec) -> str:
@@ -114,12 +114,12 @@ async def ready(server: Server) -> bool:
     health = await fetch(f"{root(server.base_url)}/health", seconds=5)
     if health.text("status") != "healthy":
         return False
-    mine = await _listed(server)
-    if mine.status == 0:
+    entry = await _listed(server)
+    if entry.status == 0:
         return False
     # By its path, for another oMLX that has this port may have a model of this name.
     folder = server.command[server.command.index("--model-dir") + 1]
-    if not _is_link(mine.text("model_path") or "", Path(folder, server.model)):
+    if not _is_link(entry.text("model_path") or "", Path(folder, server.model)):
         raise ServerError(
             f"oMLX does not list {server.spec.model}: it is no model that it can serve, "
             "or another oMLX runs on this port."
@@ -128,10 +128,10 @@ async def ready(server: Server) -> bool:
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
-    """Put a prompt into oMLX's words; every sampling value is said but the seed of concurrent requests.
+    """Put a prompt into oMLX's format; every sampling value is sent but the seed of concurrent requests.
 
-    What a request does not say comes from the model's settings, or is 1.0 for temperature and 0.95 for top-p. The
-    limit goes by the name of max_tokens: 0.4.1 does not know max_completion_tokens, and goes on to 32768.
+    What a request does not set comes from the model's settings, or is 1.0 for temperature and 0.95 for top-p. The
+    limit is sent as max_tokens: 0.4.1 does not know max_completion_tokens, and goes on to 32768.
     """
     seed = () if server.spec.slots == 1 else ("seed",)
     plain = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
@@ -154,25 +154,25 @@ async def facts(server: Server) -> ServerFacts:
     Raises:
         ServerError: It cannot be loaded.
     """
-    spec, ours = server.spec, bool(server.command)
-    mine = await _listed(server)
-    name = mine.text("id")
+    spec, launched = server.spec, bool(server.command)
+    entry = await _listed(server)
+    name = entry.text("id")
     # It looks at the template alone, whatever its settings say.
-    default = mine.get("thinking_default") if ours and spec.thinking is None else None
-    if name and mine.get("loaded") is False and not await _load(server, name):
+    default = entry.get("thinking_default") if launched and spec.thinking is None else None
+    if name and entry.get("loaded") is False and not await _load(server, name):
         raise ServerError(f"oMLX at {server.base_url} stopped answering while it loaded {name}.")
     version = (await fetch(f"{root(server.base_url)}/api/status", headers=headers(spec))).text("version")
-    kv_cache, unmet = await _kv_cache(server, version) if ours else (None, await _disobeys(server))
-    path = directory_at(spec.model) if ours else None
+    kv_cache, unmet = await _kv_cache(server, version) if launched else (None, await _disobeys(server))
+    path = directory_at(spec.model) if launched else None
     return ServerFacts(
         runtime=spec.runtime,
         engine=server.engine,
         version=version,
         model_id=name,
-        model_path=str(path) if path else mine.text("model_path"),
-        context=mine.number("max_context_window"),
-        slots=spec.slots if ours else None,
-        thinking=spec.thinking if ours else None,
+        model_path=str(path) if path else entry.text("model_path"),
+        context=entry.number("max_context_window"),
+        slots=spec.slots if launched else None,
+        thinking=spec.thinking if launched else None,
         thinking_default=default if isinstance(default, bool) else None,
         kv_cache=kv_cache,
         command=server.command,
@@ -207,10 +207,12 @@ def _longest(model: Path) -> int | None:
 
 
 async def _listed(server: Server) -> HttpReply:
-    """Return what /v1/models/status says of the server's model, which may go by an alias."""
+    """Return the entry of /v1/models/status for the server's model, which may have an alias."""
     reply = await fetch(f"{server.base_url}/models/status", headers=headers(server.spec))
-    mine = (model for model in reply.objects("models") if server.model in (model.get("model_alias"), model.get("id")))
-    return next(mine, NO_REPLY._replace(status=reply.status))
+    entries = (
+        model for model in reply.objects("models") if server.model in (model.get("model_alias"), model.get("id"))
+    )
+    return next(entries, NO_REPLY._replace(status=reply.status))
 
 
 async def _load(server: Server, name: str) -> bool:
@@ -230,7 +232,7 @@ async def _one_token(server: Server) -> HttpReply:
 
 
 async def _disobeys(server: Server) -> tuple[str, ...]:
-    """Say whether the user's own settings overrule what requests ask for; no page of it tells without a login."""
+    """Report where the user's own settings overrule what requests ask for; no page shows that without a login."""
     reply, forced = await _one_token(server), "force_sampling is on in its settings of this model"
     if reply.status == 0:
         return (f"oMLX did not end a reply of one token within {_ONE_TOKEN_SECONDS} s: it is busy, or {forced}",)
@@ -240,9 +242,9 @@ async def _disobeys(server: Server) -> tuple[str, ...]:
 
 
 async def _kv_cache(server: Server, version: str | None) -> tuple[str | None, tuple[str, ...]]:
-    """Return the type of the KV cache, as the log tells once a request was answered, and what is not as asked.
+    """Return the type of the KV cache, as the log shows it once a request was answered, and what is not as asked.
 
-    Nothing else tells: a setting that it does not follow gives no error.
+    Nothing else shows it: a setting that it does not follow gives no error.
     """
     asked = server.spec.kv_cache
     if asked in (None, "f16") or server.log is None:
@@ -256,7 +258,7 @@ async def _kv_cache(server: Server, version: str | None) -> tuple[str | None, tu
         # The last layer is spared by design, and from 0.4.5 on a sliding window spares its own layer, not all.
         rest = f"oMLX quantizes the KV cache of {done} of {layers} layers only, that of the others stays f16"
         return asked, () if done == layers else (rest,)
-    if _ENABLED in text and (version or "").startswith(_TELLS):
+    if _ENABLED in text and (version or "").startswith(_LOGGING_VERSIONS):
         sentence = (
             f"oMLX {version} leaves the KV cache at f16 in spite of kv_cache: {asked}: it does not quantize that of "
             "a model with sliding-window layers or latent attention, and does not say so"

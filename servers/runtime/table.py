@@ -10,16 +10,16 @@ from servers.spec import Prompt, Request, RuntimeName, Sampling, Server, ServerF
 
 
 class Runtime(Protocol):
-    """A kind of server: a module that speaks its dialect and can ask it who it is."""
+    """A kind of server: a module that builds its requests and reads its facts."""
 
     def request(self, server: Server, prompt: Prompt, sampling: Sampling, /, *, stream: bool) -> Request:
-        """Put a prompt into this server's words."""
+        """Put a prompt into this server's format."""
 
     def unsent(self, spec: ServerSpec, sampling: Sampling, /) -> tuple[str, ...]:
-        """Say which values of the study this server cannot be told, one sentence each; its own rule there."""
+        """Return which sampling values cannot be sent to this server, one sentence each; its own defaults hold."""
 
     async def facts(self, server: Server, /) -> ServerFacts:
-        """Ask a server who it is."""
+        """Ask a server for its facts."""
 
 
 class Startable(Runtime, Protocol):
@@ -35,7 +35,7 @@ class Startable(Runtime, Protocol):
         """Build the command line."""
 
     def environment(self, spec: ServerSpec, port: int, /) -> Mapping[str, str | None]:
-        """Return the variables it needs; None takes away one of the user's that would reach into it."""
+        """Return the variables it needs; None unsets one of the user's that would change its behaviour."""
 
     def model_name(self, spec: ServerSpec, /) -> str:
         """Return what goes into a request's `model`."""
@@ -45,10 +45,10 @@ class Startable(Runtime, Protocol):
 
 
 class Controlled(Runtime, Protocol):
-    """A kind of server that its own program starts and loads at our word, and that is no child of ours."""
+    """A kind of server that its own program starts and loads for whichquant, and that is no child process of it."""
 
     def check(self, spec: ServerSpec, /) -> None:
-        """Raise ServerError where it cannot be loaded as the spec asks, as far as can be told without loading."""
+        """Raise ServerError where it cannot be loaded as the spec asks, as far as that shows without loading."""
 
     def loaded(self, spec: ServerSpec, log: Path, /) -> AbstractAsyncContextManager[Server]:
         """Load a model for as long as the context lasts; what runs already is left running."""
@@ -83,10 +83,10 @@ TESTED: dict[RuntimeName, str] = {
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
-    """Put a prompt into the words of one server: address and JSON body."""
+    """Put a prompt into one server's format: address and JSON body."""
     return RUNTIMES[server.spec.runtime].request(server, prompt, sampling, stream=stream)
 
 
 def unsent(server: Server, sampling: Sampling) -> tuple[str, ...]:
-    """Say which values one server cannot be told, one sentence each; its own rule there."""
+    """Return which sampling values cannot be sent to one server, one sentence each; its own defaults hold there."""
     return RUNTIMES[server.spec.runtime].unsent(server.spec, sampling)

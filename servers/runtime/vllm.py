@@ -12,9 +12,9 @@ _LEAST_TEMPERATURE = 0.01
 
 
 def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
-    """Put a prompt into vLLM's words.
+    """Put a prompt into vLLM's format.
 
-    All that shapes the draw is said: what is not comes from the model's own generation_config.json.
+    Every sampling value is sent: one that is not comes from the model's own generation_config.json.
     """
     # For all tokens to be drawn from, older versions refuse 0, and newer ones take 0 and -1.
     top_k = {"top_k": sampling.top_k or -1}
@@ -32,16 +32,16 @@ def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
 
 
 async def facts(server: Server) -> ServerFacts:
-    """Read /version and /v1/models; of its KV cache, slots and weights vLLM says nothing."""
-    spec, mine = server.spec, await entry(server)
-    context = mine.number("max_model_len")
+    """Read /version and /v1/models; vLLM reports nothing of its KV cache, slots and weights."""
+    spec, listed = server.spec, await entry(server)
+    context = listed.number("max_model_len")
     short = spec.context is not None and context is not None and context < spec.context
     return ServerFacts(
         runtime=spec.runtime,
         engine=server.engine,
         version=(await fetch(f"{root(server.base_url)}/version", headers=headers(spec))).text("version"),
-        model_id=mine.text("id"),
-        model_path=mine.text("root"),  # or the hub's name, as it was given to `vllm serve`
+        model_id=listed.text("id"),
+        model_path=listed.text("root"),  # or the hub's name, as it was given to `vllm serve`
         context=context,
         unmet=(f"vLLM gives this model {context} tokens of context, not {spec.context} (--max-model-len)",)
         if short

@@ -1,1 +1,1 @@
-"""A model's files: where they come from, and what they say."""
+"""A model's files: where they come from, and what they hold."""

@@ -1,4 +1,4 @@
-"""What a model's files say of themselves, in the terms that all formats share."""
+"""What a model's files hold about it, in terms that all formats share."""
 
 import re
 from collections import Counter
@@ -39,12 +39,12 @@ def at_hand(server: Server, model_path: str | None) -> Path | None:
 
 
 def mentions_qat(texts: Iterable[str]) -> bool | None:
-    """Whether metadata name quantization-aware training, as a word: True, or None, as silence proves nothing."""
+    """Whether metadata name quantization-aware training, as a word: True, or None, as no mention proves nothing."""
     return True if any(_QAT.search(text) for text in texts) else None
 
 
 def types_in_words(name: str | None, counts: Counter[str]) -> str | None:
-    """Put the types of tensors into words: `Q4_K_M (Q5_0 81, Q4_K 27)`, and `F16` where that says it all.
+    """Put the types of tensors into words: `Q4_K_M (Q5_0 81, Q4_K 27)`, and `F16` where all have that type.
 
     Args:
         name: What the file calls the whole.

@@ -1,8 +1,8 @@
-"""Read the header of a GGUF file: types and number of its weights, and what its metadata tell.
+"""Read the header of a GGUF file: types and number of its weights, and what its metadata hold.
 
 The layout is that of ggml's docs/gguf.md, versions 2 and 3, little-endian. The header is walked here, as gguf's own
 reader makes an object of each of a vocabulary's tokens (12 s for Gemma's 262,144, measured; 0.1 s here) and never comes
-to an end where a damaged file tells of an array of 2^60 bytes. Names and sizes of the types are gguf's.
+to an end where a damaged file claims an array of 2^60 bytes. Names and sizes of the types are gguf's.
 """
 
 import math

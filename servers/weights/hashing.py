@@ -1,4 +1,4 @@
-"""Say which weights these are: size and SHA-256 of a model file or directory, hashed once."""
+"""Identify weights: size and SHA-256 of a model file or directory, hashed once."""
 
 import contextlib
 import errno
@@ -30,13 +30,13 @@ class Weights(NamedTuple):
 
 
 def weights(model: Path, stop: threading.Event | None = None) -> Weights:
-    """Measure and hash a model; in vain, and soon over, once it is told to stop.
+    """Measure and hash a model, unless `stop` is set meanwhile.
 
     A single file gives its own SHA-256. A split GGUF (named by its first shard) and a directory (its
     `*.safetensors` and `config.json`) give the SHA-256 of the lines `name sha256`, sorted by name.
 
     Raises:
-        ServerError: Something of the model cannot be read.
+        ServerError: Something of the model cannot be read, or `stop` was set.
     """
     files = files_of(model)
     try:
@@ -67,10 +67,10 @@ def sha256_of(file: Path, stop: threading.Event | None = None) -> str:
 
     Args:
         file: It may be large: tens of gigabytes take a minute.
-        stop: Set from another thread, to be rid of it.
+        stop: Set from another thread to end the work early.
 
     Raises:
-        OSError: It cannot be read; `InterruptedError` where it was told to stop.
+        OSError: It cannot be read; `InterruptedError` where `stop` was set.
     """
     digest = hashlib.sha256()
     with file.open("rb", buffering=0) as stream:

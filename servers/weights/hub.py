@@ -1,4 +1,4 @@
-"""Fetch a model from the Hugging Face hub, and say in words why that fails."""
+"""Fetch a model from the Hugging Face hub, and explain why that fails."""
 
 import difflib
 import glob
@@ -43,7 +43,7 @@ class HubModel(Struct, frozen=True, kw_only=True):
     """Path of one file in the repo."""
 
     def __str__(self) -> str:
-        """Say it as the study file does."""
+        """Write it as in a study file."""
         return (
             f"hf:{self.repo}" + (f"@{self.revision}" if self.revision else "") + (f"/{self.file}" if self.file else "")
         )
@@ -55,7 +55,7 @@ def fetch(model: HubModel, runtime: "RuntimeName") -> Path:
     Raises:
         ModelError: It cannot be had, or is of the wrong kind.
     """
-    # Heavy, and needed by nobody whose models are on disk: 0.4 s.
+    # Imported here because it takes 0.4 s, and is not needed for models on disk.
     import httpx2  # noqa: PLC0415
     from huggingface_hub import errors  # noqa: PLC0415
 
@@ -132,7 +132,7 @@ def _cached(model: HubModel, unreachable: Exception) -> Path:
 
 
 def _sentence(error: Exception, model: HubModel) -> str:
-    """Say in words what went wrong with the hub."""
+    """Explain what went wrong with the hub."""
     import httpx2  # noqa: PLC0415
     from huggingface_hub import errors  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Read what a directory of safetensors says of its weights: the headers, config.json, the model card."""
+"""Read facts about weights from a directory of safetensors: the headers, config.json, the model card."""
 
 import math
 from collections import Counter
@@ -78,7 +78,7 @@ def _packings(config: dict[str, Any]) -> tuple[_Packing | None, dict[str, _Packi
     """Read how weights are quantized, and which layers otherwise; None is not at all.
 
     Raises:
-        ValueError: It is said in a way that is not MLX's.
+        ValueError: It is written in another form than MLX's.
     """
     settings = config.get("quantization")
     if not settings and "quantization_config" not in config:

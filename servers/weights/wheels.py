@@ -130,7 +130,7 @@ def _installer() -> list[str]:
 
 
 def _reason(stderr: str) -> str:
-    """Return what pip or uv says of its failure: its first complaint and its last."""
+    """Return what pip or uv reports of its failure: its first complaint and its last."""
     if re.search(r"do not match the hashes|hash mismatch", stderr, re.IGNORECASE):
         return "what the package index offers is not the pinned package (its hash differs)"
     complaints = re.findall(r"^\s*(?:error|cause|caused by):\s*(.+?)\.?\s*$", stderr, re.IGNORECASE | re.MULTILINE)

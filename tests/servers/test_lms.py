@@ -154,7 +154,7 @@ async def test_the_load_says_what_the_study_asks(studio: Studio, settings: dict[
         pytest.param(
             {"fails": {"server status": "no idea\n"}}, "exit code 1", "no idea", "server status --json", 1, id="status"
         ),
-        pytest.param({"status": "fine"}, "does not tell whether", "fine", "server status --json", 1, id="no-json"),
+        pytest.param({"status": "fine"}, "does not report whether", "fine", "server status --json", 1, id="no-json"),
         pytest.param(
             {"fails": {"server start": "port 1234 is taken\n"}},
             "exit code 1",

@@ -13,7 +13,7 @@ from servers.fake import FakeServer, Reply
 from servers.http import fetch, trusts_environment
 from servers.launch import alive, launch
 from servers.probe import probe
-from servers.request import normal
+from servers.request import normal_url
 from servers.spec import RuntimeName, Server, ServerFacts, ServerSpec
 
 PROPS = {
