@@ -148,8 +148,8 @@ def _sharing(spec: ServerSpec, form: str | None, slots: int | None) -> int:
     """Return how many of our requests share the context that a model is loaded with.
 
     llama.cpp's engine has one cache for all that are in flight, of which one alone may take everything (lmstudio-js,
-    LLMLoadModelConfig.useUnifiedKvCache); where the user turned that off, each has more than
-    is counted on here, which nothing reports. MLX's engine gives each a cache of that length (mlx-engine, load_model's max_kv_size).
+    LLMLoadModelConfig.useUnifiedKvCache); where the user turned that off, each has more than is counted on here, and no
+    page shows it. MLX's engine gives each a cache of that length (mlx-engine, load_model's max_kv_size).
     """
     return 1 if form == _MLX else min(spec.slots, slots or 1)
 

@@ -157,6 +157,6 @@ def test_the_order_of_replies_does_not_matter(texts: list[str], order: object) -
     order.shuffle(shuffled)  # type: ignore[attr-defined]
     grader = Grader(NoSandbox("not here", ""))
 
-    one_way = {one.key: one for one in grader.grade_all(asked)}
+    in_order = {grade.key: grade for grade in grader.grade_all(asked)}
 
-    assert {one.key: one for one in grader.grade_all(shuffled)} == one_way
+    assert {grade.key: grade for grade in grader.grade_all(shuffled)} == in_order

@@ -95,8 +95,8 @@ def pages(model: dict[str, Any], v0: dict[str, Any] | None = None) -> dict[str, 
     }
 
 
-async def facts_of(found: dict[str, Any], **settings: Any) -> ServerFacts:
-    async with FakeServer(Reply(), pages=found) as fake:
+async def facts_of(answers: dict[str, Any], **settings: Any) -> ServerFacts:
+    async with FakeServer(Reply(), pages=answers) as fake:
         return await facts(attached(fake.base_url, **settings))
 
 
@@ -116,10 +116,10 @@ async def test_a_running_lm_studio_tells_what_it_has_loaded() -> None:
 
 async def test_an_lm_studio_before_0_4_tells_less() -> None:
     v0 = {"id": KEY, "compatibility_type": "mlx", "quantization": "4bit", "loaded_context_length": 8192}
-    found = await facts_of(pages({}, {**v0, "state": "loaded", "max_context_length": 32768}), thinking=True)
+    facts = await facts_of(pages({}, {**v0, "state": "loaded", "max_context_length": 32768}), thinking=True)
 
-    assert (found.quantization, found.context, found.slots, found.model_id) == ("4bit (mlx)", 8192, None, KEY)
-    assert (found.thinking_default, found.unmet) == (None, ())
+    assert (facts.quantization, facts.context, facts.slots, facts.model_id) == ("4bit (mlx)", 8192, None, KEY)
+    assert (facts.thinking_default, facts.unmet) == (None, ())
 
 
 async def test_of_several_copies_the_one_that_is_asked_is_told() -> None:
@@ -176,9 +176,9 @@ async def test_a_model_that_is_loaded_too_small_is_told_and_left_alone() -> None
     ids=["error", "200-to-everything", "no-json"],
 )
 async def test_a_model_that_cannot_be_loaded_is_told(answer: Any, words: str) -> None:
-    found = {**pages({**GEMMA, "loaded_instances": []}), "POST /api/v1/models/load": answer}
+    answers = {**pages({**GEMMA, "loaded_instances": []}), "POST /api/v1/models/load": answer}
     with pytest.raises(ServerError, match=rf"could not load {KEY} \({words}.*: load it there"):
-        await facts_of(found)
+        await facts_of(answers)
 
 
 async def test_a_model_that_is_not_loaded_is_loaded_once_and_large_enough() -> None:

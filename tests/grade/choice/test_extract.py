@@ -314,10 +314,10 @@ def test_a_committed_answer_is_found(text: str, letter: str) -> None:
 
 @pytest.mark.parametrize("text", NOT_NAMED.values(), ids=NOT_NAMED)
 def test_nothing_is_guessed(text: str) -> None:
-    found = read_letter(text, LETTERS, OPTIONS)
+    extraction = read_letter(text, LETTERS, OPTIONS)
 
-    assert found.value is None
-    assert found.why
+    assert extraction.value is None
+    assert extraction.why
 
 
 def test_a_text_that_two_options_share_names_neither() -> None:

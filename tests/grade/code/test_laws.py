@@ -79,12 +79,12 @@ def fenced(code: str) -> str:
 @pytest.mark.parametrize("completion", [False, True], ids=["chat", "completion"])
 @given(text=REPLIES)
 def test_a_program_parses_or_the_reason_says_why_not(text: str, *, completion: bool) -> None:
-    found = extract(text, completion=completion)
+    program = extract(text, completion=completion)
     goes_on_after_body(text)
 
-    assert found.why
-    if found.value is not None and "no valid Python" not in found.why:
-        ast.parse(found.value)
+    assert program.why
+    if program.value is not None and "no valid Python" not in program.why:
+        ast.parse(program.value)
 
 
 @given(code=st.sampled_from(CODE), words=st.lists(WORDS.map(" ".join), min_size=2, max_size=2))
@@ -122,6 +122,6 @@ def test_thinking_in_front_changes_nothing(code: str, thought: str) -> None:
 @given(rest=REPLIES)
 def test_what_a_base_model_writes_after_its_function_changes_nothing(rest: str) -> None:
     body = FUNCTION.partition(".'''\n")[2]
-    found = extract(f"{body}\n\nprint(1)\n{rest}", completion=True)
+    program = extract(f"{body}\n\nprint(1)\n{rest}", completion=True)
 
-    assert found == extract(body, completion=True)
+    assert program == extract(body, completion=True)

@@ -165,10 +165,10 @@ UNANSWERED: dict[str, str] = {
 
 @pytest.mark.parametrize(("text", "value"), ANNOUNCED.values(), ids=ANNOUNCED)
 def test_an_announced_number_is_read(text: str, value: str) -> None:
-    found = read_number(text)
+    extraction = read_number(text)
 
-    assert found.value == value
-    assert found.why
+    assert extraction.value == value
+    assert extraction.why
 
 
 @pytest.mark.parametrize(("text", "value"), AT_THE_END.values(), ids=AT_THE_END)
@@ -178,10 +178,10 @@ def test_an_end_that_commits_is_read(text: str, value: str) -> None:
 
 @pytest.mark.parametrize("text", UNANSWERED.values(), ids=UNANSWERED)
 def test_a_number_that_is_no_answer_is_not_taken(text: str) -> None:
-    found = read_number(text)
+    extraction = read_number(text)
 
-    assert found.value is None
-    assert found.why
+    assert extraction.value is None
+    assert extraction.why
 
 
 HOSTILE = {

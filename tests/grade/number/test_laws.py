@@ -65,9 +65,9 @@ def test_a_whole_number_reads_back_in_every_form(committed: str, written: str, n
 @settings(max_examples=200)
 @given(number=MONEY)
 def test_an_amount_of_money_reads_back(number: object) -> None:
-    found = read_number(f"The answer is ${number:,}.")
+    extraction = read_number(f"The answer is ${number:,}.")
 
-    assert Fraction(found.value or "") == Fraction(str(number))
+    assert Fraction(extraction.value or "") == Fraction(str(number))
 
 
 @settings(max_examples=200)
@@ -123,12 +123,12 @@ def test_every_solution_of_the_data_set_is_read(rendering: str) -> None:
 
 def test_without_its_last_line_a_solution_is_read_by_its_last_equation_or_not_at_all() -> None:
     """The six that are read otherwise end with another unit than they ask for, or with a step behind the answer."""
-    found = {
+    answers = {
         question.id: (read_number(row.reasoning).value, question.answer)
         for question, row in zip(gsm8k.load(), gsm8k.test_rows(), strict=True)
     }
 
-    assert {q for q, (read, right) in found.items() if read not in (right, None)} == {
+    assert {q for q, (read, right) in answers.items() if read not in (right, None)} == {
         "493",
         "593",
         "607",
@@ -136,4 +136,4 @@ def test_without_its_last_line_a_solution_is_read_by_its_last_equation_or_not_at
         "1038",
         "1243",
     }
-    assert sum(read == right for read, right in found.values()) > 1200
+    assert sum(read == right for read, right in answers.values()) > 1200

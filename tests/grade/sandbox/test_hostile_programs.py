@@ -82,14 +82,14 @@ class Machine:
         listening = {}
         for name, (family, kind, address) in sockets.items():
             try:
-                one = socket.socket(family, kind)
-                one.bind(address)
+                listener = socket.socket(family, kind)
+                listener.bind(address)
             except OSError:  # no IPv6 here, or no virtual machine
                 continue
             if kind == socket.SOCK_STREAM:
-                one.listen()
-            one.setblocking(False)
-            listening[name] = one
+                listener.listen()
+            listener.setblocking(False)
+            listening[name] = listener
         return listening
 
     def _share_memory(self) -> int:
@@ -103,7 +103,7 @@ class Machine:
 
     def facts(self) -> dict[str, Any]:
         """Give what `$name` stands for in a program."""
-        ports = {name: one.getsockname()[1] for name, one in self.listeners.items()}
+        ports = {name: listener.getsockname()[1] for name, listener in self.listeners.items()}
         disk = next(iter(Path("/sys/class/block").glob("*/dev")), None)
         return {
             **{name: ports.get(name, 9) for name in ("tcp", "tcp6", "udp", "udp6", "vsock")},
@@ -127,27 +127,27 @@ class Machine:
 
     def traces(self) -> list[str]:
         """Say what was done to the machine since it was made."""
-        found = []
+        breaches = []
         for file, before in zip(self.files, self.before, strict=True):
             now = file.lstat() if file.exists() else None
             facts = now and (now.st_mode, now.st_uid, now.st_mtime_ns)
             if not now or facts != before or now.st_nlink != 1 or file.read_text() != self.secret:
-                found.append(f"{file} was changed")
+                breaches.append(f"{file} was changed")
         if sorted(self.directory.iterdir()) != self.listing:
-            found.append(f"{self.directory} was changed")
-        found += [f"{name} was reached" for name, one in self.listeners.items() if was_reached(one)]
+            breaches.append(f"{self.directory} was changed")
+        breaches += [f"{name} was reached" for name, listener in self.listeners.items() if was_reached(listener)]
         assert self.victim.stdout
         if self.victim.poll() is not None:
-            return [*found, "another process was ended"]
+            return [*breaches, "another process was ended"]
         state = Path(f"/proc/{self.victim.pid}/stat").read_text().rpartition(")")[2].split()[0]
         if state in "Tt" or self.victim.stdout.read():
-            found.append("another process got a signal")
+            breaches.append("another process got a signal")
         if os.getpriority(os.PRIO_PROCESS, self.victim.pid) != os.getpriority(os.PRIO_PROCESS, 0):
-            found.append("another process lost its priority")
+            breaches.append("another process lost its priority")
         if len(os.sched_getaffinity(self.victim.pid)) != len(os.sched_getaffinity(0)):
-            found.append("another process lost its processors")
-        found += [f"{path} was made" for path in marked_files(self)]
-        return found
+            breaches.append("another process lost its processors")
+        breaches += [f"{path} was made" for path in marked_files(self)]
+        return breaches
 
     def processes_left(self) -> list[str]:
         """Find threads that bear the mark as their name or in their command line."""
@@ -155,18 +155,18 @@ class Machine:
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 threads = [thread / "comm" for thread in (process / "task").iterdir()]
-                said = [path.read_bytes() for path in (*threads, process / "cmdline")]
+                texts = [path.read_bytes() for path in (*threads, process / "cmdline")]
             except OSError:  # ended meanwhile
                 continue
-            left += [str(process) for text in said if self.mark.encode() in text]
+            left += [str(process) for text in texts if self.mark.encode() in text]
         return left
 
     def close(self) -> None:
         self.victim.send_signal(signal.SIGCONT)
         self.victim.kill()
         self.victim.communicate()
-        for one in self.listeners.values():
-            one.close()
+        for listener in self.listeners.values():
+            listener.close()
         for file in (*self.files, Path(f"{self.files[0]}-socket")):
             file.unlink(missing_ok=True)
         ctypes.CDLL(None).shmctl(self.segment, IPC_RMID, None)
@@ -202,8 +202,8 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
 def machines() -> Iterator[list[Machine]]:
     made: list[Machine] = []
     yield made
-    for one in made:
-        one.close()
+    for attacked in made:
+        attacked.close()
 
 
 @pytest.fixture

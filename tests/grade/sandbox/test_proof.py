@@ -101,18 +101,18 @@ HOLES: dict[str, tuple[dict[str, Any], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("hole", "told"), HOLES.values(), ids=HOLES)
-def test_a_sandbox_with_a_hole_is_refused(hole: dict[str, Any], told: set[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("hole", "breaches"), HOLES.values(), ids=HOLES)
+def test_a_sandbox_with_a_hole_is_refused(hole: dict[str, Any], breaches: set[str], tmp_path: Path) -> None:
     landlock = build_landlock()
     if isinstance(landlock, NoSandbox):
         pytest.skip(landlock.reason)
 
     proof = prove(msgspec.structs.replace(landlock, **hole), tmp_path)
 
-    assert broken(proof) == told
+    assert broken(proof) == breaches
     assert proof.refusal
     assert proof.refusal.startswith("it does not hold here: ")
-    assert all(name in proof.refusal for name in told)
+    assert all(name in proof.refusal for name in breaches)
 
 
 def test_bubblewrap_that_shows_the_environment_is_refused(bubblewrap: Sandbox, tmp_path: Path) -> None:
@@ -191,17 +191,17 @@ def test_other_systems_have_other_tiers(system: str, names: list[str], monkeypat
 
 
 def test_a_system_without_tiers_is_told_so() -> None:
-    found = choose(())
+    result = choose(())
 
-    assert isinstance(found, NoSandbox)
-    assert "Run code questions on Linux or macOS" in found.install
+    assert isinstance(result, NoSandbox)
+    assert "Run code questions on Linux or macOS" in result.install
 
 
 @pytest.mark.parametrize("tier", [sandbox_tiers._bubblewrap, sandbox_tiers._seatbelt])
 def test_a_python_among_the_users_files_is_not_shown(tier: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "base_prefix", str(Path.home().parent))
 
-    found = tier()
+    result = tier()
 
-    assert isinstance(found, NoSandbox)
-    assert "holds the home directory" in found.reason
+    assert isinstance(result, NoSandbox)
+    assert "holds the home directory" in result.reason

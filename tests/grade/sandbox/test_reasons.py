@@ -138,9 +138,9 @@ def test_another_failure_is_told_as_it_is(alone: Path) -> None:
 
 
 def test_a_missing_bubblewrap_gives_the_line_to_install_it(alone: Path) -> None:
-    found = choose(try_tiers(tiers(), Path.home()))
+    result = choose(try_tiers(tiers(), Path.home()))
 
-    assert found == NoSandbox(
+    assert result == NoSandbox(
         "no isolation here. bubblewrap: the program bwrap is not on PATH. "
         "landlock: the kernel has Landlock 3, and version 6 is needed.",
         "sudo apt install bubblewrap   (Fedora, RHEL: sudo dnf install bubblewrap)\n"
@@ -175,22 +175,22 @@ def test_programs_get_an_object(alone: Path) -> None:
     says(alone, UID_MAP)
 
     result = show("--json")
-    told = json.loads(result.output)
+    report = json.loads(result.output)
 
     assert result.exit_code == 1
-    assert told["tier"] is None
-    assert told["scored"] is False
-    assert [tier["state"] for tier in told["tiers"]] == ["refused", "refused"]
-    assert told["tiers"][0]["probes"][0]["state"] == "broken"
-    assert told["tiers"][1]["probes"] == []
+    assert report["tier"] is None
+    assert report["scored"] is False
+    assert [tier["state"] for tier in report["tiers"]] == ["refused", "refused"]
+    assert report["tiers"][0]["probes"][0]["state"] == "broken"
+    assert report["tiers"][1]["probes"] == []
 
 
 def test_a_tier_behind_one_that_holds_is_not_tried(bubblewrap: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluator.commands.sandbox.trials", lambda: (Trial("bubblewrap", bubblewrap),))
 
-    told = json.loads(show("--json").output)
+    report = json.loads(show("--json").output)
 
-    assert [tier["state"] for tier in told["tiers"]] == ["used", "not tried"]
+    assert [tier["state"] for tier in report["tiers"]] == ["used", "not tried"]
 
 
 CLOSING = {
@@ -209,15 +209,15 @@ def test_on_a_machine_with_user_namespaces_closed_landlock_takes_over(closing: t
     command = [*closing, sys.executable, "-m", "evaluator", "sandbox", "--json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    told = json.loads(result.stdout)
-    first = told["tiers"][0]
+    report = json.loads(result.stdout)
+    first = report["tiers"][0]
     assert first["state"] == "refused"
     assert "user namespaces are closed here" in first["reason"]
     assert first["install"].startswith(("sudo sysctl", "Start the container", "Allow this user"))
     if isinstance(build_landlock(), Sandbox):
-        assert (result.returncode, told["tier"]) == (0, "landlock")
+        assert (result.returncode, report["tier"]) == (0, "landlock")
     else:
-        assert (result.returncode, told["tier"]) == (1, None)
+        assert (result.returncode, report["tier"]) == (1, None)
 
 
 @pytest.mark.live

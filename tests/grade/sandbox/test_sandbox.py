@@ -126,11 +126,11 @@ def processes() -> int:
         with suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
             parents[int(stat.parent.name)] = int(fields[1])
-    mine, found = {os.getpid()}, 0
-    while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
-        mine |= more
-        found = len(mine) - 1
-    return found
+    family, count = {os.getpid()}, 0
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+        count = len(family) - 1
+    return count
 
 
 def test_an_infinite_loop_ends_at_the_deadline_and_leaves_nothing(sandbox: Sandbox) -> None:
@@ -268,12 +268,14 @@ NOT_STARTED = {
 }
 
 
-@pytest.mark.parametrize(("command", "told"), NOT_STARTED.values(), ids=NOT_STARTED)
-def test_a_sandbox_that_does_not_start_gives_no_verdict(sandbox: Sandbox, command: tuple[str, ...], told: str) -> None:
+@pytest.mark.parametrize(("command", "ending"), NOT_STARTED.values(), ids=NOT_STARTED)
+def test_a_sandbox_that_does_not_start_gives_no_verdict(
+    sandbox: Sandbox, command: tuple[str, ...], ending: str
+) -> None:
     run = run_tests(msgspec.structs.replace(sandbox, command=command), "def f():\n    return 1", ONE, "f")
 
     assert run.outcome == "no_verdict"
-    assert run.reason.endswith(told)
+    assert run.reason.endswith(ending)
 
 
 def test_a_start_that_takes_too_long_gives_no_verdict(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

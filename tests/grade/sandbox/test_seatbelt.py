@@ -136,28 +136,28 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("script", "reason", "install"), REFUSALS.values(), ids=REFUSALS)
 def test_where_it_cannot_confine_it_is_not_used(script: str, reason: str, install: str, tmp_path: Path) -> None:
-    found = build_seatbelt(program(tmp_path, script))
+    result = build_seatbelt(program(tmp_path, script))
 
-    assert isinstance(found, NoSandbox)
-    assert reason in found.reason
-    assert install in found.install
+    assert isinstance(result, NoSandbox)
+    assert reason in result.reason
+    assert install in result.install
 
 
 def test_a_missing_sandbox_exec_is_told(tmp_path: Path) -> None:
-    found = build_seatbelt(tmp_path / "none")
+    result = build_seatbelt(tmp_path / "none")
 
-    assert isinstance(found, NoSandbox)
-    assert "cannot be started" in found.reason
+    assert isinstance(result, NoSandbox)
+    assert "cannot be started" in result.reason
 
 
 def test_temporary_files_among_the_users_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluator.grade.sandbox.seatbelt._HOMES", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
-    found = build_seatbelt(program(tmp_path, "exit 0"))
+    result = build_seatbelt(program(tmp_path, "exit 0"))
 
-    assert isinstance(found, NoSandbox)
-    assert "TMPDIR" in found.install
+    assert isinstance(result, NoSandbox)
+    assert "TMPDIR" in result.install
 
 
 LETS_ALL = """

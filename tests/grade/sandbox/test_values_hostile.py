@@ -63,8 +63,8 @@ def test_any_bytes_are_data_or_refused(line: bytes) -> None:
 
 @settings(max_examples=500)
 @given(anything)
-def test_any_json_is_data_or_refused(told: Any) -> None:
-    assert is_data_or_refused(json.dumps(told).encode())
+def test_any_json_is_data_or_refused(data: Any) -> None:
+    assert is_data_or_refused(json.dumps(data).encode())
 
 
 def colliding(count: int) -> bytes:
