@@ -118,9 +118,9 @@ async def _reach(place: str, seconds: float) -> bool | None:
             _, writer = await asyncio.open_connection(parts.hostname, port)
     except (OSError, UnicodeError):  # refused, no such name, time is up; a name that can be none
         return None
-    ours, theirs = writer.get_extra_info("sockname"), writer.get_extra_info("peername")
+    local, remote = writer.get_extra_info("sockname"), writer.get_extra_info("peername")
     writer.transport.abort()
-    return bool(ours and theirs and ours[0] == theirs[0])
+    return bool(local and remote and local[0] == remote[0])
 
 
 def _ollama_host(value: str) -> tuple[str, ...]:

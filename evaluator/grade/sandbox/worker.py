@@ -50,17 +50,17 @@ class _Server:
     """A process that does jobs; see forks.py for the protocol."""
 
     def __init__(self, command: Sequence[str], arguments: Sequence[str] = ()) -> None:
-        self._control, theirs = socket.socketpair()
+        self._control, remote = socket.socketpair()
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._runs = False
         try:
-            with theirs:
+            with remote:
                 self._process = subprocess.Popen(
-                    [*command, str(theirs.fileno()), *arguments],
+                    [*command, str(remote.fileno()), *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=self._complaints,
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[remote.fileno()],
                     env={"PYTHONHASHSEED": "0"},
                     cwd="/",
                     start_new_session=True,  # Ctrl-C is for us
