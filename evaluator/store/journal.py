@@ -45,13 +45,17 @@ class Journal:
         return {key for key, place in self.places.items() if place.answered}
 
     def records(self, keys: Iterable[Key]) -> Iterator[Record]:
-        """Read the current records of these questions, one at a time; a question without one is skipped."""
-        places = [self.places[key] for key in keys if key in self.places]
+        """Read the current records of these questions, one at a time; a question without one is skipped.
+
+        Raises:
+            StudyError: somebody else changed the file.
+        """
+        places = [(key, self.places[key]) for key in keys if key in self.places]
         if places:
             with self.path.open("rb") as file:
-                for place in places:
+                for key, place in places:
                     file.seek(place.start)
-                    yield _decode(file.read(place.size))
+                    yield self._read(file, key, place)
 
     def append(self, records: Iterable[Record]) -> None:
         """Write records and wait until they are on disk.
@@ -90,6 +94,17 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _read(self, file: BinaryIO, key: Key, place: Place) -> Record:
+        try:
+            record = _decode(file.read(place.size))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            record = None
+        if record is None or record.key != key:
+            raise StudyError(
+                "somebody changed it while it was in use", source=self.path, remedy="run the same command again"
+            )
+        return record
 
     def _opened(self) -> BinaryIO:
         if self._file is None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,25 @@ def test_a_folder_that_holds_no_run_says_so(tmp_path: Path, content: bytes | Non
 
     with pytest.raises(StudyError, match=said):
         read_plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda lines: lines[1:], id="first-line-removed"),
+        pytest.param(lambda lines: lines[:1], id="last-line-removed"),
+        pytest.param(lambda lines: lines[::-1], id="lines-in-another-order"),
+        pytest.param(lambda lines: [line.upper() for line in lines], id="other-text"),
+        pytest.param(lambda _: [], id="emptied"),
+    ],
+)
+def test_a_file_that_somebody_changes_meanwhile_is_no_other_questions_answer(
+    tmp_path: Path, change: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    path = tmp_path / "q4.jsonl"
+    with journal.Journal(path) as book:
+        book.append([record("a"), record("b")])
+        path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
+
+        with pytest.raises(StudyError, match=r"q4\.jsonl: somebody changed it"):
+            list(book.records(book.places))
