@@ -106,6 +106,9 @@ class CutOffSchedule(StudySchedule):
         super().__init__(study, asks, journals, grader, on_event)
         self._more_tokens = more_tokens
 
+    async def catch_up(self, variant: str) -> None:
+        """Take in nothing: no grade decides what is wanted, and what is asked again is graded when it has come."""
+
     def pending(self, variant: str, upto: Mapping[str, int], given_up: Collection[Key] = ()) -> Pending:  # noqa: ARG002 - however much the round holds
         """Say which replies were cut off by less than the new limit."""
         journal = self._journals[variant]

@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from evaluator.cli import main
 from evaluator.demo.builds import builds
+from evaluator.events import Event, Graded
+from evaluator.pipeline import run_study
 from evaluator.records import Answer, Failure, Key, Record, limit_of
 from evaluator.store import journal
 from evaluator.study.file import parse
@@ -168,6 +170,25 @@ def test_where_it_was_decided_early_no_new_question_is_put(bench: Bench, mode: s
     assert set(bench.asked("bad")) == set(put["bad"])
     (comparison,) = bench.report()["comparisons"]
     assert comparison["verdict"] == "clearly worse"
+
+
+@pytest.mark.parametrize("mode", ["fixed", "sequential", "group_sequential"])
+@pytest.mark.usefixtures("hasty")
+def test_who_watches_sees_the_new_replies(bench: Bench, mode: str) -> None:
+    study = bench.study(12, extra=f"decide: {{mode: {mode}}}\n", good=of(3, 300), other=of(2, 300))
+    bench.run(study)
+    put = {name: len(bench.asked(name)) for name in ("good", "other")}
+    shown: dict[tuple[str, Key], str] = {}
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Graded):
+            shown[event.record.variant, event.record.key] = event.grade.outcome
+
+    run_study(study, runs=bench.folder / "runs", more_tokens=500, check=False, on_event=watch)
+
+    assert sum(len(bench.asked(name)) - before for name, before in put.items()) > 0
+    assert len(shown) == 24
+    assert set(shown.values()) == {"correct"}
 
 
 @pytest.mark.usefixtures("hasty")
