@@ -85,7 +85,8 @@ def run_study(
     ):
         needed = context_needed(asks, run_plan.more_tokens or 0)
         specs = _specs(loaded, needed)
-        if more_tokens is not None or _has_unanswered(journals, asks):
+        keys = _keys(loaded.study, asks)
+        if more_tokens is not None or _has_unanswered(journals, keys):
             if check:
                 tried = tuple(with_limit(ask, more_tokens) for ask in asks) if more_tokens else asks
                 _check_servers(
@@ -94,7 +95,7 @@ def run_study(
             else:
                 mark_plan(folder, unchecked=True)
         grader = Grader(_find_sandbox(loaded.study, on_event))
-        on_event(Planned(_keys(loaded.study, asks)))
+        on_event(Planned(keys))
         schedule = StudySchedule(loaded.study, asks, journals, grader, on_event)
         if more_tokens is not None:
             schedule = CutOffSchedule(loaded.study, asks, journals, grader, on_event, more_tokens=more_tokens)
@@ -138,12 +139,11 @@ def check_study(
     specs = _specs(loaded, needed)
     kept = is_run(folder)
     logs = logs_path(folder) if kept else user_cache() / "logs" / loaded.study.study
-    with locked(folder) if kept else nullcontext():
+    with locked(folder) if kept else nullcontext(), _journals(loaded.study, folder) as journals:
         tried = try_servers(loaded.study, specs, asks, logs, needed=needed, on_text=_checking_to(on_event))
         preflight = judged(tried, asks)
         if kept:
-            with _journals(loaded.study, folder) as journals:
-                keep(preflight, folder, tried=tried.facts, answered=_answered(journals), force=force)
+            keep(preflight, folder, tried=tried.facts, answered=_answered(journals), force=force)
     return preflight
 
 
@@ -287,9 +287,8 @@ def _journals(study: Study, folder: Path) -> Iterator[dict[str, Journal]]:
         yield {name: stack.enter_context(Journal(records_path(folder, name))) for name in names}
 
 
-def _has_unanswered(journals: Mapping[str, Journal], asks: Sequence[Ask]) -> bool:
-    keys = {ask.key for ask in asks}
-    return any(keys - journal.answered() for journal in journals.values())
+def _has_unanswered(journals: Mapping[str, Journal], keys: Mapping[str, Sequence[Key]]) -> bool:
+    return any(set(keys[variant]) - journal.answered() for variant, journal in journals.items())
 
 
 def _answered(journals: Mapping[str, Journal]) -> Collection[str]:

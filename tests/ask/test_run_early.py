@@ -1,6 +1,7 @@
 """Runs that are looked at on the way: what is asked, what is not, and what stays valid afterwards."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,28 @@ def test_what_was_looked_at_in_one_way_is_not_judged_in_another(
 
     assert result.exit_code == (2 if said else 0), result.output
     assert said in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "marked"),
+    [
+        pytest.param("{mode: fixed}", "{mode: fixed}", False, id="nothing-left"),
+        pytest.param("{mode: fixed}", "{mode: fixed, noise_floor: 15}", True, id="the-baseline-again"),
+    ],
+)
+def test_a_run_is_marked_as_unchecked_where_a_question_is_left(
+    bench: Bench, before: str, after: str, *, marked: bool
+) -> None:
+    study = early(bench, 20, before, good=right, bad=wrong)
+    path = bench.folder / "runs" / "s" / "plan.json"
+    bench.run(study)
+    path.write_text(path.read_text().replace('"unchecked": true', '"unchecked": false'))
+    study.write_text(study.read_text().replace(before, after))
+
+    bench.run(study)
+
+    assert json.loads(path.read_text())["unchecked"] == marked
+    assert asked(bench) == {"good": 35 if marked else 20, "bad": 20}
 
 
 def test_the_baseline_alone_is_asked_again(bench: Bench) -> None:
