@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from evaluator import __version__
-from servers.signals import end_at_once, end_in_order
+from servers.signals import as_ctrl_c, end_at_once, end_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -358,7 +358,8 @@ def _exit(work: "Callable[..., int]") -> None:
     console = Terminal(highlight=False)
     end_in_order()
     try:
-        code = work(console)
+        with as_ctrl_c():
+            code = work(console)
     except WhichquantError as error:
         code = _fail(str(error), error.exit_code)
     except BrokenPipeError:

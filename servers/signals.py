@@ -7,12 +7,14 @@ import os
 import signal
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+_ENDING_HANDLERS = (signal.SIG_DFL, signal.default_int_handler)
+"""With which a signal would end the process at once, or raise anywhere."""
 
 
 def end_at_once() -> None:
@@ -40,6 +42,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, from wherever this is called, and let signals to terminate end it in order.
 
     Where an event loop runs already, as in a notebook, the work gets a thread and a loop of its own, and this waits.
+    Of errors that tasks raised together, the first is raised by itself.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or a signal ended it.
@@ -47,46 +50,87 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     import asyncio  # noqa: PLC0415 - `whichquant --help` does without
 
     try:
+        return _run_in_thread(work) if _loop_is_running() else asyncio.run(_until_terminated(work))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    except BaseExceptionGroup as group:
+        error = _first(group)
+    raise error
+
+
+def _loop_is_running() -> bool:
+    import asyncio  # noqa: PLC0415
+
+    try:
         asyncio.get_running_loop()
     except RuntimeError:
-        try:
-            return asyncio.run(_until_terminated(work))
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
-    return _run_in_thread(work)
+        return False
+    return True
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
     import asyncio  # noqa: PLC0415
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+    from concurrent import futures  # noqa: PLC0415
 
-    begun: list[asyncio.Task[Any]] = []
+    begun: futures.Future[asyncio.Task[Any] | None] = futures.Future()
 
     async def noted() -> T:
-        if task := asyncio.current_task():
-            begun.append(task)
+        begun.set_result(asyncio.current_task())
         return await work
 
-    with ThreadPoolExecutor(1) as pool:  # waits until the work has ended, also after Ctrl-C
+    # The pool waits until the work has ended, also after Ctrl-C.
+    with _interruptible_loop(), as_ctrl_c(), futures.ThreadPoolExecutor(1) as pool:
         done = pool.submit(asyncio.run, noted())
         try:
             return done.result()
         except KeyboardInterrupt:
-            for task in begun:
-                task.get_loop().call_soon_threadsafe(task.cancel)
+            either: list[futures.Future[Any]] = [begun, done]
+            futures.wait(either, return_when=futures.FIRST_COMPLETED)
+            if not done.done() and (task := begun.result()):
+                with suppress(RuntimeError):  # its loop was closed just now
+                    task.get_loop().call_soon_threadsafe(task.cancel)
             raise
 
 
+@contextmanager
+def _interruptible_loop() -> Iterator[None]:
+    """Let Ctrl-C raise while a running loop is blocked: its own handler would wait for the loop's next turn."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before in (None, signal.SIG_IGN):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
-    """Await, and let a signal to terminate end it as Ctrl-C does: servers stopped, files closed."""
+    """Await, and let a signal to terminate end it as Ctrl-C does: servers stopped, files closed.
+
+    One that is ignored stays so, as nohup means it, and so does a handler of the program that calls this.
+    """
     import asyncio  # noqa: PLC0415
 
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    if threading.current_thread() is threading.main_thread():  # no other may handle signals
-        for number in _ENDINGS:
-            if task and signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
-                loop.add_signal_handler(number, task.cancel)
-    return await work
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    in_main = threading.current_thread() is threading.main_thread()  # no other may handle signals
+    before = {number: signal.getsignal(number) for number in _ENDINGS if in_main}
+    before = {number: handler for number, handler in before.items() if handler in _ENDING_HANDLERS}
+    for number in before:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import evaluator
-from evaluator.events import Checked, Event, Graded, Planned, Status
+from evaluator.events import Checked, Checking, Event, Graded, Planned, Status
 from servers.fake import Reply
 from tests.support.probe_scripts import deaf_to_temperature, honest
 from tests.support.scripted import ANSWERS, Bench, prompt_of, right, wrong
@@ -110,6 +110,32 @@ def test_the_callers_loop_goes_on_where_the_study_is_put_into_a_thread(bench: Be
     assert [score.questions for score in report.scores] == [4, 4]
     assert beats > 5
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPool")] == []
+
+
+@pytest.mark.parametrize("loop", [False, True], ids=["no-loop", "in-a-running-loop"])
+@pytest.mark.parametrize("kind", [Checking, Checked, Planned, Status, Graded], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("error", [ValueError("mine"), OSError(5, "mine"), KeyboardInterrupt("mine")], ids=repr)
+def test_what_a_watcher_raises_comes_out_as_it_is_and_the_run_can_go_on(
+    bench: Bench, kind: type[Event], error: BaseException, *, loop: bool
+) -> None:
+    path = bench.study(3, good=honest, bad=mistaken)
+
+    def watch(event: Event) -> None:
+        if isinstance(event, kind):
+            raise error
+
+    def run() -> None:
+        evaluator.run_study(path, runs=bench.folder / "runs", on_event=watch, force=True)
+
+    async def cell() -> None:
+        run()
+
+    with pytest.raises(type(error)) as raised:
+        asyncio.run(cell()) if loop else run()
+    report = evaluator.run_study(path, runs=bench.folder / "runs", check=False)
+
+    assert raised.value is error
+    assert [score.questions for score in report.scores] == [3, 3]
 
 
 @pytest.mark.parametrize(

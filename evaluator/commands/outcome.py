@@ -13,7 +13,6 @@ from evaluator.events import OnEvent
 from evaluator.report.display import Display
 from evaluator.report.terminal import show
 from evaluator.store.folder import report_path
-from servers.signals import as_ctrl_c
 
 
 def watched(work: Callable[[OnEvent], Report], runs: Path, console: Console) -> int:
@@ -56,8 +55,7 @@ def exit_code(report: Report) -> int:
 def interruptible(work: Callable[[], int], sentence: str) -> int:
     """Do work that asks no server and give its exit code; when it is interrupted, say so and give 130."""
     try:
-        with as_ctrl_c():
-            return work()
+        return work()
     except KeyboardInterrupt:
         sys.stderr.write(f"whichquant: interrupted: {sentence}\n")
         return 130

@@ -83,3 +83,30 @@ def test_a_full_disk_ends_the_run_in_one_sentence_and_loses_nothing(bench: Bench
     path = bench.folder / "runs/s/records/good.jsonl"
     assert path.read_bytes().endswith(b"\n")
     assert len(journal.read(path)) > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "phase", "number"),
+    [
+        pytest.param("run", "load_study", signal.SIGTERM, id="reading"),
+        pytest.param("run", "_find_sandbox", signal.SIGHUP, id="before-the-questions"),
+        pytest.param("run", "analyse", signal.SIGINT, id="grading"),
+        pytest.param("run", "write_report", signal.SIGTERM, id="reporting"),
+        pytest.param("report", "analyse", signal.SIGTERM, id="grading-again"),
+    ],
+)
+def test_a_signal_while_nothing_is_asked_is_an_interruption_too(
+    bench: Bench, command: str, phase: str, number: signal.Signals
+) -> None:
+    study, runs = bench.study(2, good=right), str(bench.folder / "runs")
+    assert bench.run(study).exit_code == 0
+    words = ["run", str(study), "--runs", runs, "--no-check"] if command == "run" else ["report", f"{runs}/s"]
+    code = (
+        "import os\nfrom evaluator import pipeline\nfrom evaluator.cli import main\n"
+        f"pipeline.{phase} = lambda *_, **__: os.kill(os.getpid(), {number})\nmain({words!r})"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr.startswith("whichquant: interrupted: ")
