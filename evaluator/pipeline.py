@@ -96,9 +96,10 @@ def run_study(
                 mark_plan(folder, unchecked=True)
         grader = Grader(_find_sandbox(loaded.study, on_event))
         on_event(Planned(keys))
-        schedule = StudySchedule(loaded.study, asks, journals, grader, on_event)
+        on_graded = signals.in_order(on_event)
+        schedule = StudySchedule(loaded.study, asks, journals, grader, on_graded)
         if more_tokens is not None:
-            schedule = CutOffSchedule(loaded.study, asks, journals, grader, on_event, more_tokens=more_tokens)
+            schedule = CutOffSchedule(loaded.study, asks, journals, grader, on_graded, more_tokens=more_tokens)
         problems = signals.run(
             ask_variants(loaded.study, specs, folder, journals, schedule=schedule, on_status=_status_to(on_event))
         )
@@ -330,8 +331,10 @@ def _was_scored(folder: Path) -> bool:
 
 
 def _status_to(on_event: OnEvent) -> OnStatus:
-    return lambda variant, text: on_event(Status(variant, text))
+    emit = signals.in_order(on_event)
+    return lambda variant, text: emit(Status(variant, text))
 
 
 def _checking_to(on_event: OnEvent) -> OnText:
-    return lambda text: on_event(Checking(text))
+    emit = signals.in_order(on_event)
+    return lambda text: emit(Checking(text))

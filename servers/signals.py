@@ -6,12 +6,13 @@ Every command line imports this first, so it imports nothing heavy itself.
 import os
 import signal
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+E = TypeVar("E")
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 _ENDING_HANDLERS = (signal.SIG_DFL, signal.default_int_handler)
 """With which a signal would end the process at once, or raise anywhere."""
@@ -53,8 +54,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return _run_in_thread(work) if _loop_is_running() else asyncio.run(_until_terminated(work))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
-    except BaseExceptionGroup as group:
-        error = _first(group)
+    except (BaseExceptionGroup, _Ending) as raised:
+        error = _first(raised)
     raise error
 
 
@@ -71,7 +72,28 @@ def _loop_is_running() -> bool:
 def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return error
+    return error.error if isinstance(error, _Ending) else error
+
+
+class _Ending(Exception):  # noqa: N818 - it carries what ends the work
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+def in_order(callback: Callable[[E], None]) -> Callable[[E], None]:
+    """Let a callback of tasks end their work in order: `run` raises its KeyboardInterrupt or SystemExit afterwards.
+
+    In a task either would break the loop off, and the servers of other tasks would stay.
+    """
+
+    def called(event: E) -> None:
+        try:
+            callback(event)
+        except (KeyboardInterrupt, SystemExit) as error:
+            raise _Ending(error) from error
+
+    return called
 
 
 def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:

@@ -110,3 +110,18 @@ def test_a_signal_while_nothing_is_asked_is_an_interruption_too(
 
     assert ended.returncode == 130, ended.stderr
     assert ended.stderr.startswith("whichquant: interrupted: ")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_where_nobody_reads_any_more_it_ends_without_a_word(bench: Bench, command: str) -> None:
+    study = bench.study(5, good=right)
+    words = [*WHICHQUANT, command, str(study), "--runs", str(bench.folder / "runs")]
+    words += ["--no-check"] if command == "run" else []
+
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.stderr
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (141, "")

@@ -1,6 +1,7 @@
 """Work in an event loop ends as the caller sees it: with its result, with one error, or with KeyboardInterrupt."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -120,3 +121,42 @@ except KeyboardInterrupt:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
 
     assert ended.stdout == "interrupted\n", ended.stderr
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("error", [KeyboardInterrupt("theirs"), SystemExit(141)], ids=repr)
+@pytest.mark.filterwarnings("error")
+def test_what_a_callback_ends_is_ended_in_order(
+    way: Way, error: BaseException, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped: list[str] = []
+
+    def callback(_: str) -> None:
+        raise error
+
+    async def serve(name: str, tell: Callable[[str], None]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.sleep(60))
+                await asyncio.sleep(0.01 if name == "first" else 60)
+                tell("event")
+        finally:
+            await asyncio.sleep(0.05)
+            stopped.append(name)
+
+    async def work() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in ("first", "second", "third"):
+                    group.create_task(serve(name, signals.in_order(callback)))
+        finally:
+            await asyncio.sleep(0.05)
+            stopped.append("router")
+
+    with pytest.raises(type(error)) as raised:
+        way(lambda: signals.run(work()))
+    gc.collect()
+
+    assert raised.value is error
+    assert sorted(stopped) == ["first", "router", "second", "third"]
+    assert (capsys.readouterr(), caplog.messages) == (("", ""), [])
