@@ -141,14 +141,15 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
     """
     import asyncio  # noqa: PLC0415
 
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
     in_main = threading.current_thread() is threading.main_thread()  # no other may handle signals
     before = {number: signal.getsignal(number) for number in _ENDINGS if in_main}
     before = {number: handler for number, handler in before.items() if handler in _ENDING_HANDLERS}
     for number in before:
-        loop.add_signal_handler(number, task.cancel)
+        if task:
+            loop.add_signal_handler(number, task.cancel)
     try:
-        return await task
+        return await work
     finally:
         for number, handler in before.items():
             loop.remove_signal_handler(number)

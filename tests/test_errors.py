@@ -27,6 +27,7 @@ NOT_IN_THE_TREE = {
     "_OutputError": "sandbox: ends the judge's tests when the answer's process writes nonsense, past what they catch",
     "StoppedError": "sandbox: ends a worker that nobody waits for; its pool catches it",
     "LostError": "sandbox: a worker's process is gone; its pool makes it the reason of a verdict",
+    "_Ending": "signals: carries what ends the work out of its tasks, which would break the loop off; `run` unwraps it",
 }
 
 

@@ -48,13 +48,6 @@ def test_an_error_of_a_task_is_raised_by_itself(way: Way, groups: int, error: Ex
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("groups", [1, 2])
-def test_a_keyboard_interrupt_within_the_work_is_one_outside(way: Way, groups: int) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        way(lambda: signals.run(fail_within(KeyboardInterrupt(), groups)))
-
-
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_cancels_the_work_and_waits_until_it_is_in_order(way: Way, number: signal.Signals) -> None:
     order: list[str] = []
