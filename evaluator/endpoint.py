@@ -60,7 +60,7 @@ def evaluate(
         model: Id of the model to ask; None is the server's only one.
         thinking: Switches thinking on or off; None leaves the model's own default.
         api_key_env: Name of the environment variable that holds the key; the key is never written.
-        benchmarks: By benchmark, the keys that a study has for it, such as `{"gsm8k": {"questions": 200}}`; None is
+        benchmarks: By benchmark, the keys that a study has for it, such as `{BENCHMARK: {"questions": 200}}`; None is
             100 MMLU-Pro and all HumanEval questions.
         sampling: Keys of a study's `sampling`; the defaults are temperature 0 and at most 4,096 tokens a reply.
         concurrency: Questions asked at the same time.
