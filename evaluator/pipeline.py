@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from evaluator.analyse.pilot import read_pilot
@@ -19,24 +20,34 @@ from evaluator.errors import Blocked, StudyError
 from evaluator.events import Checked, Checking, NotScored, OnEvent, Planned, Status, Unfinished, ignore
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
-from evaluator.grade.truncated import cut_off
 from evaluator.preflight.preflight import OnText, Preflight, check_lacking, judged, keep, try_servers
 from evaluator.records import Key
 from evaluator.report.files import write_report
 from evaluator.report.power import sentences
-from evaluator.schedule import CutOffSchedule, StudySchedule
+from evaluator.schedule import CutOffSchedule, StudySchedule, check_more_tokens
 from evaluator.store.folder import is_run, locked, logs_path, mark_plan, open_for_writing, read_plan, records_path
 from evaluator.store.journal import Journal
 from evaluator.store.last_report import last_report
 from evaluator.study.file import LoadedStudy, load_study
 from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_limit
-from evaluator.study.study import Study, Variant
+from evaluator.study.study import Study
 from servers import signals
 from servers.cache import user_cache
 from servers.spec import ServerSpec
 
 StudySource = Study | Mapping[str, Any] | str | Path
 """A study, the mapping that its YAML would be, or the path of its file."""
+
+
+class _Setup(Struct, frozen=True):
+    """A study, ready to be asked: where its run lies, and what to start."""
+
+    study: Study
+    folder: Path
+    needed: int
+    """Tokens of context that the longest question and its reply take."""
+    specs: Mapping[str, ServerSpec]
+    """By variant."""
 
 
 def run_study(
@@ -78,20 +89,17 @@ def run_study(
     check_models(loaded)
     asks, folder = plan(loaded.study), Path(runs) / loaded.study.study
     if more_tokens is not None:
-        _check_more_tokens(loaded.study, asks, folder, more_tokens)
+        check_more_tokens(loaded.study, asks, folder, more_tokens)
     with (
         open_for_writing(loaded.study, loaded.text, folder, more_tokens=more_tokens) as run_plan,
         _journals(loaded.study, folder) as journals,
     ):
-        needed = context_needed(asks, run_plan.more_tokens or 0)
-        specs = _specs(loaded, needed)
+        setup = _set_up(loaded, folder, context_needed(asks, run_plan.more_tokens or 0))
         keys = _keys(loaded.study, asks)
         if more_tokens is not None or _has_unanswered(journals, keys):
             if check:
                 tried = tuple(with_limit(ask, more_tokens) for ask in asks) if more_tokens else asks
-                _check_servers(
-                    loaded.study, specs, tried, folder, journals, needed=needed, force=force, on_event=on_event
-                )
+                _check_servers(setup, tried, journals, force=force, on_event=on_event)
             else:
                 mark_plan(folder, unchecked=True)
         grader = Grader(_find_sandbox(loaded.study, on_event))
@@ -101,7 +109,7 @@ def run_study(
         if more_tokens is not None:
             schedule = CutOffSchedule(loaded.study, asks, journals, grader, on_graded, more_tokens=more_tokens)
         problems = signals.run(
-            ask_variants(loaded.study, specs, folder, journals, schedule=schedule, on_status=_status_to(on_event))
+            ask_variants(loaded.study, setup.specs, folder, journals, schedule=schedule, on_status=_status_to(on_event))
         )
         report = analyse(folder, grader=grader, problems=problems)
         write_report(report, folder)
@@ -136,12 +144,11 @@ def check_study(
     loaded = load_study(study)
     check_models(loaded)
     asks, folder = plan(loaded.study), Path(runs) / loaded.study.study
-    needed = context_needed(asks)
-    specs = _specs(loaded, needed)
+    setup = _set_up(loaded, folder, context_needed(asks))
     kept = is_run(folder)
     logs = logs_path(folder) if kept else user_cache() / "logs" / loaded.study.study
     with locked(folder) if kept else nullcontext(), _journals(loaded.study, folder) as journals:
-        tried = try_servers(loaded.study, specs, asks, logs, needed=needed, on_text=_checking_to(on_event))
+        tried = try_servers(setup.study, setup.specs, asks, logs, needed=setup.needed, on_text=_checking_to(on_event))
         preflight = judged(tried, asks)
         if kept:
             keep(preflight, folder, tried=tried.facts, answered=_answered(journals), force=force)
@@ -202,28 +209,22 @@ def rebuild_report(folder: Path, on_event: OnEvent = ignore) -> Report:
 
 
 def _check_servers(
-    study: Study,
-    specs: Mapping[str, ServerSpec],
-    asks: tuple[Ask, ...],
-    folder: Path,
-    journals: Mapping[str, Journal],
-    *,
-    needed: int,
-    force: bool,
-    on_event: OnEvent,
+    setup: _Setup, asks: tuple[Ask, ...], journals: Mapping[str, Journal], *, force: bool, on_event: OnEvent
 ) -> None:
     """Try every server that has not been tried with these settings.
 
     Raises:
         Blocked: A finding blocks the claim, and `force` is false.
     """
-    preflight, tried = check_lacking(study, specs, asks, folder, needed=needed, on_text=_checking_to(on_event))
-    keep(preflight, folder, tried=tried, answered=_answered(journals), force=force)
+    preflight, tried = check_lacking(
+        setup.study, setup.specs, asks, setup.folder, needed=setup.needed, on_text=_checking_to(on_event)
+    )
+    keep(preflight, setup.folder, tried=tried, answered=_answered(journals), force=force)
     on_event(Checked(preflight.checks))
     if preflight.blocked and not force:
-        raise Blocked([check for check in preflight.checks if check.severity == "block"], source=folder)
+        raise Blocked([check for check in preflight.checks if check.severity == "block"], source=setup.folder)
     if preflight.blocked:
-        mark_plan(folder, forced=True)
+        mark_plan(setup.folder, forced=True)
 
 
 def _check_figures(study: Study, tokens_per_second: float | None, tokens_per_answer: float | None) -> None:
@@ -234,50 +235,6 @@ def _check_figures(study: Study, tokens_per_second: float | None, tokens_per_ans
     if tokens_per_answer is not None and tokens_per_answer > limit:
         problem = f"{tokens_per_answer:g} is more than the study lets an answer have (sampling.max_tokens: {limit})"
         raise StudyError(problem, source="--tokens-per-answer", remedy="give what an answer takes on average")
-
-
-def _check_more_tokens(study: Study, asks: Sequence[Ask], folder: Path, tokens: int) -> None:
-    """Refuse a limit that cannot help, before a server is started.
-
-    Raises:
-        StudyError: The limit is not larger than the study's, there are no replies yet, or a variant's own context
-            cannot hold it.
-    """
-    limit = study.sampling.max_tokens
-    if tokens <= limit:
-        raise StudyError(
-            f"the study gives {limit} already (sampling.max_tokens)",
-            source=f"--more-tokens {tokens}",
-            remedy="give more",
-        )
-    if not is_run(folder):
-        raise StudyError(
-            f"{folder} holds no replies yet", source="--more-tokens", remedy="run the study without it first"
-        )
-    by_key = {ask.key: ask for ask in (*asks, *plan_again(study))}
-    for i, variant in enumerate(study.variants):
-        needed = _context_of_cut_off(variant, by_key, folder, tokens) if variant.context is not None else 0
-        if variant.context is not None and needed > variant.context:
-            raise StudyError(
-                f"{variant.context} tokens cannot hold such a reply and its question, {needed} could",
-                source=f"--more-tokens {tokens}",
-                key=f"variants[{i}].context",
-                remedy=f"give {variant.name} a run of its own with more, or fewer tokens here",
-            )
-
-
-def _context_of_cut_off(variant: Variant, asks: Mapping[Key, Ask], folder: Path, tokens: int) -> int:
-    """Return the tokens of context that the cut-off questions need with the new limit, by the server's counts."""
-    journal = Journal(records_path(folder, variant.name))
-    planned = [key for key in journal.places if key in asks]
-    again = cut_off(journal.records(planned), {key: ask.question for key, ask in asks.items()}, tokens)
-    counted = [
-        record.answer.prompt_tokens + tokens
-        if record.answer and record.answer.prompt_tokens
-        else context_needed((asks[record.key],), tokens)
-        for record in journal.records(again)
-    ]
-    return max(counted, default=0)
 
 
 @contextmanager
@@ -297,11 +254,13 @@ def _answered(journals: Mapping[str, Journal]) -> Collection[str]:
     return {name for name, journal in journals.items() if journal.answered()}
 
 
-def _specs(loaded: LoadedStudy, context: int) -> dict[str, ServerSpec]:
-    return {
-        variant.name: server_spec(loaded.study, variant, context=context, base=loaded.base)
+def _set_up(loaded: LoadedStudy, folder: Path, needed: int) -> _Setup:
+    """Say what to start for each variant; its model is fetched if need be."""
+    specs = {
+        variant.name: server_spec(loaded.study, variant, context=needed, base=loaded.base)
         for variant in loaded.study.variants
     }
+    return _Setup(loaded.study, folder, needed, specs)
 
 
 def _keys(study: Study, asks: Sequence[Ask]) -> dict[str, list[Key]]:

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from evaluator.ask.worker import Pending
 from evaluator.decide.stopping import StoppingRule, design_of, rounds
+from evaluator.errors import StudyError
 from evaluator.events import Graded, OnEvent
 from evaluator.grade.grader import Grader
 from evaluator.grade.truncated import cut_off
 from evaluator.records import Key, Record
+from evaluator.store.folder import is_run, records_path
 from evaluator.store.journal import Journal
-from evaluator.study.requests import Ask, plan_again, with_limit
-from evaluator.study.study import Study
+from evaluator.study.requests import Ask, context_needed, plan_again, with_limit
+from evaluator.study.study import Study, Variant
 
 
 class StudySchedule:
@@ -125,3 +128,47 @@ class CutOffSchedule(StudySchedule):
     def is_wanted(self, variant: str, key: Key) -> bool:  # noqa: ARG002
         """Every one is."""
         return True
+
+
+def check_more_tokens(study: Study, asks: Sequence[Ask], folder: Path, tokens: int) -> None:
+    """Refuse a limit that cannot help, before a server is started.
+
+    Raises:
+        StudyError: The limit is not larger than the study's, there are no replies yet, or a variant's own context
+            cannot hold it.
+    """
+    limit = study.sampling.max_tokens
+    if tokens <= limit:
+        raise StudyError(
+            f"the study gives {limit} already (sampling.max_tokens)",
+            source=f"--more-tokens {tokens}",
+            remedy="give more",
+        )
+    if not is_run(folder):
+        raise StudyError(
+            f"{folder} holds no replies yet", source="--more-tokens", remedy="run the study without it first"
+        )
+    by_key = {ask.key: ask for ask in (*asks, *plan_again(study))}
+    for i, variant in enumerate(study.variants):
+        needed = _context_of_cut_off(variant, by_key, folder, tokens) if variant.context is not None else 0
+        if variant.context is not None and needed > variant.context:
+            raise StudyError(
+                f"{variant.context} tokens cannot hold such a reply and its question, {needed} could",
+                source=f"--more-tokens {tokens}",
+                key=f"variants[{i}].context",
+                remedy=f"give {variant.name} a run of its own with more, or fewer tokens here",
+            )
+
+
+def _context_of_cut_off(variant: Variant, asks: Mapping[Key, Ask], folder: Path, tokens: int) -> int:
+    """Return the tokens of context that the cut-off questions need with the new limit, by the server's counts."""
+    journal = Journal(records_path(folder, variant.name))
+    planned = [key for key in journal.places if key in asks]
+    again = cut_off(journal.records(planned), {key: ask.question for key, ask in asks.items()}, tokens)
+    counted = [
+        record.answer.prompt_tokens + tokens
+        if record.answer and record.answer.prompt_tokens
+        else context_needed((asks[record.key],), tokens)
+        for record in journal.records(again)
+    ]
+    return max(counted, default=0)

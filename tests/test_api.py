@@ -184,3 +184,16 @@ def test_one_running_server_is_evaluated(bench: Bench) -> None:
     )
 
     assert [(score.variant, score.accuracy) for score in report.scores] == [("running", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        pytest.param({"alpha": 0.7}, "give a number between 0 and 0.5", id="alpha"),
+        pytest.param({"margins": {"": 0}}, "a margin lies between 0 and 100 points", id="margin"),
+        pytest.param({"margins": {"mmlu_pro": 100}}, "a margin lies between 0 and 100 points", id="margin-of-one"),
+    ],
+)
+def test_runs_are_not_compared_by_impossible_rules(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(evaluator.StudyError, match=problem):
+        evaluator.compare([], **options)

@@ -41,6 +41,11 @@ def compare(
         StudyError: A run is not finished, the runs were not asked the same questions in the same way, their margins
             differ and none is given, or there is no such variant or benchmark.
     """
+    if alpha is not None and not 0 < alpha < 0.5:
+        raise StudyError("give a number between 0 and 0.5", source=f"--alpha {alpha:g}")
+    for points in margins.values():
+        if not 0 < points < 100:
+            raise StudyError("a margin lies between 0 and 100 points", source=f"--margin {points:g}")
     return _compare(distinct(runs), baseline=baseline, margins=margins, alpha=alpha)
 
 
