@@ -22,7 +22,7 @@ class Described(Struct, frozen=True):
     variant: str
     facts: ServerFacts
     warnings: tuple[str, ...]
-    """What it does not do, cannot be told, or is too small for, one sentence each."""
+    """What it does not do, cannot be sent, or is too small for, one sentence each."""
 
 
 class Checking(Struct, frozen=True):

@@ -85,7 +85,7 @@ def check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:
 
 
 async def describe_server(server: Server, sampling: Sampling) -> ServerFacts:
-    """Ask a server who it is, and add what it cannot be told of a study, and how its kind was tested."""
+    """Ask a server who it is, and add what of a study it cannot be sent, and how its kind was tested."""
     facts = await probe(server)
     return msgspec.structs.replace(
         facts,

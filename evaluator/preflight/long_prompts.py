@@ -50,7 +50,7 @@ async def lengths(trial: Trial, needed: int) -> tuple[tuple[Length, ...], bool |
         needed: Tokens of context that the study needs.
 
     Returns:
-        What the server counted; and whether the word came back, None where that cannot be told.
+        What the server counted; and whether the word came back, None where that is unknown.
 
     Raises:
         ServerError: The server is gone.
