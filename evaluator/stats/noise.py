@@ -2,8 +2,8 @@
 
 D is the chance that two runs of one question differ in being right. If A solves question i with chance p_i and B with
 q_i, then D_AB - (D_AA + D_BB)/2 estimates the mean of (p_i - q_i)² without bias: what is left of the flips once the
-run-to-run variation of each variant is taken away. A question's part depends only on how many of its runs were right, so
-questions with the same counts are handled together: 12,032 questions with 5 + 5 runs take a fraction of a second.
+run-to-run variation of each variant is taken away. A question's part depends only on how many of its runs were right,
+so questions with the same counts are handled together: 12,032 questions with 5 + 5 runs take a fraction of a second.
 """
 
 from collections import Counter, defaultdict
