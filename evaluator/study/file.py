@@ -76,20 +76,7 @@ def json_schema() -> dict[str, Any]:
 def _contradictions(study: Study) -> Iterator[_Problem]:
     names = [variant.name for variant in study.variants]
     for i, variant in enumerate(study.variants):
-        at = f"variants[{i}]"
-        if any(word.partition("=")[0] == "--api-key" for word in variant.args):
-            yield f"{at}.args", "a key would be written into the run", "name its variable in api_key_env instead"
-        first = names.index(variant.name)
-        if first != i:
-            yield f"{at}.name", f'"{variant.name}" is the name of variants[{first}] already', "give each its own"
-        if variant.name.lower() in [name.lower() for name in names[:i]]:
-            yield f"{at}.name", f'"{variant.name}" differs from another name in case only', "give each its own"
-        yield from _runtime(at, variant)
-        if variant.context is not None and variant.context <= study.sampling.max_tokens:
-            reply = f"a reply of {study.sampling.max_tokens} (sampling.max_tokens) and its question"
-            yield f"{at}.context", f"{variant.context} tokens cannot hold {reply}", "give more, or leave it out"
-        if variant.base_url is not None:
-            yield from _settings_of_running(at, variant)
+        yield from _variant(f"variants[{i}]", variant, names[:i], study.sampling.max_tokens)
     if study.router and not any(v.runtime == "llama_server" and v.base_url is None for v in study.variants):
         yield "router", "no variant is started with llama_server, whose router mode it is", "remove it"
     if study.baseline not in names:
@@ -97,6 +84,23 @@ def _contradictions(study: Study) -> Iterator[_Problem]:
     if not study.benchmarks.chosen():
         yield "benchmarks", "empty", f"name one or more of {', '.join(BENCHMARKS)}"
     yield from _decide(study)
+
+
+def _variant(at: str, variant: Variant, names: list[str], max_tokens: int) -> Iterator[_Problem]:
+    """Find what is wrong with a variant that comes after those of these names."""
+    if any(word.partition("=")[0] == "--api-key" for word in variant.args):
+        yield f"{at}.args", "a key would be written into the run", "name its variable in api_key_env instead"
+    if variant.name in names:
+        first = names.index(variant.name)
+        yield f"{at}.name", f'"{variant.name}" is the name of variants[{first}] already', "give each its own"
+    if variant.name.lower() in [name.lower() for name in names]:
+        yield f"{at}.name", f'"{variant.name}" differs from another name in case only', "give each its own"
+    yield from _runtime(at, variant)
+    if variant.context is not None and variant.context <= max_tokens:
+        reply = f"a reply of {max_tokens} (sampling.max_tokens) and its question"
+        yield f"{at}.context", f"{variant.context} tokens cannot hold {reply}", "give more, or leave it out"
+    if variant.base_url is not None:
+        yield from _settings_of_running(at, variant)
 
 
 def _decide(study: Study) -> Iterator[_Problem]:
