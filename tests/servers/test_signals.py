@@ -71,6 +71,23 @@ def test_a_signal_cancels_the_work_and_waits_until_it_is_in_order(way: Way, numb
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_a_signal_that_is_ignored_ends_nothing(way: Way) -> None:
+    """As under nohup, which is there so that a run outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def work() -> str:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.05)
+        return "done"
+
+    try:
+        assert way(lambda: signals.run(work())) == "done"
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_a_programs_own_handler_of_a_signal_stays(way: Way) -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
