@@ -8,7 +8,8 @@ In this order:
 2. Without an announcement the reply's end:
    a number, with or without its unit, that is the whole reply or has the last line to itself, alone or behind a label
    ("Total: $18"); the result of an equation that the last sentence ends with ("She makes 9 * 2 = $18 every day"); the
-   one number in bold in the last line; the only number of a last sentence that draws a conclusion ("So she makes $18").
+   one number in bold in the last line; the only number of a last sentence, or of its last clause, that draws a
+   conclusion ("So she makes $18", "9 * 2 = 18, so she makes $18").
 
 Any other number in prose is not taken, nor is the last one of several: where lm-evaluation-harness' flexible-extract
 takes the last number wherever it stands, this is unparsed.
@@ -231,7 +232,8 @@ def _read_sentence(sentence: str, marked: str) -> Extraction:
     bold = _bold(marked)
     if bold:
         return Extraction(value=bold, why=f"{bold} stands in bold in the last line")
-    number = _only_number(sentence) if phrases.CONCLUDES.search(sentence) else None
+    conclusion = phrases.CONCLUDING_CLAUSE.split(sentence)[-1]
+    number = _only_number(conclusion) if phrases.CONCLUDES.search(conclusion) else None
     if number:
         return Extraction(value=number.value, why=f"the conclusion names {number.value}, and no other number")
     return Extraction(value=None, why="no number is given as the answer")

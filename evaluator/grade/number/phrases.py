@@ -47,6 +47,7 @@ CONCLUDES = re.compile(
     r"|in (?:total|all|conclusion|summary|the end)|as a result|this means|that means|\u2234)\b"
     r"|\b(?:in total|altogether|in all)\b)"
 )
+CONCLUDING_CLAUSE = re.compile(r"(?i:[,;] (?:and )?(?=(?:so(?! that| far| many| much)|therefore|thus|hence)\b))")
 GOES_ON = re.compile(r"(?i:\b(?:wait|but|however|check|verify|let|next|now|first|then|if|need|mistake|step)\b)")
 LABELLED = re.compile(r"[ ]{0,3}[^0-9:=\n]{1,50}[:=][ ]{0,3}")
 OF_ALL = re.compile(r"(?i:total|final|answer|result|altogether|\boverall)")

@@ -103,6 +103,9 @@ AT_THE_END: dict[str, tuple[str, str]] = {
     "bold in the last line": ("Janet makes **$18** from 9 eggs every day.", "18"),
     "conclusion": ("16 - 7 is 9, at 2 each.\nSo Janet makes $18 every day.", "18"),
     "conclusion, therefore": ("Therefore, she needs 3 bolts.", "3"),
+    "conclusion in a clause": ("9*2=18, so she makes $18.00 every day.", "18"),
+    "conclusion in a clause, therefore": ("She sells 9 eggs at $2 each; therefore she makes $18.", "18"),
+    "conclusion in the last of clauses": ("She has 16 eggs, so 9 are left, and thus she makes $18.", "18"),
     "conclusion, in total": ("James runs 540 meters in total.", "540"),
 }
 UNANSWERED: dict[str, str] = {
@@ -111,6 +114,10 @@ UNANSWERED: dict[str, str] = {
     "lone number in prose": "Janet has ducks that lay 16 eggs per day.",
     "last of several": "She pays $64 for 16 glasses.",
     "conclusion with two numbers": "So she pays $64 for 16 glasses.",
+    "conclusion in a clause, two numbers": "A glass is $4, so she pays $64 for 16 glasses.",
+    "conclusion in a clause, without its number": "She makes $18, so she is glad.",
+    "conclusion in a clause, if": "If she sells 9 eggs, so she makes $18.",
+    "purpose": "She sells 9 eggs, so that she has $18.",
     "two answers": "The answer is 18. The answer is 20.",
     "two answers, two forms": "The answer is 18.\n#### 20",
     "two answers, so": "The answer is 18, so the final answer is 20.",
