@@ -105,8 +105,9 @@ def run_study(
         grader = Grader(_find_sandbox(loaded.study, on_event))
         on_event(Planned(keys))
         on_graded = signals.in_order(on_event)
-        schedule = StudySchedule(loaded.study, asks, journals, grader, on_graded)
-        if more_tokens is not None:
+        if more_tokens is None:
+            schedule = StudySchedule(loaded.study, asks, journals, grader, on_graded)
+        else:
             schedule = CutOffSchedule(loaded.study, asks, journals, grader, on_graded, more_tokens=more_tokens)
         problems = signals.run(
             ask_variants(loaded.study, setup.specs, folder, journals, schedule=schedule, on_status=_status_to(on_event))

@@ -8,6 +8,11 @@ def strip_control(text: str) -> str:
     return "".join(c for c in text if c.isprintable() or c == "\n")
 
 
+def one_line(text: str) -> str:
+    """Strip control characters, and make every run of white space one blank."""
+    return " ".join(strip_control(text).split())
+
+
 def duration(seconds: float) -> str:
     """Write a time in words: `12 minutes`, `6.5 hours`, `3 days`.
 

@@ -6,15 +6,12 @@ is its `gsm8k_cot_llama` (each example and the question in Meta's words, in one 
 2201.11903, table 20), none of which is in GSM8K's test set. Eight shots are that task's default, and this one's.
 """
 
-import gzip
-import hashlib
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
+from evaluator.benchmarks import data_files
 from evaluator.benchmarks.benchmark import Benchmark, Format, Margin, PromptForm, Repeats
 from evaluator.grade.number.extract import read_number
 from evaluator.grade.thinking import split_thinking
@@ -24,9 +21,8 @@ from servers.spec import Prompt
 NAME = "GSM8K"
 TOTAL = 1_319
 
-_DATA = Path(__file__).parent / "data"
-_TEST = _DATA / "gsm8k_test.jsonl.gz"
-_EXAMPLES = _DATA / "gsm8k_examples.jsonl"
+_TEST = "gsm8k_test.jsonl.gz"
+_EXAMPLES = "gsm8k_examples.jsonl"
 _CHAT = (
     "Given the following problem, reason and give a final answer to the problem.\nProblem: {}\n"
     'Your response should end with "The final answer is [answer]" where [answer] is the response to the problem.\n'
@@ -69,7 +65,7 @@ class Row(Struct, frozen=True):
 
 def test_rows() -> list[Row]:
     """Read the test questions with their solutions, as published."""
-    return _rows(gzip.decompress(_TEST.read_bytes()))
+    return data_files.rows(_TEST, Row)
 
 
 @cache
@@ -84,7 +80,7 @@ def load(*, shots: int = 8, form: PromptForm = "chat") -> tuple[Question, ...]:
         Questions whose `id` is the place in the file, from 0, and whose `answer` is the published number without
         thousands separators. Source: test.jsonl of github.com/openai/grade-school-math, part of this package.
     """
-    examples = _rows(_EXAMPLES.read_bytes())[:shots]
+    examples = data_files.rows(_EXAMPLES, Row)[:shots]
     return tuple(
         Question(
             benchmark="gsm8k",
@@ -117,14 +113,7 @@ def extract(text: str) -> Extraction:
 @cache
 def data_sha256() -> str:
     """Hash what is asked: the test questions and the worked examples, uncompressed."""
-    digest = hashlib.sha256(gzip.decompress(_TEST.read_bytes()))
-    digest.update(_EXAMPLES.read_bytes())
-    return digest.hexdigest()
-
-
-def _rows(jsonl: bytes) -> list[Row]:
-    decoder = msgspec.json.Decoder(Row)
-    return [decoder.decode(line) for line in jsonl.splitlines()]
+    return data_files.sha256(_TEST, _EXAMPLES)
 
 
 def _prompt(row: Row, examples: list[Row], form: PromptForm) -> Prompt:

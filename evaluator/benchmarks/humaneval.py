@@ -1,14 +1,11 @@
 """HumanEval: 164 Python functions to write, judged by unit tests (Chen et al. 2021, arXiv 2107.03374)."""
 
-import gzip
-import hashlib
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
+from evaluator.benchmarks import data_files
 from evaluator.benchmarks.benchmark import Benchmark, Format, Margin, PromptForm, Repeats
 from evaluator.grade.code.extract import read_program
 from evaluator.grade.thinking import split_thinking
@@ -18,7 +15,7 @@ from servers.spec import Prompt
 NAME = "HumanEval"
 TOTAL = 164
 
-_DATA = Path(__file__).parent / "data" / "humaneval.jsonl.gz"
+_DATA = "humaneval.jsonl.gz"
 _INSTRUCTION = (
     "Complete this Python function. Reply with the complete function, with the imports it needs,"
     " in one Python code block.\n\n```python\n{}\n```"
@@ -72,7 +69,7 @@ def load(*, form: PromptForm = "chat") -> tuple[Question, ...]:
             code_prompt=row.prompt,
             tests=row.test,
         )
-        for row in _rows()
+        for row in data_files.rows(_DATA, _Row)
     )
 
 
@@ -103,12 +100,7 @@ def extract(text: str, problem: Question) -> Extraction:
 @cache
 def data_sha256() -> str:
     """Hash the problems, uncompressed."""
-    return hashlib.sha256(gzip.decompress(_DATA.read_bytes())).hexdigest()
-
-
-def _rows() -> list[_Row]:
-    decoder = msgspec.json.Decoder(_Row)
-    return [decoder.decode(line) for line in gzip.decompress(_DATA.read_bytes()).splitlines()]
+    return data_files.sha256(_DATA)
 
 
 def _prompt(row: _Row, form: PromptForm) -> Prompt:

@@ -6,15 +6,12 @@ The prompts are the official ones, word for word: the chat form is TIGER-AI-Lab/
 answers with a leading space.
 """
 
-import gzip
-import hashlib
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
+from evaluator.benchmarks import data_files
 from evaluator.benchmarks.benchmark import Benchmark, Format, Margin, PromptForm, Repeats
 from evaluator.grade.choice.extract import read_letter
 from evaluator.grade.thinking import split_thinking
@@ -25,9 +22,8 @@ NAME = "MMLU-Pro"
 TOTAL = 12_032
 LETTERS = "ABCDEFGHIJ"
 
-_DATA = Path(__file__).parent / "data"
-_TEST = _DATA / "mmlu_pro_test.jsonl.gz"
-_VALIDATION = _DATA / "mmlu_pro_validation.jsonl"
+_TEST = "mmlu_pro_test.jsonl.gz"
+_VALIDATION = "mmlu_pro_validation.jsonl"
 
 _CHAT_HEAD = (
     "The following are multiple choice questions (with answers) about {}. Think step by step and then output the answer"
@@ -87,7 +83,7 @@ def load(*, shots: int = 5, form: PromptForm = "chat") -> tuple[Question, ...]:
             options=tuple(option.strip() for option in row.options),
             answer=row.answer,
         )
-        for row in _rows(gzip.decompress(_TEST.read_bytes()))
+        for row in data_files.rows(_TEST, _Row)
     )
 
 
@@ -115,25 +111,18 @@ def extract(text: str, letters: str, options: tuple[str, ...] = ()) -> Extractio
 @cache
 def categories() -> dict[str, str]:
     """Return the category of each question by its id."""
-    return {str(row.question_id): row.category for row in _rows(gzip.decompress(_TEST.read_bytes()))}
+    return {str(row.question_id): row.category for row in data_files.rows(_TEST, _Row)}
 
 
 @cache
 def data_sha256() -> str:
     """Hash what is asked: the test questions and the worked examples, uncompressed."""
-    digest = hashlib.sha256(gzip.decompress(_TEST.read_bytes()))
-    digest.update(_VALIDATION.read_bytes())
-    return digest.hexdigest()
-
-
-def _rows(jsonl: bytes) -> list[_Row]:
-    decoder = msgspec.json.Decoder(_Row)
-    return [decoder.decode(line) for line in jsonl.splitlines()]
+    return data_files.sha256(_TEST, _VALIDATION)
 
 
 def _examples() -> dict[str, list[_Row]]:
     by_category: dict[str, list[_Row]] = {}
-    for row in _rows(_VALIDATION.read_bytes()):
+    for row in data_files.rows(_VALIDATION, _Row):
         by_category.setdefault(row.category, []).append(row)
     return by_category
 

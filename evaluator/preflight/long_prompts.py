@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from evaluator.grade.thinking import split_thinking
 from evaluator.preflight.prompts import PART, RECALL, REMEMBER, WORD
-from evaluator.preflight.trial import GREEDY, ONE, Trial, all_text, one_line
+from evaluator.preflight.trial import GREEDY, ONE, Trial, all_text, shortened
 from evaluator.records import Answer, Failure
 from evaluator.store.proofs import Length
 from evaluator.study.requests import Ask, characters, context_needed
@@ -83,7 +83,7 @@ def _length(trial: Trial, parts: int, outcome: Answer | Failure) -> Length | Non
     if outcome.kind in _LOST:
         trial.fail("A long prompt", outcome)
         return None
-    return Length(parts=parts, prompt_tokens=None, refused=one_line(outcome))
+    return Length(parts=parts, prompt_tokens=None, refused=shortened(outcome))
 
 
 def _text(parts: int) -> str:

@@ -8,7 +8,7 @@ import httpx2
 from evaluator.ask import client
 from evaluator.records import Answer, Failure
 from evaluator.study.study import Study
-from evaluator.text import strip_control
+from evaluator.text import one_line
 from servers import process
 from servers.errors import ServerError
 from servers.launch import alive
@@ -85,14 +85,14 @@ class Trial:
 
     def fail(self, what: str, failure: Failure) -> None:
         """Note what could not be done, once."""
-        sentence = f"{what} could not be done: {one_line(failure)}"
+        sentence = f"{what} could not be done: {shortened(failure)}"
         if sentence not in self.failures:
             self.failures.append(sentence)
 
 
-def one_line(failure: Failure) -> str:
-    """Give what a server all_text, harmless, in one line and not too long."""
-    line = " ".join(strip_control(failure.message).split())
+def shortened(failure: Failure) -> str:
+    """Give what a server answered, harmless, in one line and not too long."""
+    line = one_line(failure.message)
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]} …"
 
 

@@ -12,7 +12,7 @@ from evaluator.report import phrases
 from evaluator.report.method import method, saved
 from evaluator.report.server import describe
 from evaluator.report.tables import Table, behind, explored, limits
-from evaluator.text import strip_control
+from evaluator.text import one_line
 
 _RESULTS = ("variant", "size", "correct", "accuracy", "its 95 % interval")
 _REST = ("variant", "no answer", "no reply", "of the answered", "bounds", "tokens/s", "tokens a reply", "first token")
@@ -147,14 +147,10 @@ def _details(report: Report) -> Iterator[str]:
 
 def _safe(text: str) -> str:
     """Keep text from a server or a study from becoming markup, a new line or a new cell."""
-    return re.sub(r"([\\`*\[\]<>&|#])", r"\\\1", _line(text))
+    return re.sub(r"([\\`*\[\]<>&|#])", r"\\\1", one_line(text))
 
 
 def _code(text: str) -> str:
     """Write a code span that its text cannot close."""
-    inside = _line(text).replace("`", "'").replace("|", "/")
+    inside = one_line(text).replace("`", "'").replace("|", "/")
     return f"`{inside}`"
-
-
-def _line(text: str) -> str:
-    return " ".join(strip_control(text).split())

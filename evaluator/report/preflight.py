@@ -14,7 +14,7 @@ from evaluator.preflight.preflight import Preflight
 from evaluator.report.phrases import about
 from evaluator.store.proofs import Proofs
 from evaluator.study.study import Variant
-from evaluator.text import strip_control
+from evaluator.text import one_line, strip_control
 from servers.spec import ServerFacts
 
 ASPECTS: Mapping[str, tuple[str, ...]] = {
@@ -50,7 +50,7 @@ def findings(checks: Iterable[Check]) -> Iterator[ConsoleRenderable]:
     for check in sorted(checks, key=lambda check: order.index(check.severity)):
         style = _STYLES.get(check.severity, "dim")
         head = (f"{check.severity} {check.code} ", style)
-        yield Text.assemble(head, strip_control(about(check)), " ".join(strip_control(check.message).split()))
+        yield Text.assemble(head, strip_control(about(check)), one_line(check.message))
         if check.advice and check.severity != "note":
             yield Padding(Text(check.advice, style="italic"), (0, 0, 0, 2))
 

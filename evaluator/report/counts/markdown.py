@@ -8,7 +8,7 @@ from evaluator.decide import wording
 from evaluator.decide.wording import name
 from evaluator.report.counts import rows
 from evaluator.report.markdown import header, row
-from evaluator.text import strip_control
+from evaluator.text import one_line
 
 
 def markdown(report: CountsReport) -> str:
@@ -78,4 +78,4 @@ def _pairings(report: CountsReport, benchmark: str) -> Iterator[str]:
 
 def _safe(text: str) -> str:
     """Keep text from a file from becoming markup, a new line or a new cell."""
-    return re.sub(r"([\\`*_\[\]<>&|#~])", r"\\\1", " ".join(strip_control(text).split()))
+    return re.sub(r"([\\`*_\[\]<>&|#~])", r"\\\1", one_line(text))

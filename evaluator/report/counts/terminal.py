@@ -13,7 +13,7 @@ from evaluator.decide import wording
 from evaluator.decide.wording import name
 from evaluator.report import phrases
 from evaluator.report.counts import rows
-from evaluator.text import strip_control
+from evaluator.text import one_line
 
 
 def show(report: CountsReport, console: Console) -> None:
@@ -24,26 +24,26 @@ def show(report: CountsReport, console: Console) -> None:
 
 def _parts(report: CountsReport) -> Iterator[ConsoleRenderable]:
     for benchmark in rows.benchmarks(report):
-        yield Text(_line(f"{name(benchmark)}: {rows.about(benchmark, report)}"), style="italic")
+        yield Text(one_line(f"{name(benchmark)}: {rows.about(benchmark, report)}"), style="italic")
         yield _scores(report, benchmark)
         yield _tests(report, benchmark)
     yield Text(
         "p values: above uncorrected, below corrected by Holm. Intervals: above Miettinen-Nurminen, below Newcombe.\n"
     )
-    yield from (Text(_line(rows.any_difference(item))) for item in report.omnibus)
+    yield from (Text(one_line(rows.any_difference(item))) for item in report.omnibus)
     if report.implausible:
         yield Text("\nRead this before you believe a number", style="bold")
-    yield from (Text.assemble(("warn ", "yellow"), _line(item.sentence)) for item in report.implausible)
+    yield from (Text.assemble(("warn ", "yellow"), one_line(item.sentence)) for item in report.implausible)
     yield Text("\nWhat the counts show", style="bold")
     if report.note:
-        yield Text(_line(report.note), style="italic")
+        yield Text(one_line(report.note), style="italic")
     for comparison, sentence, pairing in zip(report.comparisons, report.sentences, report.pairings, strict=True):
-        line = Text(_line(f"{sentence} {pairing}"))
+        line = Text(one_line(f"{sentence} {pairing}"))
         line.highlight_words([comparison.verdict], style=f"bold {phrases.colour(comparison.verdict)}")
         yield Padding(Text.assemble(("• ", phrases.colour(comparison.verdict)), line), (0, 0, 0, 2))
     yield Text("\nAll together", style="bold")
-    yield from (Padding(Text.assemble("• ", _line(remark)), (0, 0, 0, 2)) for remark in report.remarks)
-    yield from (Text("\n" + _line(part)) for part in report.method)
+    yield from (Padding(Text.assemble("• ", one_line(remark)), (0, 0, 0, 2)) for remark in report.remarks)
+    yield from (Text("\n" + one_line(part)) for part in report.method)
 
 
 def _scores(report: CountsReport, benchmark: str) -> Table:
@@ -53,7 +53,7 @@ def _scores(report: CountsReport, benchmark: str) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for score in rows.scores(report, benchmark):
         table.add_row(
-            Text(_line(score.variant)),
+            Text(one_line(score.variant)),
             f"{score.correct}/{score.total}",
             wording.percent(score.accuracy).removesuffix(" %"),
             wording.interval(score.interval).removesuffix(" %"),
@@ -73,7 +73,7 @@ def _tests(report: CountsReport, benchmark: str) -> Table:
     for c, _ in rows.comparisons(report, benchmark):
         tests = [c.tests[test] for test in ("chi_squared", "yates", "fisher", "boschloo")]
         table.add_row(
-            Text(f"{_line(c.variant)}\nv {_line(c.baseline)}"),
+            Text(f"{one_line(c.variant)}\nv {one_line(c.baseline)}"),
             wording.signed_points(c.difference),
             f"{wording.signed_span(c.interval)}\n{wording.signed_span(c.newcombe)}".replace(" to ", wording.DASH),
             *(f"{wording.p_value(test.p)}\n{wording.p_value(test.p_holm)}" for test in tests),
@@ -84,7 +84,3 @@ def _tests(report: CountsReport, benchmark: str) -> Table:
 
 def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-
-
-def _line(text: str) -> str:
-    return " ".join(strip_control(text).split())
