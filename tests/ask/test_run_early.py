@@ -12,19 +12,9 @@ from evaluator.records import Grade, Key
 from evaluator.study.file import parse
 from evaluator.study.requests import plan
 from servers.fake import Reply, Script
-from tests.support.scripted import Bench, prompt_of, right, wrong
+from tests.support.scripted import Bench, mostly, prompt_of, right, wrong
 
 pytestmark = pytest.mark.usefixtures("hasty")
-
-
-def mostly(share: float, seed: str) -> Script:
-    """Solve this share of the questions, the same ones for the same seed."""
-
-    def answer(body: Any, number: int = 0) -> Reply:
-        drawn = int(hashlib.sha256((seed + prompt_of(body)).encode()).hexdigest(), 16) % 1000
-        return right(body) if drawn < 1000 * share else wrong(body)
-
-    return answer
 
 
 def early(bench: Bench, n: int, decide: str, **scripts: Script) -> Path:

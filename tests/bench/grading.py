@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from evaluator.benchmarks import humaneval, mmlu_pro
+from evaluator.benchmarks import data_files, humaneval, mmlu_pro
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox
 from evaluator.records import Answer, Key, Question, Record
@@ -175,7 +175,7 @@ def prose(rng: random.Random, question: Question, examples: list[str]) -> str:
 def make_answers(file: Path) -> int:
     """Write an answer to each question; give the number of characters."""
     rng = random.Random(0)
-    examples = [row.cot_content.removeprefix("A: ") for row in mmlu_pro._rows(mmlu_pro._VALIDATION.read_bytes())]
+    examples = [row.cot_content.removeprefix("A: ") for row in data_files.rows(mmlu_pro._VALIDATION, mmlu_pro._Row)]
     total = 0
     with file.open("w", encoding="utf-8") as stream:
         for question in mmlu_pro.load(shots=0):

@@ -10,7 +10,17 @@ from evaluator.checks.table import RULES, after, before
 from evaluator.store.proofs import Length, Repeated, Thought, Together
 from servers.probe import switch_ignored
 from servers.spec import Machine
-from tests.support.check_inputs import FACTS, OURS, PROOFS, TOKENS, Found, after_of, before_of, check_input, study_of
+from tests.support.check_inputs import (
+    FACTS,
+    OURS,
+    PROOFS,
+    Found,
+    after_of,
+    before_of,
+    check_input,
+    shifted,
+    study_of,
+)
 
 ON, OFF = f"{OURS}, thinking: true", f"{OURS}, thinking: false"
 AT = 'base_url: "http://h/v1"'
@@ -34,10 +44,6 @@ def lengths(*counted: tuple[int, int | None]) -> tuple[Length, ...]:
 
 def repeated(temperature: float, different: int) -> Repeated:
     return Repeated(temperature=temperature, times=4, different=different)
-
-
-def shifted(by: int, **more: int) -> dict[str, int]:
-    return {name: count + by + more.get(name, 0) for name, count in TOKENS.items()}
 
 
 def drawn(**more: float) -> dict[str, float]:

@@ -18,7 +18,7 @@ from tests.support.check_inputs import (
     after_of,
     changed,
     check_input,
-    reply,
+    first_right,
     study_of,
     thinking,
     with_,
@@ -38,16 +38,6 @@ def test_a_failure_that_is_graded_is_found() -> None:
 DRAWN: dict[str, Any] = {"applied": {}}
 
 
-def letters(right: int) -> Callable[[Question, int], Reply]:
-    """Answer so many questions rightly, and the others wrongly."""
-
-    def give(question: Question, number: int) -> Reply:
-        wrong = next(letter for letter in question.letters if letter != question.answer)
-        return reply(f"Case {number}. The answer is ({question.answer if number < right else wrong}).")
-
-    return give
-
-
 @pytest.mark.parametrize(
     ("n", "right", "expected"),
     [
@@ -59,13 +49,13 @@ def letters(right: int) -> Callable[[Question, int], Reply]:
     ],
 )
 def test_a_benchmark_that_is_too_easy_or_too_hard_is_named(n: int, right: int, expected: Found) -> None:
-    assert after_of(study_of(n=n), {"a": letters(right), "b": letters(right)}) == expected
+    assert after_of(study_of(n=n), {"a": first_right(right), "b": first_right(right)}) == expected
 
 
 def test_repeats_that_agree_make_few_questions_no_ceiling() -> None:
     study = study_of(n=10, repeats=2, extra="sampling: {temperature: 1}")
 
-    assert after_of(study, {"a": letters(99), "b": letters(99)}, proofs={"a": DRAWN, "b": DRAWN}) == []
+    assert after_of(study, {"a": first_right(99), "b": first_right(99)}, proofs={"a": DRAWN, "b": DRAWN}) == []
 
 
 def paced(last: float) -> Callable[[Question, int], Reply]:
@@ -168,7 +158,7 @@ def test_a_check_that_was_left_out_or_overruled_is_noted(changes: Any, expected:
 def test_an_implausible_score_is_named() -> None:
     found = after_of(
         study_of(f"{OURS}, model: gemma-4-26b-a4b-it.gguf", f"{ON}, model: gemma-4-26b-a4b-it-6bit.gguf"),
-        {"a": thinking(0), "b": thinking(100, letters(56))},
+        {"a": thinking(0), "b": thinking(100, first_right(56))},
     )
 
     assert ("implausible", "warn", "b") in found

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evaluator.grade.grader import Grader
-from evaluator.grade.sandbox import NoSandbox, Run, Sandbox, find_sandbox
+from evaluator.grade.sandbox import NoSandbox, Run, Sandbox
 from evaluator.records import Answer, Failure, Grade, Key, Question, Record
 from servers.spec import Prompt
 
@@ -139,13 +139,6 @@ TABLE = [
     ]
     for case, row in rows.items()
 ]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    found = find_sandbox()
-    assert not isinstance(found, NoSandbox), f"{found.reason}; {found.install}"
-    return found
 
 
 @pytest.mark.parametrize(("question", "reply", "outcome"), TABLE)

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from evaluator.cli import main
 from evaluator.demo.builds import builds
 from evaluator.demo.to_mlx import convert
 from evaluator.report.preflight import ASPECTS
+from tests.support.planted_runs import whichquant
 
 pytestmark = pytest.mark.live
 LAB = Path(__file__).parents[2] / "evaluator" / "demo" / "lab-full-f16.gguf"
@@ -60,10 +59,6 @@ def study(folder: Path, variants: Mapping[str, str], *, sampling: str = "tempera
         f"benchmarks: {{mmlu_pro: {{questions: 8, shots: 0, margin: 5}}}}\nsampling: {{{sampling}}}\n"
     )
     return path
-
-
-def whichquant(command: str, path: Path, *more: str) -> Result:
-    return CliRunner().invoke(main, [command, str(path), "--runs", str(path.parent / "runs"), *more])
 
 
 def check(path: Path) -> Any:

@@ -18,6 +18,7 @@ from servers.llama_router import router
 from servers.probe import probe
 from servers.runtime.table import request
 from servers.spec import Prompt, Sampling, Server, ServerSpec
+from tests.support.real_llama import post
 
 pytestmark = pytest.mark.live
 
@@ -43,13 +44,6 @@ def specs(llama_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Mappin
         "Q4_0": replace(plain["Q4_0"], context=1024, slots=1, kv_cache="q4_0", thinking=True),
         "Q2_K": replace(plain["Q2_K"], context=768, slots=1, kv_cache="f16"),
     }
-
-
-async def post(url: str, body: dict[str, Any]) -> Any:
-    async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
-        response = await http.post(url, json=body)
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 async def answer(server: Server, prompt: Prompt = ASK) -> Any:

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx2
 import pytest
 from msgspec.structs import replace
 
 from servers.launch import launch
 from servers.runtime.table import request
 from servers.spec import Prompt, Sampling, Server, ServerSpec
+from tests.support.real_llama import post
 
 pytestmark = pytest.mark.live
 
@@ -88,13 +88,6 @@ async def llama(
         monkeypatch.setenv("PATH", str(tmp_path))  # so that no llama-server there is taken
     async with launch(spec, log=tmp_path / "log") as server:
         yield server
-
-
-async def post(url: str, body: dict[str, Any]) -> Any:
-    async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
-        response = await http.post(url, json=body)
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 async def test_llama_server_shows_the_model_what_the_study_says(

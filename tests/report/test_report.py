@@ -1,8 +1,6 @@
 """The three forms of a report: what each says, and what it leaves out."""
 
-import hashlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +9,10 @@ from click.testing import CliRunner
 
 from evaluator.cli import main
 from servers.fake import FakeServer, Reply, Script
-from tests.support.scripted import Bench, prompt_of, right, wrong
+from tests.support.scripted import Bench, mostly, prompt_of, right
 
 pytestmark = pytest.mark.usefixtures("hasty")
 FURNITURE = ("verdict", "baseline", "margin", "answered differently", "difference", "Holm", "equivalen", "Bars")
-
-
-def mostly(share: float, seed: str) -> Callable[[Any, int], Reply]:
-    """Answer this share of the questions rightly, always the same ones."""
-
-    def answer(body: Any, _number: int) -> Reply:
-        draw = int(hashlib.sha256((seed + prompt_of(body)).encode()).hexdigest(), 16) % 1000
-        return right(body) if draw < 1000 * share else wrong(body)
-
-    return answer
 
 
 def made(bench: Bench, n: int = 40, extra: str = "", **scripts: Script) -> dict[str, str]:

@@ -226,3 +226,18 @@ def thinking(first: int, usually: Callable[[Question, int], Reply] = usual) -> C
 
 def cut(first: int) -> Callable[[Question, int], Reply]:
     return with_(first, finish_reason="length")
+
+
+def shifted(by: int, **more: int) -> dict[str, int]:
+    """Count so many tokens more for each fixed text."""
+    return {name: count + by + more.get(name, 0) for name, count in TOKENS.items()}
+
+
+def first_right(count: int) -> Callable[[Question, int], Reply]:
+    """Answer so many questions rightly, and the others wrongly."""
+
+    def give(question: Question, number: int) -> Reply:
+        wrong = next(letter for letter in question.letters if letter != question.answer)
+        return reply(f"Case {number}. The answer is ({question.answer if number < count else wrong}).")
+
+    return give

@@ -98,12 +98,13 @@ def failures(problems: list[Problem], programs: list[str | None]) -> dict[str, s
 
 def _run(pair: tuple[Problem, str]) -> str:
     problem, program = pair
-    run = run_tests(_sandbox(), program, problem["test"], problem["entry_point"], prompt=problem["prompt"])
+    run = run_tests(this_sandbox(), program, problem["test"], problem["entry_point"], prompt=problem["prompt"])
     return "" if run.outcome == "passed" else run.reason or run.outcome
 
 
 @cache
-def _sandbox() -> Sandbox:
+def this_sandbox() -> Sandbox:
+    """Find the best sandbox of this machine."""
     found = find_sandbox()
     assert not isinstance(found, NoSandbox), f"{found.reason}; {found.install}"
     return found

@@ -8,6 +8,9 @@ import shlex
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+import httpx2
 
 
 def real_llama(folder: Path) -> str | None:
@@ -27,3 +30,11 @@ def _inside(package: str, path: str) -> Path | None:
     spec = find_spec(package)
     found = Path(spec.origin).parent / path if spec and spec.origin else None
     return found if found and found.exists() else None
+
+
+async def post(url: str, body: dict[str, Any]) -> Any:
+    """Ask a server and read its JSON."""
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
+        response = await http.post(url, json=body)
+    assert response.status_code == 200, response.text
+    return response.json()

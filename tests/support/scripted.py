@@ -1,6 +1,8 @@
 """Studies of scripted servers, for the tests of whole runs."""
 
+import hashlib
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -69,3 +71,13 @@ class Bench:
 
     def asked(self, name: str) -> list[str]:
         return [prompt_of(body) for body in self.fakes[name].requests]
+
+
+def mostly(share: float, seed: str) -> Callable[[Any, int], Reply]:
+    """Solve this share of the questions, the same ones for the same seed."""
+
+    def answer(body: Any, _number: int) -> Reply:
+        drawn = int(hashlib.sha256((seed + prompt_of(body)).encode()).hexdigest(), 16) % 1000
+        return right(body) if drawn < 1000 * share else wrong(body)
+
+    return answer

@@ -1,7 +1,6 @@
 """The threats that are found after the run: from the records, or because of how it went."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +19,7 @@ from tests.support.check_inputs import (
     changed,
     check_input,
     cut,
-    reply,
+    first_right,
     study_of,
     thinking,
     usual,
@@ -67,16 +66,6 @@ def failures_graded() -> Findings:
     given = check_input(study_of(n=100), {"b": one_fails})
     wrongly = [replace(grade, outcome="wrong") if grade.outcome == "failed" else grade for grade in given.grades]
     return Findings((), after(replace(given, grades=wrongly)))
-
-
-def first_right(count: int) -> Callable[[Question, int], Reply]:
-    """Answer so many questions rightly, and the others wrongly."""
-
-    def give(question: Question, number: int) -> Reply:
-        wrong = next(letter for letter in question.letters if letter != question.answer)
-        return reply(f"Case {number}. The answer is ({question.answer if number < count else wrong}).")
-
-    return give
 
 
 WORDS = " ".join(f"word{number * number % 7919}" for number in range(1000))

@@ -8,7 +8,7 @@ from evaluator.store.proofs import Length, Repeated, Thought, Together
 from servers.fake.dialects import LM_STUDIO, MLX_LM, OLLAMA
 from servers.spec import Machine
 from tests.support import check_inputs
-from tests.support.check_inputs import AT, OURS, PROOFS, TOKENS, TOO_LONG, changed, study_of, with_, without
+from tests.support.check_inputs import AT, OURS, PROOFS, TOO_LONG, changed, shifted, study_of, with_, without
 from tests.support.check_inputs import thinking as thinking_in
 from tests.support.planted_runs import OFF, SHORT, PlantedRun, Served, llama, model, started, with_script
 from tests.support.probe_scripts import thinking, truncating
@@ -27,11 +27,6 @@ THINK, THINK_NOT = study_of(check_inputs.ON, check_inputs.ON), study_of(check_in
 WARM = study_of(extra="sampling: {temperature: 0.7}")
 NO_RECORD: dict[str, Any] = {"applied": {}}
 ONE_MODEL = {name: {"model": "m"} for name in "ab"}
-
-
-def shifted(by: int, **more: int) -> dict[str, int]:
-    """Count so many tokens more for each fixed text."""
-    return {name: count + by + more.get(name, 0) for name, count in TOKENS.items()}
 
 
 def in_both(**changes: Any) -> dict[str, dict[str, Any]]:

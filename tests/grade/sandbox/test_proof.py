@@ -1,8 +1,6 @@
 """A sandbox is used only after it has proved itself; where one does not, the next one is tried."""
 
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +10,11 @@ import pytest
 from evaluator.grade import sandbox as sandbox_package
 from evaluator.grade.sandbox import NoSandbox, Run, Sandbox, run_tests
 from evaluator.grade.sandbox import tiers as sandbox_tiers
-from evaluator.grade.sandbox.bubblewrap import build_sandbox
 from evaluator.grade.sandbox.landlock_tier import build_landlock
 from evaluator.grade.sandbox.probes import Proof, prove
-from evaluator.grade.sandbox.tiers import Tier, choose, tiers, trials, try_tiers
-from evaluator.grade.sandbox.workers import close_workers
+from evaluator.grade.sandbox.tiers import Tier, choose, tiers, try_tiers
 
-
-@pytest.fixture(autouse=True)
-def untried() -> Iterator[None]:
-    trials.cache_clear()
-    yield
-    trials.cache_clear()
-    close_workers()
-
-
-@pytest.fixture(scope="module")
-def bubblewrap() -> Sandbox:
-    bwrap = shutil.which("bwrap")
-    assert bwrap
-    return build_sandbox(bwrap)
+pytestmark = pytest.mark.usefixtures("untried")
 
 
 def broken(proof: Proof) -> set[str]:

@@ -2,10 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +11,11 @@ from click.testing import CliRunner, Result
 
 from evaluator.cli import main
 from evaluator.grade.sandbox import NoSandbox, Sandbox
-from evaluator.grade.sandbox.bubblewrap import build_sandbox
 from evaluator.grade.sandbox.causes import explain, remedy
 from evaluator.grade.sandbox.landlock_tier import build_landlock
-from evaluator.grade.sandbox.tiers import Trial, choose, tiers, trials, try_tiers
-from evaluator.grade.sandbox.workers import close_workers
+from evaluator.grade.sandbox.tiers import Trial, choose, tiers, try_tiers
+
+pytestmark = pytest.mark.usefixtures("untried")
 
 NO_LANDLOCK = NoSandbox("the kernel has Landlock 3, and version 6 is needed", "Linux 6.12 or newer has it.")
 UID_MAP = "bwrap: setting up uid map: Permission denied"
@@ -27,21 +25,6 @@ NO_PERMISSIONS = (
     "namespaces. On e.g. debian this can be enabled with 'sysctl kernel.unprivileged_userns_clone=1'."
 )
 EXCEEDED = "bwrap: Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces exceeded (ENOSPC)"
-
-
-@pytest.fixture(autouse=True)
-def untried() -> Iterator[None]:
-    trials.cache_clear()
-    yield
-    trials.cache_clear()
-    close_workers()
-
-
-@pytest.fixture(scope="module")
-def bubblewrap() -> Sandbox:
-    bwrap = shutil.which("bwrap")
-    assert bwrap
-    return build_sandbox(bwrap)
 
 
 def says(folder: Path, complaint: str) -> None:

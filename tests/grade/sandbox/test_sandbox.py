@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 import evaluator.benchmarks
-from evaluator.grade.sandbox import NoSandbox, Run, Sandbox, find_sandbox, run_tests
+from evaluator.grade.sandbox import Run, Sandbox, run_tests
 from evaluator.grade.sandbox.workers import _idle
 
 Problem = dict[str, Any]
@@ -25,13 +25,6 @@ DATA = Path(evaluator.benchmarks.__file__).parent / "data" / "humaneval.jsonl.gz
 PROBLEMS: list[Problem] = [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).decode().splitlines()]
 SAMPLE = PROBLEMS[::14]
 ONE = "def check(candidate):\n    assert candidate() == 1\n"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    found = find_sandbox()
-    assert not isinstance(found, NoSandbox), f"{found.reason}; {found.install}"
-    return found
 
 
 def run_all(sandbox: Sandbox, problems: list[Problem], ending: str) -> list[Run]:
