@@ -26,6 +26,7 @@ FailureKind = Literal[
     "timeout",
     "overloaded",
     "server_error",
+    "broken_off",
     "bad_request",
     "not_found",
     "unauthorized",
@@ -67,6 +68,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     kind: FailureKind
     message: str
     status: int | None = None
+    text: str = ""
+    """What had come of the reply, cut to a bearable length: to be looked at, never graded."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -74,6 +77,10 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     text: str
     reasoning: str = ""
+    refusal: str = ""
+    """What a server puts into a field of that name, in place of a text."""
+    tool_calls: tuple[str, ...] = ()
+    """Names of the functions that were called, in place of a text or beside it."""
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None

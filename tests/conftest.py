@@ -11,7 +11,7 @@ from tenacity import wait_fixed
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from evaluator.ask import client
+from evaluator.ask import retry
 from servers.cache import user_cache
 from tests.support.real_llama import real_llama
 from tests.support.scripted import Bench
@@ -45,7 +45,7 @@ def nobody() -> int:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask again at once after a failure: how long one waits is no test's subject."""
-    monkeypatch.setattr(client, "wait_exponential_jitter", lambda **_: wait_fixed(0.01))
+    monkeypatch.setattr(retry, "wait_exponential_jitter", lambda **_: wait_fixed(0.01))
 
 
 @pytest.fixture(scope="session", autouse=True)

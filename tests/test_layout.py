@@ -13,7 +13,20 @@ LEFT_OUT = "evaluator/demo/making/"
 """How the lab instrument was trained: scripts beside the package, kept as they were run."""
 
 EVALUATOR = (
-    *("text", "errors", "records", "stats", "grade", "benchmarks", "study", "store", "decide", "ask", "checks"),
+    *(
+        "text",
+        "errors",
+        "finish",
+        "records",
+        "stats",
+        "grade",
+        "benchmarks",
+        "study",
+        "store",
+        "decide",
+        "ask",
+        "checks",
+    ),
     *(
         "events",
         "counts",

@@ -8,20 +8,17 @@ from typing import NamedTuple, Protocol
 import httpx2
 
 from evaluator.ask import client
+from evaluator.ask.patience import Patience
+from evaluator.ask.retry import ask as ask_again
 from evaluator.errors import ServerLost
 from evaluator.records import Answer, Failure, Key, Record
 from evaluator.store.journal import Journal
 from evaluator.study.requests import Ask
 from evaluator.study.study import Study
-from servers import process
-from servers.launch import alive
 from servers.request import headers
 from servers.runtime.table import request
 from servers.spec import Request, Server
-from servers.start_errors import cause
 
-_ALL_FAILED = 12
-"""Questions that fail before the first answer, and show that the others would fail, too."""
 _LOOK_EVERY_S = 0.5
 
 
@@ -56,83 +53,6 @@ class Schedule(Protocol):
 
     async def on_record(self, record: Record) -> None:
         """Take in a record that is on disk."""
-
-
-class Patience:
-    """Decides when a server is given up: dead, silent, out of reach, or failing at everything."""
-
-    def __init__(self, study: Study) -> None:
-        self._in_flight = study.concurrency
-        # Without a stream nothing is seen before a reply is whole.
-        self._silence = study.silence if study.stream else float("inf")
-        self._unreached = 0
-        """Questions in a row that did not reach the server."""
-        self._failed = 0
-        """Questions that failed before the first answer."""
-        self._answered = False
-        self._active_at = 0.0
-        """When the server last sent anything, by the event loop's clock."""
-
-    def begin(self) -> None:
-        """Start anew with a server that was just started."""
-        self._unreached = 0
-        self.saw_activity()
-
-    def saw_activity(self) -> None:
-        """Note that the server has sent something."""
-        self._active_at = asyncio.get_running_loop().time()
-
-    def check(self, server: Server) -> None:
-        """Look at the server itself.
-
-        Raises:
-            ServerLost: it is dead, or has sent nothing for too long.
-        """
-        if not alive(server):
-            left = process.describe_end(server.pid or 0, server.log, server.log_start) if server.log else ""
-            raise ServerLost(f"the server died in the middle of the run{left}", restartable=True)
-        silent = asyncio.get_running_loop().time() - self._active_at
-        if silent >= self._silence:
-            where = f"its log is {server.log}" if server.log else "restart it and run the same command"
-            raise ServerLost(
-                f"the server hangs: no token on any of its requests for {silent:.0f} s ({where};"
-                " a server that is merely slow needs a larger silence in the study)",
-                restartable=True,
-            )
-
-    def saw(self, server: Server, record: Record) -> None:
-        """Take in how one request ended.
-
-        Raises:
-            ServerLost: it is dead, silent, or as many requests in a row as are in flight did not reach it.
-        """
-        failure = record.failure
-        if failure is None or failure.kind != "timeout":
-            self.saw_activity()
-        if failure is not None:
-            self.check(server)
-        lost = failure is not None and failure.kind in {"unreachable", "dropped", "timeout"}
-        self._unreached = self._unreached + 1 if lost else 0
-        if self._unreached > self._in_flight:
-            where = f"its log is {server.log}" if server.log else f"see whether {server.base_url} is still running"
-            why = f"the server stopped answering in the middle of the run ({failure.message if failure else ''})"
-            raise ServerLost(f"{why}: {where}; the same command goes on", restartable=True)
-
-    def judge(self, record: Record, *, failed_before: bool) -> None:
-        """Count failures until there is an answer.
-
-        Raises:
-            ServerLost: all first questions failed.
-        """
-        if record.answer:
-            self._answered = True
-        if self._answered or failed_before:
-            return
-        self._failed += 1
-        if self._failed >= _ALL_FAILED:
-            why = record.failure.message if record.failure else ""
-            sentence = f"the first {_ALL_FAILED} questions all failed, the last with: {why}"
-            raise ServerLost(". ".join(part for part in (sentence, cause(why)) if part), restartable=False)
 
 
 class VariantWorker:
@@ -232,7 +152,7 @@ class VariantWorker:
     async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask) -> Record:
         url, body = self._request(server, ask)
         started = _now()
-        outcome, attempts = await client.ask(http, url, body, on_token=self._patience.saw_activity)
+        outcome, attempts = await ask_again(http, url, body, on_token=self._patience.saw_activity)
         return Record(
             key=ask.key,
             variant=self.variant,

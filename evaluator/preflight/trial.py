@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import httpx2
 
 from evaluator.ask import client
+from evaluator.ask.reply import OnToken
 from evaluator.records import Answer, Failure
 from evaluator.study.study import Study
 from evaluator.text import one_line
@@ -39,7 +40,7 @@ class Trial:
         prompt = Prompt(messages=({"role": "user", "content": text},)) if self.chat else Prompt(text=text)
         return request(self.server, prompt, sampling, stream=stream)
 
-    async def put(self, asked: Request, on_token: client.OnToken = lambda: None) -> Answer | Failure:
+    async def put(self, asked: Request, on_token: OnToken = lambda: None) -> Answer | Failure:
         """Send one request; once more where the connection broke, as it may between a router and its models.
 
         Raises:

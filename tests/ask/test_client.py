@@ -9,6 +9,8 @@ import httpx2
 import pytest
 
 from evaluator.ask import client
+from evaluator.ask.retry import ATTEMPTS
+from evaluator.ask.retry import ask as ask_again
 from evaluator.records import Answer, Failure
 from servers.fake import FakeServer, Reply, Script
 
@@ -24,7 +26,7 @@ async def ask(script: Script, *, stream: bool = True, silence: float = 5.0, retr
         body = {**CHAT, "stream": stream, **({"stream_options": {"include_usage": True}} if stream else {})}
         url = f"{fake.base_url}/chat/completions"
         if retry:
-            return (*await client.ask(http, url, body, sleep=no_sleep), fake.requests)
+            return (*await ask_again(http, url, body, sleep=no_sleep), fake.requests)
         return await client.ask_once(http, url, body)
 
 
@@ -151,8 +153,8 @@ async def test_retries_end_and_the_last_failure_counts() -> None:
     outcome, before, requests = await ask(Reply(status=500), retry=True)
 
     assert isinstance(outcome, Failure)
-    assert len(before) == client.ATTEMPTS - 1
-    assert len(requests) == client.ATTEMPTS
+    assert len(before) == ATTEMPTS - 1
+    assert len(requests) == ATTEMPTS
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422])

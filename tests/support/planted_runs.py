@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from tenacity import wait_fixed
 
-from evaluator.ask import client
+from evaluator.ask import retry
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import before
 from evaluator.cli import main
@@ -113,7 +113,7 @@ def run_in(folder: Path, planted: PlantedRun) -> Findings:
     """Run a study, with the check that is its first step, and read its report."""
     with ExitStack() as stack:
         seen = stack.enter_context(_listening())
-        stack.enter_context(patch.object(client, "wait_exponential_jitter", lambda **_: wait_fixed(0.01)))
+        stack.enter_context(patch.object(retry, "wait_exponential_jitter", lambda **_: wait_fixed(0.01)))
         study = _written(planted, folder, stack)
         result = whichquant("run", study, *planted.options)
         report = folder / "runs" / "s" / "report.json"
