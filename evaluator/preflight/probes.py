@@ -6,9 +6,10 @@ judged elsewhere, too (`checks`): this gives numbers.
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from msgspec.structs import replace
 
@@ -61,12 +62,28 @@ class Findings(TypedDict, total=False):
     together: Together | None
 
 
-Step = Callable[[], Awaitable[Findings]]
-"""Tries one thing."""
+class _Step(NamedTuple):
+    """One thing that is tried."""
+
+    what: str
+    """What it is called where time runs out."""
+    requests: int
+    """About how many it takes."""
+    run: Callable[[], Awaitable[Findings]]
+
+
+OnStep = Callable[[int, int], None]
+"""Called after each request with how many of about how many are done."""
 
 
 async def prove(
-    server: Server, study: Study, *, asks: Sequence[Ask], settings: str, seconds: float = SECONDS
+    server: Server,
+    study: Study,
+    *,
+    asks: Sequence[Ask],
+    settings: str,
+    seconds: float = SECONDS,
+    on_step: OnStep = lambda _done, _of: None,
 ) -> Proofs:
     """Try a server.
 
@@ -76,6 +93,7 @@ async def prove(
         asks: The study's questions: the first is put, and the longest says how much context is needed.
         settings: Identifies what the server was asked to be: see `proving.settings_of`.
         seconds: After so long the rest is left out, and named in `failures`.
+        on_step: Called as it goes on; the first number never falls, and at the end both are the same.
 
     Raises:
         ServerError: The server is gone, or what is to be its key can be none.
@@ -90,7 +108,7 @@ async def prove(
     async with http:
         trial = Trial(server, study, http)
         found: Findings = {"needed": context_needed(tuple(asks))}
-        found |= await _tried(trial, _steps(trial, asks), began + seconds)
+        found |= await _tried(trial, _steps(trial, asks), began + seconds, on_step)
     names = list(dict.fromkeys(trial.names))
     swapped = f"it replied as {names[0]} first, and as {', '.join(names[1:])} later {WITHIN_PREFLIGHT}" if names else ""
     return Proofs(
@@ -103,33 +121,43 @@ async def prove(
     )
 
 
-def _steps(trial: Trial, asks: Sequence[Ask]) -> Mapping[str, Step]:
-    """List what is tried, the cheap things first; by what it is called where time runs out."""
-    return {
-        "counting the tokens of fixed texts": lambda: _tokens(trial),
-        "the switch for thinking": lambda: _thinking_tokens(trial),
-        "the same prompt twice at temperature 0": lambda: _greedy(trial),
-        "the same prompt four times at temperature 1": lambda: _drawn(trial),
-        "the same prompt twice with the study's sampling": lambda: _study_sampling(trial),
-        "the server's record of its sampling": lambda: _recorded_sampling(trial),
-        "prompts one at a time and all at once": lambda: _together(trial),
-        "one question of the study": lambda: _thought(trial, asks),
-        "long prompts": lambda: _lengths(trial, asks),
-    }
+def _steps(trial: Trial, asks: Sequence[Ask]) -> Sequence[_Step]:
+    """List what is tried, the cheap things first."""
+    return (
+        _Step("counting the tokens of fixed texts", len(COUNTED), lambda: _tokens(trial)),
+        _Step("the switch for thinking", 1, lambda: _thinking_tokens(trial)),
+        _Step("the same prompt twice at temperature 0", 3, lambda: _greedy(trial)),
+        _Step("the same prompt four times at temperature 1", _HOT_TIMES, lambda: _drawn(trial)),
+        _Step("the same prompt twice with the study's sampling", 3, lambda: _study_sampling(trial)),
+        _Step("the server's record of its sampling", 1, lambda: _recorded_sampling(trial)),
+        _Step("prompts one at a time and all at once", 2 * len(TOGETHER), lambda: _together(trial)),
+        _Step("one question of the study", 1, lambda: _thought(trial, asks)),
+        _Step("long prompts", 6, lambda: _lengths(trial, asks)),
+    )
 
 
-async def _tried(trial: Trial, steps: Mapping[str, Step], until: float) -> Findings:
+async def _tried(trial: Trial, steps: Sequence[_Step], until: float, on_step: OnStep) -> Findings:
     found: Findings = {}
     late: list[str] = []
-    for what, step in steps.items():
+    before, of = 0, sum(step.requests for step in steps)
+    for step in steps:
+        trial.on_request = _counter(before, step.requests, of, on_step)
         try:
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
-                found |= await step()
+                found |= await step.run()
         except TimeoutError:
-            late.append(what)
+            late.append(step.what)
+        before += step.requests
+        on_step(before, of)
     if late:
         trial.failures.append(f"Time ran out, so these were left out: {'; '.join(late)}")
     return found
+
+
+def _counter(before: int, requests: int, of: int, on_step: OnStep) -> Callable[[], None]:
+    """Make what counts the requests of a step: never more than it was to take."""
+    done = itertools.count(1)
+    return lambda: on_step(before + min(next(done), requests), of)
 
 
 async def _tokens(trial: Trial) -> Findings:

@@ -1,7 +1,7 @@
 """One server, being tried: small requests in its own words, what they cost, and how they fail."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import httpx2
 
@@ -34,6 +34,8 @@ class Trial:
         self.names: list[str] = []
         """Under which the server replied, in order."""
         self.failures: list[str] = []
+        self.on_request: Callable[[], None] = lambda: None
+        """Called after each request."""
 
     def request_for(self, text: str, sampling: Sampling, *, stream: bool = False) -> Request:
         """Put a text as the study puts its questions."""
@@ -59,6 +61,7 @@ class Trial:
             raise ServerError(f"The server died while it was checked{left}")
         elif outcome.kind == "unreachable":
             raise ServerError(f"The server at {self.server.base_url} stopped answering while it was checked.")
+        self.on_request()
         return outcome
 
     async def ask(self, text: str, sampling: Sampling, what: str) -> Answer | None:

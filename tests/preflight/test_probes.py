@@ -155,6 +155,22 @@ async def test_a_completion_study_is_tried_with_completions() -> None:
     assert {call.path for call in fake.calls if call.method == "POST"} == {"/v1/completions"}
 
 
+async def test_what_is_done_is_counted_up_to_all_of_it() -> None:
+    study = parse(STUDY, "s")
+    counted: list[tuple[int, int]] = []
+    async with FakeServer(honest) as fake:
+        spec = ServerSpec(runtime="openai", model="fake", base_url=fake.base_url)
+        async with launch(spec, log=Path()) as server:
+            await prove(
+                server, study, asks=plan(study), settings="x", on_step=lambda done, of: counted.append((done, of))
+            )
+
+    done = [number for number, _ in counted]
+    assert {of for _, of in counted} == {done[-1]}
+    assert done == sorted(done)
+    assert len(set(done)) > 0.8 * done[-1], "it goes up by single requests"
+
+
 async def test_an_unknown_server_is_not_asked_about_thinking_that_nobody_set() -> None:
     assert (await tried(honest)).thinking_tokens == {}
     assert (await tried(honest, off=False)).thinking_tokens == {"on": 12, "off": 10, "unsaid": 10}
