@@ -70,6 +70,10 @@ class Failure(Struct, frozen=True, kw_only=True):
     status: int | None = None
     text: str = ""
     """What had come of the reply, cut to a bearable length: to be looked at, never graded."""
+    retry_after: float | None = None
+    """Seconds that the server asked to wait, in the headers of its refusal."""
+    waited_s: float | None = None
+    """Of an attempt after which the question was put again: seconds until then."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):

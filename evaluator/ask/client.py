@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx2
 import msgspec
+from msgspec.structs import replace
 
 from evaluator.ask.events import events
 from evaluator.ask.reply import OnToken, Partial, decode, finish, refusal, take
+from evaluator.ask.retry_after import retry_after
 from evaluator.records import Answer, Failure, FailureKind
 from servers.http import tls, trusts_environment
 
@@ -34,7 +36,8 @@ async def ask_once(
     try:
         async with http.stream("POST", url, json=body) as response:
             if response.status_code != httpx2.codes.OK:
-                return refusal(response.status_code, await response.aread())
+                refused = refusal(response.status_code, await response.aread())
+                return replace(refused, retry_after=retry_after(response.headers, time.time()))
             if not partial.streams:
                 failure = _take_whole(partial, await response.aread())
             else:
