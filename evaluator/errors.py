@@ -4,6 +4,7 @@
   x StudyError          2   the user's input is wrong
     - BadLineError      2   a line of answers to grade cannot be used
   x Blocked             1   a check blocks the claim, and nothing was asked
+    - NotStarted        3   a server does not start, and nothing was asked
   x ServerLost          3   a server stopped answering in the middle of a run
   x ServerError         3   (servers.errors) a server could not be started or reached
     - SpecError         2   what is asked of a server cannot be
@@ -68,6 +69,12 @@ class Blocked(WhichquantError):  # noqa: N818 - nothing went wrong: a check did 
             remedy="mend that, or ask all the same with force",
         )
         self.checks = tuple(checks)
+
+
+class NotStarted(Blocked):
+    """A variant's server does not start, which was found out before the first question."""
+
+    exit_code = 3
 
 
 class ServerLost(WhichquantError):  # noqa: N818 - it says what happened to the server

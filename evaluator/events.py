@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from evaluator.checks.rule import Check
 from evaluator.records import Grade, Key, Record
+from evaluator.study.study import Study
 from servers.spec import ServerFacts
 
 
@@ -26,9 +27,24 @@ class Described(Struct, frozen=True):
 
 
 class Checking(Struct, frozen=True):
-    """How the check before the first question goes on, in words."""
+    """How the check before the first question goes on."""
 
+    variant: str
     text: str
+    """What is done with its server now, or how that ended, in words."""
+    done: int = 0
+    """Of the requests that check it, those that were answered; 0 of 0 where none is put now."""
+    planned: int = 0
+    ended: bool = False
+    """Whether nothing more is done with it for now."""
+
+
+class Begun(Struct, frozen=True):
+    """The study was read; nothing has been started."""
+
+    study: Study
+    busy: str = ""
+    """Why speeds that are measured now may be too low, in one sentence; empty where nothing speaks for it."""
 
 
 class Checked(Struct, frozen=True):
@@ -68,7 +84,7 @@ class Unfinished(Struct, frozen=True):
     """The first line says it; further ones are the end of its log."""
 
 
-Event = Described | Status | Checking | Checked | NotScored | Planned | Graded | Unfinished
+Event = Begun | Described | Status | Checking | Checked | NotScored | Planned | Graded | Unfinished
 OnEvent = Callable[[Event], None]
 
 

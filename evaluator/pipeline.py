@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from evaluator.analyse.pilot import read_pilot
 from evaluator.analyse.report import Report
 from evaluator.analyse.run import analyse
-from evaluator.ask.servers import check_models, server_spec
+from evaluator.ask.servers import cannot_start, check_models, server_spec, unusable_models
 from evaluator.ask.session import OnStatus, ask_variants
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide import power
-from evaluator.errors import Blocked, StudyError
-from evaluator.events import Checked, Checking, NotScored, OnEvent, Planned, Status, Unfinished, ignore
+from evaluator.errors import Blocked, NotStarted, StudyError
+from evaluator.events import Begun, Checked, Checking, NotScored, OnEvent, Planned, Status, Unfinished, ignore
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
-from evaluator.preflight.preflight import OnText, Preflight, check_lacking, judged, keep, try_servers
+from evaluator.preflight.preflight import OnStep, Preflight, Step, check_lacking, judged, keep, try_servers
 from evaluator.records import Key
 from evaluator.report.files import write_report
 from evaluator.report.power import sentences
@@ -32,7 +32,10 @@ from evaluator.study.file import LoadedStudy, load_study
 from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_limit
 from evaluator.study.study import Study
 from servers import signals
+from servers.busy import busy
 from servers.cache import user_cache
+from servers.errors import ModelError
+from servers.http import trusts_environment
 from servers.spec import ServerSpec
 
 StudySource = Study | Mapping[str, Any] | str | Path
@@ -48,6 +51,8 @@ class _Setup(Struct, frozen=True):
     """Tokens of context that the longest question and its reply take."""
     specs: Mapping[str, ServerSpec]
     """By variant."""
+    left_out: Mapping[str, str] = {}
+    """By variant why it cannot be asked at all; the others are, where that is forced."""
 
 
 def run_study(
@@ -86,7 +91,9 @@ def run_study(
         KeyboardInterrupt: The user stopped it; the same call goes on where it stopped.
     """
     loaded = load_study(study)
-    check_models(loaded)
+    if not force:
+        check_models(loaded)
+    busy_now = _begin(loaded.study, on_event)
     asks, folder = plan(loaded.study), Path(runs) / loaded.study.study
     if more_tokens is not None:
         check_more_tokens(loaded.study, asks, folder, more_tokens)
@@ -94,7 +101,7 @@ def run_study(
         open_for_writing(loaded.study, loaded.text, folder, more_tokens=more_tokens) as run_plan,
         _journals(loaded.study, folder) as journals,
     ):
-        setup = _set_up(loaded, folder, context_needed(asks, run_plan.more_tokens or 0))
+        setup = _set_up(loaded, folder, context_needed(asks, run_plan.more_tokens or 0), force=force)
         keys = _keys(loaded.study, asks)
         if more_tokens is not None or _has_unanswered(journals, keys):
             if check:
@@ -102,6 +109,8 @@ def run_study(
                 _check_servers(setup, tried, journals, force=force, on_event=on_event)
             else:
                 mark_plan(folder, unchecked=True)
+            if busy_now:
+                mark_plan(folder, busy=busy_now)
         grader = Grader(_find_sandbox(loaded.study, on_event))
         on_event(Planned(keys))
         on_graded = signals.in_order(on_event)
@@ -112,6 +121,7 @@ def run_study(
         problems = signals.run(
             ask_variants(loaded.study, setup.specs, folder, journals, schedule=schedule, on_status=_status_to(on_event))
         )
+        problems = {**setup.left_out, **problems}
         report = analyse(folder, grader=grader, problems=problems)
         write_report(report, folder)
     for variant, why in problems.items():
@@ -143,14 +153,24 @@ def check_study(
         KeyboardInterrupt: The user stopped it.
     """
     loaded = load_study(study)
-    check_models(loaded)
+    if not force:
+        check_models(loaded)
+    _begin(loaded.study, on_event)
     asks, folder = plan(loaded.study), Path(runs) / loaded.study.study
-    setup = _set_up(loaded, folder, context_needed(asks))
+    setup = _set_up(loaded, folder, context_needed(asks), force=force)
     kept = is_run(folder)
     logs = logs_path(folder) if kept else user_cache() / "logs" / loaded.study.study
     with locked(folder) if kept else nullcontext(), _journals(loaded.study, folder) as journals:
-        tried = try_servers(setup.study, setup.specs, asks, logs, needed=setup.needed, on_text=_checking_to(on_event))
-        preflight = judged(tried, asks)
+        tried = try_servers(
+            setup.study,
+            setup.specs,
+            asks,
+            logs,
+            needed=setup.needed,
+            force=force,
+            on_step=_checking_to(on_event),
+        )
+        preflight = judged(replace(tried, problems={**setup.left_out, **tried.problems}), asks)
         if kept:
             keep(preflight, folder, tried=tried.facts, answered=_answered(journals), force=force)
     return preflight
@@ -218,14 +238,32 @@ def _check_servers(
         Blocked: A finding blocks the claim, and `force` is false.
     """
     preflight, tried = check_lacking(
-        setup.study, setup.specs, asks, setup.folder, needed=setup.needed, on_text=_checking_to(on_event)
+        setup.study,
+        setup.specs,
+        asks,
+        setup.folder,
+        needed=setup.needed,
+        force=force,
+        on_step=_checking_to(on_event),
     )
+    preflight = judged(replace(preflight, problems={**setup.left_out, **preflight.problems}), asks)
     keep(preflight, setup.folder, tried=tried, answered=_answered(journals), force=force)
     on_event(Checked(preflight.checks))
     if preflight.blocked and not force:
-        raise Blocked([check for check in preflight.checks if check.severity == "block"], source=setup.folder)
+        for variant, why in preflight.problems.items():
+            on_event(Unfinished(variant, why))
+        error = NotStarted if preflight.problems else Blocked
+        raise error([check for check in preflight.checks if check.severity == "block"], source=setup.folder)
     if preflight.blocked:
         mark_plan(setup.folder, forced=True)
+
+
+def _begin(study: Study, on_event: OnEvent) -> str:
+    """Say what is going to be done; give how busy this machine is, where a server of it will be asked."""
+    here = any(variant.base_url is None or not trusts_environment(variant.base_url) for variant in study.variants)
+    busy_now = busy() if here else ""
+    on_event(Begun(study, busy_now))
+    return busy_now
 
 
 def _check_figures(study: Study, tokens_per_second: float | None, tokens_per_answer: float | None) -> None:
@@ -255,13 +293,26 @@ def _answered(journals: Mapping[str, Journal]) -> Collection[str]:
     return {name for name, journal in journals.items() if journal.answered()}
 
 
-def _set_up(loaded: LoadedStudy, folder: Path, needed: int) -> _Setup:
-    """Say what to start for each variant; its model is fetched if need be."""
-    specs = {
-        variant.name: server_spec(loaded.study, variant, context=needed, base=loaded.base)
-        for variant in loaded.study.variants
-    }
-    return _Setup(loaded.study, folder, needed, specs)
+def _set_up(loaded: LoadedStudy, folder: Path, needed: int, *, force: bool) -> _Setup:
+    """Say what to start for each variant; its model is fetched if need be.
+
+    Raises:
+        ModelError: A model cannot be had from the hub, and `force` is false; else its variant is left out.
+    """
+    left_out: dict[str, str] = {name: str(error) for name, error in unusable_models(loaded).items()}
+    specs: dict[str, ServerSpec] = {}
+    for variant in loaded.study.variants:
+        try:
+            if variant.name not in left_out:
+                specs[variant.name] = server_spec(loaded.study, variant, context=needed, base=loaded.base)
+        except ModelError as error:
+            if not force:
+                raise
+            left_out[variant.name] = str(error)
+    if force:
+        left_out |= {name: str(error) for name, error in cannot_start(loaded.study, specs).items()}
+    kept = {name: spec for name, spec in specs.items() if name not in left_out}
+    return _Setup(loaded.study, folder, needed, kept, left_out)
 
 
 def _keys(study: Study, asks: Sequence[Ask]) -> dict[str, list[Key]]:
@@ -295,6 +346,10 @@ def _status_to(on_event: OnEvent) -> OnStatus:
     return lambda variant, text: emit(Status(variant, text))
 
 
-def _checking_to(on_event: OnEvent) -> OnText:
+def _checking_to(on_event: OnEvent) -> OnStep:
     emit = signals.in_order(on_event)
-    return lambda text: emit(Checking(text))
+
+    def on_step(step: Step) -> None:
+        emit(Checking(step.variant, step.text, step.done, step.planned, step.ended))
+
+    return on_step

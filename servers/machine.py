@@ -27,8 +27,8 @@ _MAC_MODES = {("lowpowermode", "1"): "low power mode", ("powermode", "1"): "low 
 def machine() -> Machine:
     """Describe this machine; cached. What cannot be read within a second is unknown."""
     if platform.system() == "Darwin":
-        chip, cores, memory = parse_sysctl(_output("sysctl", *_SYSCTL))
-        power = parse_pmset(_output("pmset", "-g", "batt"), _output("pmset", "-g", "custom"))
+        chip, cores, memory = parse_sysctl(output("sysctl", *_SYSCTL))
+        power = parse_pmset(output("pmset", "-g", "batt"), output("pmset", "-g", "custom"))
         system = f"macOS {platform.mac_ver()[0]}".strip()
         return Machine(os=system, chip=chip, cores=cores, memory_bytes=memory, power=power)
     chip, cores = parse_cpuinfo(_text(Path("/proc/cpuinfo")))
@@ -120,10 +120,10 @@ def _memory() -> int | None:
 def _gpus() -> str:
     if shutil.which("nvidia-smi") is None:
         return ""
-    return _output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader", seconds=_GPU_SECONDS)
+    return output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader", seconds=_GPU_SECONDS)
 
 
-def _output(*command: str, seconds: float = _MAC_SECONDS) -> str:
+def output(*command: str, seconds: float = _MAC_SECONDS) -> str:
     """Return what a program prints, also where it fails (sysctl prints the keys it knows); empty if it does not run."""
     try:
         done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL)

@@ -206,7 +206,10 @@ def failure(child: Child, sentence: str) -> str:
 
 
 def _why(child: Child, code: int = 0) -> str:
-    why = cause(_text(child), code)
+    text = _text(child)
+    why = cause(text, code)
+    if why is None and code and not text.strip():
+        why = f"It wrote nothing: see whether {child.command[0]} is the right program."
     return f" {why}" if why else ""
 
 

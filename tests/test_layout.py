@@ -55,6 +55,7 @@ SERVERS = (
         "guard",
         "spec",
         "machine",
+        "busy",
         "ports",
         "http",
         "request",

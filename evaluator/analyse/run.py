@@ -84,7 +84,7 @@ def analyse(folder: Path, *, grader: Grader, problems: Mapping[str, str] | None 
     write(grades_path(folder), b"".join(msgspec.json.encode(grade) + b"\n" for grade in run.grades))
     pairs = paired(run.answers, run.rules)
     scored = _score(run, pairs)
-    checks = after(_check_input(run, scored))
+    checks = after(_check_input(run, scored, problems or {}))
     blocked = _blocked(run.study, checks)
     paces = {(score.variant, score.benchmark): score for score in scored.scores}
     return Report(
@@ -158,7 +158,7 @@ def _score(run: _Graded, pairs: Sequence[Pair]) -> _Scored:
     )
 
 
-def _check_input(run: _Graded, scored: _Scored) -> CheckInput:
+def _check_input(run: _Graded, scored: _Scored, problems: Mapping[str, str]) -> CheckInput:
     return CheckInput(
         study=run.study,
         facts=run.facts,
@@ -168,6 +168,8 @@ def _check_input(run: _Graded, scored: _Scored) -> CheckInput:
         grades=run.grades,
         scores=scored.scores,
         graded=run.answers,
+        problems={name: why for name, why in problems.items() if name in run.records},
+        busy=run.plan.busy,
         forced=run.plan.forced,
         unchecked=run.plan.unchecked,
         changes=run.plan.changes,

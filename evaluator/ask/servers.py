@@ -70,8 +70,21 @@ def _routed(study: Study, specs: Mapping[str, ServerSpec]) -> dict[str, ServerSp
 
 
 def check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:
-    """See what can be seen of a server without starting it: one of the last must not fail after hours."""
+    """See what can be seen of servers without starting them: one of the last must not fail after hours.
+
+    Raises:
+        ServerError: One cannot be started.
+    """
+    for error in cannot_start(study, specs).values():
+        raise error
+    if routed := _routed(study, specs):
+        check_router(routed)
+
+
+def cannot_start(study: Study, specs: Mapping[str, ServerSpec]) -> dict[str, ServerError]:
+    """Say which servers cannot be started, as far as that shows without starting them: by variant, why."""
     routed = _routed(study, specs)
+    errors: dict[str, ServerError] = {}
     for name, spec in specs.items():
         try:
             if name in routed:
@@ -79,9 +92,8 @@ def check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:
             else:
                 check(spec)
         except ServerError as error:
-            raise type(error)(error.problem, source=name, key=error.key, remedy=error.remedy) from None
-    if routed:
-        check_router(routed)
+            errors[name] = type(error)(error.problem, source=name, key=error.key, remedy=error.remedy)
+    return errors
 
 
 async def describe_server(server: Server, sampling: Sampling) -> ServerFacts:
@@ -127,6 +139,13 @@ def check_models(loaded: LoadedStudy, *, only: str | None = None) -> None:
     Raises:
         StudyError: A model is not there, or is of the wrong kind.
     """
+    for error in unusable_models(loaded, only=only).values():
+        raise error
+
+
+def unusable_models(loaded: LoadedStudy, *, only: str | None = None) -> dict[str, StudyError]:
+    """Say which models are not there, or of the wrong kind: by variant, why."""
+    errors: dict[str, StudyError] = {}
     for i, variant in enumerate(loaded.study.variants):
         if only not in (None, variant.name):
             continue
@@ -135,13 +154,14 @@ def check_models(loaded: LoadedStudy, *, only: str | None = None) -> None:
                 check_model(variant.model, runtime=variant.runtime, base=loaded.base)
             except ModelError as error:
                 key = f"variants[{i}].model"
-                raise StudyError(
+                errors[variant.name] = StudyError(
                     error.problem,
                     source=loaded.source,
                     line=line_of(loaded.text, key),
                     key=key,
                     remedy=error.remedy,
-                ) from None
+                )
+    return errors
 
 
 def server_spec(study: Study, variant: Variant, *, context: int, base: Path) -> ServerSpec:

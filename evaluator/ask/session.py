@@ -41,7 +41,7 @@ async def ask_variants(
 
     Args:
         study: How is asked.
-        specs: By variant what to start.
+        specs: By variant what to start; a variant that is not there is not asked.
         folder: The run's.
         journals: By variant where its records go.
         schedule: What is asked of whom, and who takes in what came.
@@ -73,8 +73,8 @@ async def ask_variants(
         for together, upto in turns:
             try:
                 async with asyncio.TaskGroup() as group:
-                    for name in together:
-                        if name not in problems and (name not in had_a_turn or schedule.pending(name, upto).asks):
+                    for name in (name for name in together if name in specs and name not in problems):
+                        if name not in had_a_turn or schedule.pending(name, upto).asks:
                             group.create_task(take_turn(name, open_server, upto))
             except* (StudyError, OSError) as errors:
                 raise errors.exceptions[0] from None

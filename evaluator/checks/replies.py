@@ -36,7 +36,8 @@ def no_reply(given: CheckInput) -> Iterable[Finding]:
     records = records_by_part(given)
     for score in given.scores:
         lost, failed = score.no_reply, score.outcomes.get("failed", 0)
-        if not lost:
+        without_server = score.variant in given.problems and not any(score.outcomes.values())
+        if not lost or without_server:
             continue
         asked = records.get((score.variant, score.benchmark), ())
         reasons = Counter(record.failure.message for record in asked if record.failure).most_common(1)

@@ -56,8 +56,12 @@ class CheckInput(Struct, frozen=True, kw_only=True):
     grades: Sequence[Grade] = ()
     scores: Sequence[Score] = ()
     graded: Graded | None = None
+    problems: Mapping[str, str] = {}
+    """By variant why its server did not start, or was lost; the first line says it."""
     forced: bool = False
     """Whether the questions were asked although a preflight check blocks the comparison."""
+    busy: Sequence[str] = ()
+    """When this machine was busy while questions were asked, one sentence each."""
     unchecked: bool = False
     """Whether they were asked without a preflight."""
     changes: Sequence[str] = ()

@@ -13,6 +13,7 @@ from evaluator.checks import (
     replies,
     sampling,
     scores,
+    servers,
     serving,
     template,
     texts,
@@ -22,6 +23,7 @@ from evaluator.checks import (
 from evaluator.checks.rule import Check, CheckInput, Rule
 
 RULES: tuple[Rule, ...] = (
+    *servers.RULES,
     *thinking.RULES,
     *context.RULES,
     *sampling.RULES,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.analyse.report import Report
-from evaluator.errors import Blocked
+from evaluator.errors import Blocked, NotStarted
 from evaluator.events import OnEvent
 from evaluator.report.display import Display
 from evaluator.report.terminal import show
@@ -29,10 +29,14 @@ def watched(work: Callable[[OnEvent], Report], runs: Path, console: Console) -> 
     with Display(console) as display:
         try:
             report = work(display)
-        except Blocked:
-            sentence = "Nothing was asked: the findings above would block the claim."
-            console.print(Text(f"{sentence} --force asks all the same, and the report says so.", style="bold"))
-            return 1
+        except Blocked as error:
+            display.show_logs()
+            no_server = isinstance(error, NotStarted)
+            why = "a server does not start." if no_server else "the findings above would block the claim."
+            who = "the others" if no_server else "all the same"
+            sentence = f"Nothing was asked: {why} --force asks {who}, and the report says so."
+            console.print(Text(sentence, style="bold"))
+            return error.exit_code
     code = show_report(report, runs / report.plan.study.study, console)
     display.show_logs()
     return code

@@ -1,6 +1,7 @@
 """The first step of a run: every variant's server is started, looked at, and proves what the study asks of it."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -19,9 +20,22 @@ from evaluator.study.requests import Ask
 from evaluator.study.study import Study
 from servers import signals
 from servers.errors import ServerError
-from servers.spec import ServerFacts, ServerSpec
+from servers.spec import Server, ServerFacts, ServerSpec
 
-OnText = Callable[[str], None]
+
+class Step(Struct, frozen=True):
+    """What is done with a variant's server now, in words."""
+
+    variant: str
+    text: str
+    done: int = 0
+    """Of the requests that check it, those that were answered; 0 of 0 where none is put now."""
+    planned: int = 0
+    ended: bool = False
+    """Whether nothing more is done with it for now: the text says how it ended."""
+
+
+OnStep = Callable[[Step], None]
 
 
 class Preflight(Struct, frozen=True, kw_only=True):
@@ -39,17 +53,23 @@ class Preflight(Struct, frozen=True, kw_only=True):
 
     @property
     def blocked(self) -> bool:
-        """Whether a finding blocks the claim of the study."""
+        """Whether a finding blocks the claim of the study; a server that does not start is one."""
         return any(check.severity == "block" for check in self.checks)
 
 
 def check_lacking(
-    study: Study, specs: Mapping[str, ServerSpec], asks: tuple[Ask, ...], folder: Path, *, needed: int, on_text: OnText
+    study: Study,
+    specs: Mapping[str, ServerSpec],
+    asks: tuple[Ask, ...],
+    folder: Path,
+    *,
+    needed: int,
+    force: bool,
+    on_step: OnStep,
 ) -> tuple[Preflight, frozenset[str]]:
     """Let every variant's server prove itself that has not yet; give what is known of all, and who was tried now.
 
-    A server that runs already proves itself each time: who knows what became of it. A server that does not start is
-    only reported: the run will try it again.
+    A server that runs already proves itself each time: who knows what became of it.
 
     Raises:
         ServerError: A server cannot be started, as is found before any is.
@@ -65,7 +85,7 @@ def check_lacking(
         and proofs[variant.name].settings == settings_of(study, variant, needed)
     }
     lacking = {name: spec for name, spec in specs.items() if name not in current}
-    tried = try_servers(study, lacking, asks, logs_path(folder), needed=needed, on_text=on_text)
+    tried = try_servers(study, lacking, asks, logs_path(folder), needed=needed, force=force, on_step=on_step)
     everything = replace(
         tried,
         facts={**{name: facts[name] for name in current}, **tried.facts},
@@ -75,9 +95,18 @@ def check_lacking(
 
 
 def try_servers(
-    study: Study, specs: Mapping[str, ServerSpec], asks: tuple[Ask, ...], logs: Path, *, needed: int, on_text: OnText
+    study: Study,
+    specs: Mapping[str, ServerSpec],
+    asks: tuple[Ask, ...],
+    logs: Path,
+    *,
+    needed: int,
+    force: bool,
+    on_step: OnStep,
 ) -> Preflight:
     """Start the servers of these variants, look at each, and let it prove itself; nothing is judged yet.
+
+    Whether all of them start is found out first: it takes seconds, and the rest minutes.
 
     Args:
         study: The study they stand in.
@@ -85,7 +114,8 @@ def try_servers(
         asks: The study's questions.
         logs: Folder for the servers' logs.
         needed: Tokens of context that the servers are started with where a variant does not say.
-        on_text: Called with how it goes on, in words.
+        force: Whether the others are tried even if one does not start.
+        on_step: Called with how it goes on.
 
     Raises:
         ServerError: A server cannot be started, as is found before any is.
@@ -93,46 +123,94 @@ def try_servers(
     """
     check_ahead(study, specs)
     settings = {variant.name: settings_of(study, variant, needed) for variant in study.variants}
-    return signals.run(_try_all(study, specs, asks, logs, settings=settings, on_text=on_text))
+    tries = _Tries(study, asks, settings, force=force, on_step=on_step)
+    signals.run(tries.run(specs, logs))
+    return Preflight(study=study, facts=tries.facts, proofs=tries.proofs, problems=tries.problems, checks=())
 
 
-async def _try_all(
-    study: Study,
-    specs: Mapping[str, ServerSpec],
-    asks: tuple[Ask, ...],
-    logs: Path,
-    *,
-    settings: Mapping[str, str],
-    on_text: OnText,
-) -> Preflight:
-    facts: dict[str, ServerFacts] = {}
-    proofs: dict[str, Proofs] = {}
-    problems: dict[str, str] = {}
+class _Tries:
+    """The servers of a study, tried one after the other or, where the study asks them so, all at once."""
 
-    async def try_one(name: str, open_server: OpenServer) -> None:
+    def __init__(
+        self, study: Study, asks: tuple[Ask, ...], settings: Mapping[str, str], *, force: bool, on_step: OnStep
+    ) -> None:
+        self._study, self._asks, self._settings, self._force, self._on_step = study, asks, settings, force, on_step
+        self.facts: dict[str, ServerFacts] = {}
+        self.proofs: dict[str, Proofs] = {}
+        self.problems: dict[str, str] = {}
+
+    async def run(self, specs: Mapping[str, ServerSpec], logs: Path) -> None:
+        async with open_servers(self._study, specs, logs) as open_server:
+            if self._study.parallel:
+                await self._try_together(list(specs), open_server)
+                return
+            first, *others = specs or [""]
+            for name in others:
+                await self._start(name, open_server)
+            if self.problems and not self._force:
+                await self._start(first, open_server)
+                return
+            for name in specs:
+                if name not in self.problems:
+                    await self._try_together([name], open_server)
+
+    async def _start(self, name: str, open_server: OpenServer) -> None:
+        """See whether a server starts, and stop it again."""
+        self._on_step(Step(name, "starting its server"))
+        began = time.monotonic()
+        try:
+            async with open_server(name):
+                self._on_step(Step(name, f"its server starts, in {time.monotonic() - began:.0f} s", ended=True))
+        except ServerError as error:
+            self._failed(name, error)
+
+    async def _try_together(self, names: Sequence[str], open_server: OpenServer) -> None:
+        """Start servers, and when all have started or failed, let them prove themselves."""
+        started = asyncio.Barrier(len(names))
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(self._try(name, open_server, started))
+
+    async def _try(self, name: str, open_server: OpenServer, started: asyncio.Barrier) -> None:
+        waits = True
+        self._on_step(Step(name, "starting its server"))
         try:
             async with open_server(name) as server:
-                described = await describe_server(server, study.sampling)
-                proofs[name] = await prove(server, study, asks=asks, settings=settings[name])
-                facts[name] = described
+                waits = False
+                await started.wait()
+                if not self.problems or self._force:
+                    await self._prove(name, server)
         except ServerError as error:
-            problems[name] = str(error)
-            on_text(f"{name}: {str(error).partition(chr(10))[0]}")
-        else:
-            on_text(f"{name}: checked in {proofs[name].seconds:.0f} s")
+            self._failed(name, error)
+            if waits:
+                await started.wait()
 
-    async with open_servers(study, specs, logs) as open_server:
-        for together in [list(specs)] if study.parallel else [[name] for name in specs]:
-            async with asyncio.TaskGroup() as group:
-                for name in together:
-                    group.create_task(try_one(name, open_server))
-    return Preflight(study=study, facts=facts, proofs=proofs, problems=problems, checks=())
+    async def _prove(self, name: str, server: Server) -> None:
+        self._on_step(Step(name, "reading what its server and files say"))
+        described = await describe_server(server, self._study.sampling)
+
+        def on_request(done: int, planned: int) -> None:
+            self._on_step(Step(name, "checking", done, planned))
+
+        proofs = await prove(server, self._study, asks=self._asks, settings=self._settings[name], on_step=on_request)
+        self.facts[name], self.proofs[name] = described, proofs
+        self._on_step(Step(name, f"checked in {proofs.seconds:.0f} s", ended=True))
+
+    def _failed(self, name: str, error: ServerError) -> None:
+        self.problems[name] = str(error)
+        self._on_step(Step(name, str(error).partition("\n")[0], ended=True))
 
 
 def judged(preflight: Preflight, asks: Sequence[Ask]) -> Preflight:
     """Apply the rules that need no records."""
     asked = {ask.key: ask.question for ask in asks}
-    given = CheckInput(study=preflight.study, facts=preflight.facts, proofs=preflight.proofs, asked=asked)
+    given = CheckInput(
+        study=preflight.study,
+        facts=preflight.facts,
+        proofs=preflight.proofs,
+        asked=asked,
+        problems=preflight.problems,
+    )
     return replace(preflight, checks=before(given))
 
 

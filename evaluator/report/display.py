@@ -6,10 +6,13 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from evaluator.events import Checked, Checking, Described, Event, Graded, NotScored, Planned, Status, Unfinished
+from evaluator.decide.wording import listed, name
+from evaluator.events import Begun, Checked, Checking, Described, Event, Graded, NotScored, Planned, Status, Unfinished
+from evaluator.report.checking import CheckingLines
 from evaluator.report.preflight import findings
 from evaluator.report.progress import Progress
 from evaluator.report.server import describe
+from evaluator.study.study import Study
 from evaluator.text import strip_control
 
 
@@ -20,6 +23,8 @@ class Display:
         self._console = console
         self._progress: Progress | None = None
         self._stack = ExitStack()
+        self._checking = CheckingLines(console)
+        self._stack.callback(self._checking.close)
         self._unfinished: list[Unfinished] = []
 
     def __enter__(self) -> Self:
@@ -31,7 +36,10 @@ class Display:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         match event:
+            case Checking():
+                self._checking.show(event)
             case Planned(keys):
+                self._checking.close()
                 self._progress = self._stack.enter_context(Progress(keys, self._console))
             case Status(variant, text) if self._progress is not None:
                 self._progress.show_status(variant, text)
@@ -49,9 +57,12 @@ class Display:
                     self._line(f"{label}: {strip_control(value)}")
                 for sentence in warnings:
                     self._line(("warn ", "yellow"), strip_control(sentence))
-            case Checking(text):
-                self._line((strip_control(text), "dim"))
+            case Begun(study, busy):
+                self._line(opening(study))
+                if busy:
+                    self._line(("note ", "dim"), busy)
             case Checked(checks):
+                self._checking.close()
                 for renderable in findings([check for check in checks if check.severity != "note"]):
                     self._console.print(renderable)
             case NotScored(benchmarks, reason, remedy):
@@ -67,3 +78,12 @@ class Display:
             _, _, details = event.why.partition("\n")
             if details:
                 self._console.print(Text(strip_control(f"\n{event.variant}: {details}")), soft_wrap=True)
+
+
+def opening(study: Study) -> str:
+    """Say in one sentence what is going to be asked of whom."""
+    names = [variant.name for variant in study.variants]
+    who = names[0] if len(names) == 1 else f"{len(names)} variants ({listed(names)})"
+    what = listed(f"{settings.questions} {name(key)}" for key, settings in study.benchmarks.chosen().items())
+    each = "" if len(names) == 1 else " each"
+    return f"{study.study}: {what} questions{each} for {who}"

@@ -31,7 +31,6 @@ def _lines(report: Report) -> Iterator[str]:
     yield from ("## What the data show", "")
     yield from (f"- {_safe(sentence)}" for sentence in phrases.single_results(report))
     yield from (f"- {_safe(comparison.sentence)}" for comparison in report.comparisons)
-    yield from (f"- **{name} was not finished**: {_safe(why)}" for name, why in report.problems.items())
     if sentence := saved(report):
         yield f"- {sentence}"
     for benchmark in study.benchmarks.chosen():

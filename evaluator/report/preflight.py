@@ -37,10 +37,7 @@ def show(preflight: Preflight, console: Console) -> None:
     console.print(_table(preflight))
     for renderable in findings(preflight.checks):
         console.print(renderable)
-    for name, why in preflight.problems.items():
-        problem = Text.assemble((f"{name} could not be checked: ", "bold red"), strip_control(why))
-        console.print(problem, soft_wrap=True)
-    if not preflight.problems and not any(check.severity != "note" for check in preflight.checks):
+    if not any(check.severity != "note" for check in preflight.checks):
         console.print(Text("Nothing was found that speaks against this comparison.", style="green"))
 
 

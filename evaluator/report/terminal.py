@@ -50,10 +50,6 @@ def _parts(report: Report) -> Iterator[ConsoleRenderable]:
 def _others(report: Report) -> Iterator[ConsoleRenderable]:
     for sentence in phrases.single_results(report):
         yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
-    for name, why in report.problems.items():
-        yield Padding(
-            Text.assemble(("• ", "red"), (f"{name} was not finished: ", "bold"), strip_control(why)), (0, 0, 0, 2)
-        )
     if sentence := saved(report):
         yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
     if report.exploratory and report.exploratory.tests:

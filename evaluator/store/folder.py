@@ -88,6 +88,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Which rules of judging were changed after there were answers, one sentence each."""
     extended: bool = False
     """Whether a fixed number of questions was raised after its report; then the run is judged as sequential."""
+    busy: tuple[str, ...] = ()
+    """When questions were asked while this machine was busy, and how busy: one sentence each."""
     more_tokens: int | None = None
     """The largest limit, in tokens, with which cut-off questions were asked again; None if none was."""
 
@@ -110,6 +112,7 @@ def open_for_writing(study: Study, text: str, folder: Path, *, more_tokens: int 
         hashes = data_hashes(study)
         asked = _settings(study, hashes)
         created, forced, unchecked = dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), False, False
+        busy: tuple[str, ...] = ()
         changes: tuple[str, ...] = ()
         extended = False
         if is_run(folder):
@@ -120,7 +123,7 @@ def open_for_writing(study: Study, text: str, folder: Path, *, more_tokens: int 
                 changes = (*before.changes, *changed_rules(before.study, study))
                 extended = before.extended or is_extended(before.study, study, folder)
             asked = {part: {**before.asked.get(part, {}), **asked.get(part, {})} for part in {**before.asked, **asked}}
-            created, forced, unchecked = before.created, before.forced, before.unchecked
+            created, forced, unchecked, busy = before.created, before.forced, before.unchecked, before.busy
             more_tokens = max(before.more_tokens or 0, more_tokens or 0) or None
         plan = Plan(
             whichquant=__version__,
@@ -132,6 +135,7 @@ def open_for_writing(study: Study, text: str, folder: Path, *, more_tokens: int 
             unchecked=unchecked,
             changes=changes,
             extended=extended,
+            busy=busy,
             more_tokens=more_tokens,
         )
         write(folder / "study.yaml", text.encode())
@@ -139,10 +143,22 @@ def open_for_writing(study: Study, text: str, folder: Path, *, more_tokens: int 
         yield plan
 
 
-def mark_plan(folder: Path, *, forced: bool = False, unchecked: bool = False) -> None:
-    """Record in a run's plan that questions were asked in spite of a check, or without one; this cannot be undone."""
+def mark_plan(folder: Path, *, forced: bool = False, unchecked: bool = False, busy: str = "") -> None:
+    """Record in a run's plan how questions were asked; this cannot be undone.
+
+    Args:
+        folder: The run's.
+        forced: In spite of a check.
+        unchecked: Without a check.
+        busy: While the machine was busy: how busy, in one sentence.
+    """
     plan = read_plan(folder)
-    plan = replace(plan, forced=plan.forced or forced, unchecked=plan.unchecked or unchecked)
+    plan = replace(
+        plan,
+        forced=plan.forced or forced,
+        unchecked=plan.unchecked or unchecked,
+        busy=(*plan.busy, busy) if busy else plan.busy,
+    )
     write(plan_path(folder), msgspec.json.format(msgspec.json.encode(plan), indent=2))
 
 

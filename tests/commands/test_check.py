@@ -1,6 +1,7 @@
 """`whichquant check`, and the check that every run begins with: found before a question is asked, or forced."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,17 +102,64 @@ def test_a_finding_that_blocks_is_exit_code_1_and_with_force_0(bench: Bench) -> 
     assert forced.exit_code == 0
 
 
-def test_a_server_that_is_not_there_is_exit_code_3_and_the_others_are_checked(bench: Bench, nobody: int) -> None:
-    study = study_of(bench, good=honest, gone=honest)
+def gone(bench: Bench, nobody: int, **scripts: Any) -> Path:
+    """Write a study of one server that answers, and of one that nobody has started."""
+    study = study_of(bench, good=honest, gone=honest, **scripts)
     study.write_text(study.read_text().replace(str(bench.fakes["gone"].port), str(nobody)))
+    return study
+
+
+@pytest.mark.parametrize("parallel", [False, True], ids=["in-turn", "parallel"])
+def test_a_server_that_is_not_there_is_exit_code_3_before_any_other_is_tried(
+    bench: Bench, nobody: int, *, parallel: bool
+) -> None:
+    study = gone(bench, nobody)
+    study.write_text(f"{study.read_text()}parallel: {str(parallel).lower()}\n")
 
     result = check(bench, study)
 
     assert result.exit_code == 3
-    assert f"gone could not be checked: Nothing answers at http://127.0.0.1:{nobody}/v1" in " ".join(
-        result.output.split()
-    )
-    assert check_json(bench, study)["variants"]["good"]["context"] == "proved"
+    assert f"block no_server gone: Nothing answers at http://127.0.0.1:{nobody}/v1" in " ".join(result.output.split())
+    assert bench.fakes["good"].requests == []
+
+
+def test_forced_the_others_are_checked(bench: Bench, nobody: int) -> None:
+    study = gone(bench, nobody)
+
+    found = json.loads(check(bench, study, "--force", "--json").stdout)
+
+    assert found["variants"]["good"]["context"] == "proved"
+    assert set(found["variants"]["gone"].values()) == {"unknown"}
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_of_several_that_do_not_start_each_is_named(bench: Bench, nobody: int, command: str) -> None:
+    study = gone(bench, nobody, also=honest)
+    study.write_text(study.read_text().replace(str(bench.fakes["also"].port), str(nobody)))
+
+    result = bench.run(study, check=True) if command == "run" else check(bench, study)
+
+    assert result.exit_code == 3
+    assert {"gone", "also"} == set(re.findall(r"no_server (\w+):", result.output))
+
+
+def test_a_run_asks_nothing_where_a_server_does_not_start_and_the_others_when_forced(bench: Bench, nobody: int) -> None:
+    study = gone(bench, nobody)
+
+    refused = bench.run(study, check=True)
+    asked = questions(bench, "good")
+    forced = bench.run(study, "--force", check=True)
+
+    assert refused.exit_code == 3
+    assert "Nothing was asked: a server does not start. --force asks the others" in " ".join(refused.output.split())
+    assert asked == 0
+    assert forced.exit_code == 1
+    by_name = {score["variant"]: score for score in bench.report()["scores"]}
+    assert sum(by_name["good"]["outcomes"].values()) == by_name["good"]["planned"]
+    codes = {(c["code"], c["variant"], c["severity"]) for c in bench.report()["checks"]}
+    assert ("no_server", "gone", "block") in codes
+    assert not [code for code in codes if code[0] == "no_reply"], "the cause is named, not its effect"
+    assert "not finished" not in (bench.folder / "runs" / "s" / "report.md").read_text()
 
 
 def test_a_run_begins_with_the_check_and_asks_nothing_where_it_blocks(bench: Bench) -> None:

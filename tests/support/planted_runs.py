@@ -67,6 +67,7 @@ class Program(Struct, frozen=True, kw_only=True):
     """Of the KV cache whatever is asked for; empty obeys."""
     tells: bool = True
     weights: bytes = b""
+    starts: bool = True
 
 
 class Served(Struct, frozen=True, kw_only=True):
@@ -231,7 +232,11 @@ def _program(program: Program, folder: Path) -> str:
     answers = folder / "answers.json"
     answers.write_text(json.dumps(ANSWERS))
     words = {"python": sys.executable, "root": str(root), "answers": str(answers)}
-    binary.write_text(PROGRAM.format(**words, kv=program.kv, tells=program.tells))
+    binary.write_text(
+        PROGRAM.format(**words, kv=program.kv, tells=program.tells)
+        if program.starts
+        else "#!/bin/sh\necho error: unknown argument: --flash >&2; exit 1\n"
+    )
     binary.chmod(0o755)
     model.write_bytes(b"GGUF" + (program.weights or folder.name.encode()))
     return f"runtime: llama_server, model: {model}, binary: {binary}"

@@ -282,6 +282,14 @@ AFTER: tuple[Threat, ...] = (
         whom=None,
         also=(("context", "block"), ("context", "warn")),
     ),
+    late(
+        "a busy machine",
+        "a load above the number of processors when the run began",
+        by_hand(plan={"busy": ("this machine is busy (load 9.1 on 8 processors)",)}),
+        "busy_machine",
+        "note",
+        whom=None,
+    ),
     late("not checked", "--no-check", PlantedRun(options=("--no-check",)), "unchecked", "note", whom=None),
     late(
         "baseline scores otherwise",

@@ -47,6 +47,13 @@ BEFORE: tuple[Threat, ...] = (
         also=UNMET,
     ),
     row(
+        "a server that does not start",
+        "a llama-server that does not know one of its arguments",
+        PlantedRun(good=started(), bad=started(starts=False)),
+        "no_server",
+        "block",
+    ),
+    row(
         "T4 off though on",
         "a server that never thinks",
         by_hand(
