@@ -23,8 +23,9 @@ from evaluator.study.study import Study
 from servers import signals
 from servers.errors import ServerError
 from servers.launch import launch
-from servers.request import headers
+from servers.request import bearer, headers
 from servers.runtime.table import request
+from servers.secrets import hide
 from servers.spec import Prompt, Sampling, Server, ServerFacts, ServerSpec
 
 VARIANT = "running"
@@ -80,6 +81,7 @@ def evaluate(
         Blocked: A check before the first question blocks the claim, so nothing was asked.
         KeyboardInterrupt: The user stopped it; the same call goes on where it stopped.
     """
+    model = hide(model, bearer(api_key_env))  # of a server that names its model by the key
     variant = {"base_url": base_url, "model": model, "thinking": thinking, "api_key_env": api_key_env}
     variant = {key: value for key, value in variant.items() if value is not None}
     settings = {

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from servers.errors import ServerError
 from servers.http import connect, fetch_with, root, trusts_environment
 from servers.request import normal_url
+from servers.secrets import hide
 from servers.shapes import MODELS, NAMES, PAGES, ListedModel, Running, identify
 
 __all__ = ["NAMES", "PORTS", "ListedModel", "Running", "discover", "recognise", "usual_addresses"]
@@ -102,7 +103,7 @@ async def _recognise_with_key(
     client: httpx2.AsyncClient, place: str, headers: dict[str, str] | None, seconds: float
 ) -> Running | None:
     """Recognise a server, sending the key only where one is wanted."""
-    running = await _recognise(client, place, None, seconds)
+    running = hide(await _recognise(client, place, None, seconds), headers or {})
     if running is None or not running.wants_key or not headers:
         return running
     again = await _recognise(client, place, headers, seconds)

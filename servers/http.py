@@ -13,6 +13,7 @@ import httpx2
 import msgspec
 
 from servers.errors import ServerError
+from servers.secrets import hide, reveal
 
 _SHOWN = 200
 _LONGEST = 8 << 20
@@ -20,7 +21,7 @@ _LONGEST = 8 << 20
 
 
 class HttpReply(NamedTuple):
-    """What came back for one request."""
+    """What came back for one request, without the key that was sent."""
 
     status: int
     body: Any
@@ -104,10 +105,12 @@ async def fetch_with(
     seconds: float,
 ) -> HttpReply:
     """Do what `fetch` does through a client that exists already; `NO_REPLY` when nothing answered in time."""
+    sent = headers or {}
+    body_sent = None if post is None else reveal(post, sent)
     try:
         async with (
             asyncio.timeout(seconds),
-            client.stream("GET" if post is None else "POST", url, headers=headers, json=post) as response,
+            client.stream("GET" if post is None else "POST", url, headers=sent, json=body_sent) as response,
         ):
             content = b""
             async for piece in response.aiter_bytes():
@@ -120,8 +123,9 @@ async def fetch_with(
         body = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
-    names = {name.lower(): value for name, value in response.headers.items()}
-    return HttpReply(response.status_code, body, names, content[:_SHOWN].decode(errors="replace"))
+    names = hide({name.lower(): value for name, value in response.headers.items()}, sent)
+    raw = hide(content.decode(errors="replace"), sent)[:_SHOWN]
+    return HttpReply(response.status_code, hide(body, sent), names, raw)
 
 
 @functools.cache

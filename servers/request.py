@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from servers.errors import ServerError
+from servers.errors import ServerError, SpecError
 from servers.spec import Prompt, Request, Sampling, Server, ServerSpec
 
 _NEUTRAL: Mapping[str, float] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
@@ -68,16 +68,34 @@ def headers(spec: ServerSpec) -> dict[str, str]:
     Raises:
         ServerError: What the variable holds can be no key.
     """
+    return bearer(spec.api_key_env)
+
+
+def bearer(variable: str | None) -> dict[str, str]:
+    """Return the headers that carry the key in an environment variable; none without one, or where it is empty.
+
+    Raises:
+        SpecError: It is no name of a variable: it may be the key itself.
+        ServerError: What the variable holds can be no key.
+    """
+    if not variable:
+        return {}
+    if not _VARIABLE.fullmatch(variable):
+        raise SpecError(
+            "api_key_env (--api-key-env) holds no name of an environment variable",
+            remedy="put the key into one and name that: letters, digits and _ only.",
+        )
     # A key that was read from a file brings the end of its line along.
-    key = os.environ.get(spec.api_key_env, "").strip() if spec.api_key_env else ""
+    key = os.environ.get(variable, "").strip()
     if not (key.isascii() and key.isprintable()):
         raise ServerError(
-            f"The key in the environment variable {spec.api_key_env} cannot be sent: "
+            f"The key in the environment variable {variable} cannot be sent: "
             "it holds characters other than printable ASCII, so copy it again."
         )
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HIDING = "@?#"
 """Text before the first, or behind the others, may be a password or a key, and is never shown."""
 _SPACE = re.compile(r"\s")

@@ -57,6 +57,7 @@ SERVERS = (
         "machine",
         "busy",
         "ports",
+        "secrets",
         "http",
         "request",
     ),

@@ -13,6 +13,7 @@ from evaluator.ask.reply import OnToken, Partial, decode, finish, refusal, take
 from evaluator.ask.retry_after import retry_after
 from evaluator.records import Answer, Failure, FailureKind
 from servers.http import tls, trusts_environment
+from servers.secrets import hide, reveal
 
 
 def connect(
@@ -31,7 +32,12 @@ def connect(
 async def ask_once(
     http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: OnToken = lambda: None
 ) -> Answer | Failure:
-    """Send one request and read its reply, streamed if the body asks for a stream."""
+    """Send one request and read its reply, streamed if the body asks for a stream; the key is hidden in it."""
+    outcome = await _asked(http, url, reveal(body, http.headers), on_token)
+    return hide(outcome, http.headers, cut=isinstance(outcome, Failure))
+
+
+async def _asked(http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: OnToken) -> Answer | Failure:
     partial = Partial(started=time.perf_counter(), streams=bool(body.get("stream")), on_token=on_token)
     try:
         async with http.stream("POST", url, json=body) as response:

@@ -31,8 +31,7 @@ from evaluator.errors import StudyError
 from evaluator.text import strip_control
 from servers.discover import PORTS, ListedModel, Running, discover
 from servers.errors import ServerError
-from servers.request import headers, normal_url
-from servers.spec import ServerSpec
+from servers.request import bearer, normal_url
 
 _SHOWN = 12
 _SECONDS = 1.0
@@ -58,8 +57,7 @@ def list_servers(
         StudyError: The host is not a valid name or address, or the variable holds no key.
         ServerError: What the variable holds cannot be a key.
     """
-    spec = ServerSpec(runtime="openai", model="", api_key_env=api_key_env)
-    key = headers(spec)
+    key = bearer(api_key_env)
     if api_key_env and not key:
         raise StudyError(f"there is no key in the environment variable {api_key_env}", remedy="set it, or leave it out")
     seconds = _NAMED_SECONDS if ports else _SECONDS

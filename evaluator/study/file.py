@@ -11,9 +11,10 @@ from msgspec import Struct
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.errors import StudyError
 from evaluator.study.study import Study, Variant
-from evaluator.study.yaml import read_yaml
+from evaluator.study.yaml import line_of, read_yaml
 from servers.errors import ServerError
-from servers.request import normal_url
+from servers.request import bearer, normal_url
+from servers.secrets import hide
 
 _Problem = tuple[str, str, str]
 """A key, what is wrong with it, and what to do."""
@@ -43,7 +44,9 @@ def load_study(source: Study | Mapping[str, Any] | str | Path) -> LoadedStudy:
     """
     if isinstance(source, Study | Mapping):
         text = yaml.safe_dump(msgspec.to_builtins(source), sort_keys=False, allow_unicode=True)
-        return LoadedStudy(study=parse(text, "the study"), text=text, source="the study", base=Path())
+        study = parse(text, "the study")
+        _refuse_key(study, text, "the study")
+        return LoadedStudy(study=study, text=text, source="the study", base=Path())
     path = Path(source)
     try:
         text = path.read_text(encoding="utf-8")
@@ -53,7 +56,9 @@ def load_study(source: Study | Mapping[str, Any] | str | Path) -> LoadedStudy:
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start})"
         raise StudyError(problem, source=path, remedy="save it as UTF-8") from None
-    return LoadedStudy(study=parse(text, str(path)), text=text, source=str(path), base=path.parent)
+    study = parse(text, str(path))
+    _refuse_key(study, text, str(path))
+    return LoadedStudy(study=study, text=text, source=str(path), base=path.parent)
 
 
 def parse(text: str, source: str) -> Study:
@@ -66,6 +71,26 @@ def parse(text: str, source: str) -> Study:
     for problem in _contradictions(document.value):
         raise document.error(*problem)
     return document.value
+
+
+def _refuse_key(study: Study, text: str, source: str) -> None:
+    """Refuse a study in whose text a key stands, since the text is kept with the results.
+
+    Raises:
+        StudyError: It holds what one of its variables holds, or a key where a variable is to be named.
+    """
+    for i, variant in enumerate(study.variants):
+        try:
+            without = hide(text, bearer(variant.api_key_env)).splitlines()
+        except ServerError as error:
+            key = f"variants[{i}].api_key_env"
+            raise StudyError(
+                error.problem, source=source, line=line_of(text, key), key=key, remedy=error.remedy
+            ) from None
+        for number, (line, hidden) in enumerate(zip(text.splitlines(), without, strict=True), 1):
+            if line != hidden:
+                problem = f"holds the key that the environment variable {variant.api_key_env} holds, and would be kept"
+                raise StudyError(problem, source=source, line=number, remedy="remove it from the study")
 
 
 def json_schema() -> dict[str, Any]:
