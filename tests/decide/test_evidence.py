@@ -5,7 +5,7 @@ from math import log
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evaluator.decide.designs import LOOK_EVERY
@@ -15,7 +15,7 @@ from evaluator.stats.difference import tango
 from evaluator.stats.equivalence import equivalence
 from evaluator.stats.group_sequential import nominal_level, obrien_fleming
 from evaluator.stats.paired import PairedTable, mcnemar_midp
-from evaluator.stats.sequential import e_no_difference
+from evaluator.stats.sequential import confidence_sequence, e_no_difference, tally
 from evaluator.study.study import Mode
 from tests.support.paired_answers import Answers, answers, repeats
 
@@ -197,18 +197,30 @@ def test_swapping_the_two_turns_every_number_round(table: tuple[int, int, int, i
     )
 
 
-@unhurried
+@settings(deadline=None, max_examples=300)
+@example((36, 8, 3, 3), 4)
 @given(tables, st.integers(0, 9))
-def test_looking_at_any_time_costs_width(table: tuple[int, int, int, int], seed: int) -> None:
+def test_each_look_costs_width_and_looks_together_win_some_back(table: tuple[int, int, int, int], seed: int) -> None:
+    """The interval of a single look holds that of one test of the same questions.
+
+    Intersected over the looks it may be the narrower one: in the order of the example 27.2 points against 27.4.
+    """
     ours, theirs = answers(*table)
     design = in_order(ours, random.Random(seed).sample(list(ours), len(ours)), "sequential")
     at_the_end = msgspec.structs.replace(design, mode="fixed")
+    seen = looks_at(ours, theirs, "b", design)
 
+    single = confidence_sequence(tally(seen.samples[-1].differences), 0.95)
     any_time, once = (
         evidence(looks_at(ours, theirs, "b", d), margin=0.05, alpha=0.05, family=1) for d in (design, at_the_end)
     )
 
-    assert any_time.interval.high - any_time.interval.low >= (once.interval.high - once.interval.low) * 0.999
+    assert single.low <= once.interval.low
+    assert once.interval.high <= single.high
+    assert single.low <= any_time.interval.low
+    assert any_time.interval.high <= single.high
+    if sum(table) <= LOOK_EVERY:
+        assert any_time.interval == single
 
 
 def test_several_answers_to_a_question_are_one_step() -> None:
