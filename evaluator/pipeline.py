@@ -25,7 +25,16 @@ from evaluator.records import Key
 from evaluator.report.files import write_report
 from evaluator.report.power import sentences
 from evaluator.schedule import CutOffSchedule, StudySchedule, check_more_tokens
-from evaluator.store.folder import is_run, locked, logs_path, mark_plan, open_for_writing, read_plan, records_path
+from evaluator.store.folder import (
+    is_run,
+    locked,
+    logs_path,
+    mark_plan,
+    open_for_writing,
+    order_in,
+    read_plan,
+    records_path,
+)
 from evaluator.store.journal import Journal
 from evaluator.store.last_report import last_report
 from evaluator.study.file import LoadedStudy, load_study
@@ -94,7 +103,8 @@ def run_study(
     if not force:
         check_models(loaded)
     busy_now = _begin(loaded.study, on_event)
-    asks, folder = plan(loaded.study), Path(runs) / loaded.study.study
+    folder = Path(runs) / loaded.study.study
+    asks = plan(loaded.study, order_in(folder))
     if more_tokens is not None:
         check_more_tokens(loaded.study, asks, folder, more_tokens)
     with (
@@ -156,7 +166,8 @@ def check_study(
     if not force:
         check_models(loaded)
     _begin(loaded.study, on_event)
-    asks, folder = plan(loaded.study), Path(runs) / loaded.study.study
+    folder = Path(runs) / loaded.study.study
+    asks = plan(loaded.study, order_in(folder))
     setup = _set_up(loaded, folder, context_needed(asks), force=force)
     kept = is_run(folder)
     logs = logs_path(folder) if kept else user_cache() / "logs" / loaded.study.study
@@ -317,7 +328,7 @@ def _set_up(loaded: LoadedStudy, folder: Path, needed: int, *, force: bool) -> _
 
 def _keys(study: Study, asks: Sequence[Ask]) -> dict[str, list[Key]]:
     keys = {variant.name: [ask.key for ask in asks] for variant in study.variants}
-    keys[study.baseline] += [ask.key for ask in plan_again(study)]
+    keys[study.baseline] += [ask.key for ask in plan_again(study, asks)]
     return keys
 
 

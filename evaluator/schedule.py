@@ -27,7 +27,7 @@ class StudySchedule:
         self._design = design_of(study, asks)
         self._rule = StoppingRule(study, self._design)
         self._asks = {variant.name: tuple(asks) for variant in study.variants}
-        self._asks[study.baseline] += plan_again(study)
+        self._asks[study.baseline] += plan_again(study, asks)
         self._questions = {variant: {ask.key: ask.question for ask in mine} for variant, mine in self._asks.items()}
         self._graded: set[tuple[str, Key]] = set()
 
@@ -148,7 +148,7 @@ def check_more_tokens(study: Study, asks: Sequence[Ask], folder: Path, tokens: i
         raise StudyError(
             f"{folder} holds no replies yet", source="--more-tokens", remedy="run the study without it first"
         )
-    by_key = {ask.key: ask for ask in (*asks, *plan_again(study))}
+    by_key = {ask.key: ask for ask in (*asks, *plan_again(study, asks))}
     for i, variant in enumerate(study.variants):
         needed = _context_of_cut_off(variant, by_key, folder, tokens) if variant.context is not None else 0
         if variant.context is not None and needed > variant.context:

@@ -11,6 +11,7 @@ from evaluator.decide import wording
 from evaluator.errors import StudyError
 from evaluator.grade import grader as grade
 from evaluator.records import Record
+from evaluator.study.requests import NEWEST_ORDER
 
 Asked = tuple[str, str]
 """A benchmark and the id of one of its questions."""
@@ -159,13 +160,18 @@ def _counted(runs: Sequence[Run], benchmark: str, common: int) -> Iterator[str]:
 def _leading(runs: Sequence[Run]) -> Run:
     """Choose the run whose order counts: who stopped by what was seen saw it in that order, and no other is valid."""
     looked = [run for run in runs if run.study.decide.mode != "fixed"]
-    if seeds := apart(looked, [run.study.seed for run in looked]):
+    if seeds := apart(looked, [_order(run) for run in looked]):
         raise StudyError(
             f"these runs were looked at on the way, in different orders (seed: {seeds}), and no statistic holds for"
             " both orders at once",
             remedy="compare runs of one seed, or of decide.mode fixed",
         )
     return [*looked, *runs][0]
+
+
+def _order(run: Run) -> str:
+    """Name the order of a run's questions; runs that an earlier version began keep the one that it had."""
+    return f"{run.study.seed}{', put in order by an earlier whichquant' if run.plan.order < NEWEST_ORDER else ''}"
 
 
 def _refuse_other_graders(runs: Sequence[Run]) -> None:

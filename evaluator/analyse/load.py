@@ -147,5 +147,5 @@ def _read(folder: Path) -> Run:
         problems=report.problems,
         facts=read_facts(folder),
         grades=by_variant,
-        order={name: tuple(q.id for q in chosen) for name, chosen in questions(plan.study).items()},
+        order={name: tuple(q.id for q in chosen) for name, chosen in questions(plan.study, plan.order).items()},
     )

@@ -62,6 +62,7 @@ def pool_answers(
                 grades=of_grades.get((name, benchmark), []),
                 categories=categories[benchmark],
                 sizes=sizes[benchmark],
+                repeated=BENCHMARKS[benchmark].repeated(),
             )
     refuse_other_prompts(prompts, common)
     return PooledAnswers(tuple(grades), tuple(scores[name, benchmark] for benchmark in common for name in variants))

@@ -104,6 +104,7 @@ def analyse(folder: Path, *, grader: Grader, problems: Mapping[str, str] | None 
             blocked=blocked,
             categories={name: strata.categories for name, strata in scored.strata.items()},
             sizes={name: strata.sizes for name, strata in scored.strata.items()},
+            repeated=run.rules.design.repeated,
         ),
         saved=scored.saved,
         checks=checks,
@@ -114,8 +115,8 @@ def analyse(folder: Path, *, grader: Grader, problems: Mapping[str, str] | None 
 def _grade(folder: Path, grader: Grader) -> _Graded:
     plan = read_plan(folder)
     study = plan.study
-    asks = requests_of(study)
-    questions = {ask.key: ask.question for ask in (*asks, *plan_again(study))}
+    asks = requests_of(study, plan.order)
+    questions = {ask.key: ask.question for ask in (*asks, *plan_again(study, asks))}
     records = {variant.name: _records(folder, variant.name, questions) for variant in study.variants}
     grades = list(grader.grade_all((record, questions[record.key]) for mine in records.values() for record in mine))
     design = design_of(study, asks)
@@ -245,6 +246,7 @@ def _scores(
             grades=graded.get((variant, benchmark), ()),
             categories=strata.get(benchmark, none).categories,
             sizes=strata.get(benchmark, none).sizes,
+            repeated=BENCHMARKS[benchmark].repeated(),
         )
         for (variant, benchmark), requests in planned.items()
     )

@@ -58,7 +58,7 @@ def _compare(
         baseline=_baseline(baseline, runs, variants),
         margins={name: margin / 100 for name, margin in points.items()},
         alpha=runs[0].study.decide.alpha if alpha is None else alpha,
-        design=Design(mode=_mode(runs), order=common),
+        design=Design(mode=_mode(runs), order=common, repeated={name: BENCHMARKS[name].repeated() for name in common}),
         totals={name: BENCHMARKS[name].total for name in common},
     )
     repeats = {name: min(run.study.benchmarks.chosen()[name].repeats for run in runs) for name in common}

@@ -58,3 +58,5 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     """Of multiple choice: the letters of the most options that a question has."""
     categories: Callable[[], Mapping[str, str]] = dict
     """Category by question id; empty where there are none."""
+    repeated: Callable[[], Mapping[str, str]] = dict
+    """By the id of each question whose text stands more than once, the id of the first with that text."""

@@ -115,6 +115,21 @@ def categories() -> dict[str, str]:
 
 
 @cache
+def repeated() -> dict[str, str]:
+    """Return, for each question whose text stands more than once, the id of the first with that text.
+
+    748 of the 12,032 questions share 357 texts, case and blanks aside. 158 pairs of them are one question with the same
+    options in another order, the rest has other options: most ask the same with new wrong ones, so whoever solves the
+    one is likely to solve the other; a dozen, such as "Which of the following is true?", merely look alike, and to take
+    them together costs next to nothing.
+    """
+    ids: dict[str, list[str]] = {}
+    for row in data_files.rows(_TEST, _Row):
+        ids.setdefault(" ".join(row.question.lower().split()), []).append(str(row.question_id))
+    return {each: same[0] for same in ids.values() if len(same) > 1 for each in same}
+
+
+@cache
 def data_sha256() -> str:
     """Hash what is asked: the test questions and the worked examples, uncompressed."""
     return data_files.sha256(_TEST, _VALIDATION)
@@ -159,4 +174,5 @@ MMLU_PRO = Benchmark(
     data_sha256=data_sha256,
     letters=LETTERS,
     categories=categories,
+    repeated=repeated,
 )

@@ -61,7 +61,14 @@ def _grade_file(file: str, benchmark: Benchmark, output: Path | None, console: C
     except BrokenPipeError:  # whoever reads has enough
         return _PIPE_CLOSED
     console = console if output else Console(stderr=True, highlight=False)
-    total = score("", benchmark.name, planned=len(tally.compared), records=(), grades=tally.compared)
+    total = score(
+        "",
+        benchmark.name,
+        planned=len(tally.compared),
+        records=(),
+        grades=tally.compared,
+        repeated=benchmark.repeated(),
+    )
     for line in _summary(benchmark, tally, total):
         console.print(Text(line), soft_wrap=True)
     return 1 if tally.bad or tally.counts["not_scored"] else 0

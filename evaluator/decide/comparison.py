@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from evaluator.stats.noise import Excess
 from evaluator.stats.paired import PairedTable
@@ -32,6 +32,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """The design; p values and intervals of one mode are never mixed with another's."""
     n: int
     """Questions compared: answered by both, equally often."""
+    repeated: int | UnsetType = UNSET
+    """Of these, questions whose text another of them has: tests and intervals take them together, as one cluster. Left
+    out where there are none."""
     planned: int | None = None
     """Questions that the study plans."""
     put: int = 0

@@ -175,13 +175,13 @@ class Sequential(Struct, frozen=True):
     def p_values(self, looks: Looks, margin: float) -> tuple[float, float]:
         """Return 1 / the largest e-value so far."""
         sample = looks.samples[-1]
-        equivalent = log_equivalence_path(sample.differences, margin, _look_ends(sample))
+        equivalent = log_equivalence_path(sample.distinct, margin, _look_ends(sample))
         return anytime_p(_log_e_against_none(sample)), anytime_p(equivalent)
 
     def noninferiority_p(self, looks: Looks, margin: float) -> float:
         """Return 1 / the largest e-value so far."""
         sample = looks.samples[-1]
-        return anytime_p(log_e_path(sample.differences, -margin, "above", _look_ends(sample)))
+        return anytime_p(log_e_path(sample.distinct, -margin, "above", _look_ends(sample)))
 
     def interval(self, looks: Looks, alpha: float) -> Interval:
         """Return the confidence sequence's interval."""
@@ -274,7 +274,8 @@ _NO_ANSWERS = "no question was answered by both"
 
 
 def _look_ends(sample: Sample) -> list[int]:
-    return [*range(LOOK_EVERY, sample.n, LOOK_EVERY), sample.n]
+    steps = len(sample.distinct)
+    return [*range(LOOK_EVERY, steps, LOOK_EVERY), steps]
 
 
 def _look_ends_planned(planned: int, looks: int) -> list[int]:
@@ -283,10 +284,10 @@ def _look_ends_planned(planned: int, looks: int) -> list[int]:
 
 def _log_e_against_none(sample: Sample) -> Sequence[float]:
     """Return at each look the logarithm of the e-value against "no difference"; with one answer each in closed form."""
-    looks = _look_ends(sample)
+    looks, steps = _look_ends(sample), sample.distinct
     if sample.table is None:
-        return [float(e) for e in log_e_path(sample.differences, 0.0, "two", looks)]
-    won, lost = ([*accumulate(d == sign for d in sample.differences)] for sign in (1.0, -1.0))
+        return [float(e) for e in log_e_path(steps, 0.0, "two", looks)]
+    won, lost = ([*accumulate(d == sign for d in steps)] for sign in (1.0, -1.0))
     return [log_e_no_difference(won[look - 1], lost[look - 1]) for look in looks]
 
 
@@ -303,7 +304,7 @@ def _confidence_sequence(
     sample: Sample, level: float, *, sides: Literal[1, 2], against: tuple[tuple[float, Side], ...]
 ) -> Interval:
     """Intersect the intervals at the end and at the looks with the most evidence against these differences."""
-    values, looks = sample.differences, _look_ends(sample)
+    values, looks = sample.distinct, _look_ends(sample)
     strongest = {looks[int(log_e_path(values, d0, side, looks).argmax())] for d0, side in against} | {len(values)}
     intervals = [confidence_sequence(tally(values[:look]), level, sides) for look in sorted(strongest)]
     return _intersect(intervals, sample.difference, level)

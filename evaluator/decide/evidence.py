@@ -6,7 +6,7 @@ from math import fsum
 from msgspec import Struct
 
 from evaluator.decide.designs import DESIGNS, DesignKind, Looks
-from evaluator.decide.samples import Answers, comparable, sample_of
+from evaluator.decide.samples import Answers, comparable, flips_interval, sample_of
 from evaluator.stats.paired import PairedTable
 from evaluator.stats.proportions import Interval
 from evaluator.study.study import LOOKS, Mode
@@ -20,6 +20,8 @@ class Design(Struct, frozen=True, kw_only=True):
     """Of the group-sequential design."""
     order: Mapping[str, Sequence[str]] = {}
     """By benchmark, the ids of all planned questions; without it, the order of the variant's answers counts."""
+    repeated: Mapping[str, Mapping[str, str]] = {}
+    """By benchmark and id of each question whose text stands more than once, the id of the first with that text."""
 
     @property
     def kind(self) -> DesignKind:
@@ -54,7 +56,14 @@ class Evidence(Struct, frozen=True, kw_only=True):
     won: int
     lost: int
     mean_square: float
-    """Mean squared difference per question; with one answer each, the rate of disagreement."""
+    """Mean squared difference per question, times the design effect of questions that repeat one another; with one
+    answer to each of different questions, the rate of disagreement."""
+    flips: Interval
+    """Of the share of questions on which the two disagree."""
+    effect: float
+    """Design effect of questions that repeat one another: 1 where none does."""
+    repeated: int
+    """Questions that repeat, or are repeated by, another one compared."""
 
 
 def looks_at(ours: Answers, theirs: Answers, benchmark: str, design: Design) -> Looks:
@@ -64,7 +73,12 @@ def looks_at(ours: Answers, theirs: Answers, benchmark: str, design: Design) -> 
     both = [q in ours and q in theirs for q in order]
     answered = both.index(False) if False in both else len(order)
     ends = design.kind.cut(len(order), answered, design.looks) if order else []
-    samples = [(sample_of([(a, b) for i, a, b in pairs if i < end]), end / len(order)) for end in ends]
+    repeated = design.repeated.get(benchmark, {})
+    samples = []
+    for end in ends:
+        seen = [(order[i], a, b) for i, a, b in pairs if i < end]
+        clusters = [repeated.get(question, question) for question, _, _ in seen]
+        samples.append((sample_of([(a, b) for _, a, b in seen], clusters), end / len(order)))
     samples = [(sample, fraction) for sample, fraction in samples if sample.n]
     return Looks(
         mode=design.mode,
@@ -112,5 +126,8 @@ def evidence(looks: Looks, *, margin: float, alpha: float, family: int) -> Evide
         noninferiority_p=kind.noninferiority_p(looks, margin),
         won=sample.won,
         lost=sample.lost,
-        mean_square=fsum(d * d for d in sample.differences) / sample.n,
+        mean_square=sample.effect * fsum(d * d for d in sample.differences) / sample.n,
+        flips=flips_interval(sample, 1 - alpha),
+        effect=sample.effect,
+        repeated=sample.repeated,
     )

@@ -12,9 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from evaluator.decide.designs import DESIGNS
-from evaluator.decide.evidence import FIXED, looks_at
+from evaluator.decide.evidence import Design, looks_at
 from evaluator.decide.samples import Answers, Repeats, Sample, Scores, difference_interval, difference_p
-from evaluator.stats.clusters import cluster_sign_flip
+from evaluator.stats.clusters import cluster_sign_flip, design_effect
 from evaluator.stats.multiplicity import benjamini_hochberg
 from evaluator.stats.omnibus import cochran_q, homogeneity
 from evaluator.stats.paired import PairedTable
@@ -73,7 +73,7 @@ class Omnibus(Struct, frozen=True, kw_only=True):
     benchmark: str
     variants: tuple[str, ...]
     n: int
-    """Questions that all of them answered, once."""
+    """Questions that all of them answered, once; of those with one text the first."""
     test: Tested
 
 
@@ -99,6 +99,7 @@ def explore(
     blocked: Mapping[tuple[str, str], str] = {},
     categories: Mapping[str, Mapping[str, str]] = {},
     sizes: Mapping[str, Mapping[str, int]] = {},
+    repeated: Mapping[str, Mapping[str, str]] = {},
 ) -> Exploratory | None:
     """Compare what the verdicts do not; None where there is nothing more to compare.
 
@@ -110,6 +111,7 @@ def explore(
         blocked: By variant and benchmark why it must not be compared; it is left out.
         categories: By benchmark and question id its category; benchmarks without categories are left out.
         sizes: By benchmark and category how many questions the whole benchmark has in it.
+        repeated: By benchmark and id of each question whose text stands more than once, the first with that text.
 
     Raises:
         ValueError: a category has no size, or alpha is not between 0 and 1.
@@ -121,9 +123,9 @@ def explore(
             sentence=f"Nothing is explored in mode {mode}: p values of other comparisons would be false after some"
             " were ended early. Set decide.mode: fixed in a study of another name to have it."
         )
-    level, answers = 1 - alpha, _not_blocked(scores, blocked)
+    level, answers, design = 1 - alpha, _not_blocked(scores, blocked), Design(repeated=repeated)
     by_category = [
-        _by_category(name, by_variant, variant, baseline, categories[name])
+        _by_category(name, by_variant, variant, baseline, categories[name], design=design)
         for name, by_variant in answers.items()
         if name in categories and baseline in by_variant
         for variant in by_variant
@@ -131,10 +133,10 @@ def explore(
     ]
     results = Exploratory(
         sentence="",
-        pairs=tuple(_other_pairs(answers, baseline, level)),
+        pairs=tuple(_other_pairs(answers, baseline, level, design)),
         categories=tuple(_pair(stratum, level) for strata in by_category for stratum in strata),
         across=tuple(_across(strata, sizes[strata[0].benchmark], level) for strata in by_category if strata),
-        omnibus=tuple(_omnibuses(answers)),
+        omnibus=tuple(_omnibuses(answers, repeated)),
     )
     return _corrected(results)
 
@@ -159,24 +161,32 @@ def _not_blocked(scores: Scores, blocked: Mapping[tuple[str, str], str]) -> dict
     return answers
 
 
-def _other_pairs(answers: Mapping[str, Mapping[str, Answers]], baseline: str, level: float) -> Iterator[Pair]:
+def _other_pairs(
+    answers: Mapping[str, Mapping[str, Answers]], baseline: str, level: float, design: Design
+) -> Iterator[Pair]:
     """Compare every pair of variants without the baseline."""
     for name, by_variant in answers.items():
         for variant, other in combinations([v for v in by_variant if v != baseline], 2):
-            sample = _sample(by_variant[variant], by_variant[other])
+            sample = _sample(by_variant[variant], by_variant[other], name, design)
             if sample:
                 yield _pair(_Samples(variant=variant, other=other, benchmark=name, sample=sample), level)
 
 
 def _by_category(
-    benchmark: str, answers: Mapping[str, Answers], variant: str, baseline: str, categories: Mapping[str, str]
+    benchmark: str,
+    answers: Mapping[str, Answers],
+    variant: str,
+    baseline: str,
+    categories: Mapping[str, str],
+    *,
+    design: Design,
 ) -> list[_Samples]:
     """Pair a variant's answers with the baseline's in each category, in alphabetical order."""
     ours: dict[str, dict[str, Repeats]] = defaultdict(dict)
     for question, repeats in answers[variant].items():
         if question in categories:
             ours[categories[question]][question] = repeats
-    samples = {category: _sample(ours[category], answers[baseline]) for category in sorted(ours)}
+    samples = {category: _sample(ours[category], answers[baseline], benchmark, design) for category in sorted(ours)}
     return [
         _Samples(variant=variant, other=baseline, benchmark=benchmark, category=category, sample=sample)
         for category, sample in samples.items()
@@ -184,8 +194,8 @@ def _by_category(
     ]
 
 
-def _sample(ours: Answers, theirs: Answers) -> Sample | None:
-    samples = looks_at(ours, theirs, "", FIXED).samples
+def _sample(ours: Answers, theirs: Answers, benchmark: str, design: Design) -> Sample | None:
+    samples = looks_at(ours, theirs, benchmark, design).samples
     return samples[0] if samples else None
 
 
@@ -209,27 +219,37 @@ def _pair(two: _Samples, level: float) -> Pair:
 def _across(strata: Sequence[_Samples], sizes: Mapping[str, int], level: float) -> Across:
     values = {str(stratum.category): stratum.sample.differences for stratum in strata}
     clusters = [category for category, differences in values.items() for _ in differences]
+    everything = [d for differences in values.values() for d in differences]
+    texts = [(s.category, text) for s in strata for text in s.sample.clusters or range(s.sample.n)]
+    distinct = [stratum.sample.distinct for stratum in strata]
     return Across(
         variant=strata[0].variant,
         baseline=strata[0].other,
         benchmark=strata[0].benchmark,
         categories=len(values),
-        stratified=stratified_mean(values, sizes, level),
-        homogeneity=_tested(homogeneity([(stratum.sample.won, stratum.sample.lost) for stratum in strata])),
-        clustered=Tested(cluster_sign_flip([d for differences in values.values() for d in differences], clusters)),
+        stratified=stratified_mean(values, sizes, level, effect=design_effect(everything, texts)),
+        homogeneity=_tested(homogeneity([(sum(d > 0 for d in of), sum(d < 0 for d in of)) for of in distinct])),
+        clustered=Tested(cluster_sign_flip(everything, clusters)),
     )
 
 
-def _omnibuses(answers: Mapping[str, Mapping[str, Answers]]) -> Iterator[Omnibus]:
+def _omnibuses(
+    answers: Mapping[str, Mapping[str, Answers]], repeated: Mapping[str, Mapping[str, str]]
+) -> Iterator[Omnibus]:
     """Test three variants or more; for two, Cochran's Q is nearly the verdict's own test."""
     for name, by_variant in answers.items():
-        if len(by_variant) > 2 and (rows := _answered_once_by_all(list(by_variant.values()))):
+        rows = _answered_once_by_all(list(by_variant.values()), repeated.get(name, {}))
+        if len(by_variant) > 2 and rows:
             yield Omnibus(benchmark=name, variants=tuple(by_variant), n=len(rows), test=_tested(cochran_q(rows)))
 
 
-def _answered_once_by_all(answers: Sequence[Answers]) -> list[list[bool]]:
-    questions = [q for q in answers[0] if all(len(by_question.get(q, ())) == 1 for by_question in answers)]
-    return [[by_question[q][0] for by_question in answers] for q in questions]
+def _answered_once_by_all(answers: Sequence[Answers], repeated: Mapping[str, str]) -> list[list[bool]]:
+    """Give the answers to these questions, of those with one text to the first."""
+    first: dict[str, str] = {}
+    for q in answers[0] if answers else ():
+        if all(len(by_question.get(q, ())) == 1 for by_question in answers):
+            first.setdefault(repeated.get(q, q), q)
+    return [[by_question[q][0] for by_question in answers] for q in first.values()]
 
 
 def _tested(test: Test) -> Tested:

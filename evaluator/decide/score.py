@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from evaluator.records import OUTCOMES, Grade, Outcome, Record
-from evaluator.stats.clusters import clustered_error
+from evaluator.stats.clusters import clustered_error, clustered_share, design_effect
 from evaluator.stats.proportions import Interval, pass_at_k, wilson, wilson_share
 from evaluator.stats.repeats import mean_interval
 from evaluator.stats.strata import Estimate, stratified_mean
@@ -84,6 +84,7 @@ def score(
     grades: Iterable[Grade],
     categories: Mapping[str, str] = {},
     sizes: Mapping[str, int] = {},
+    repeated: Mapping[str, str] = {},
 ) -> Score:
     """Count and average the records and grades of one variant on one benchmark.
 
@@ -95,6 +96,7 @@ def score(
         grades: Of the same.
         categories: By question id, its category; empty where the benchmark has none.
         sizes: By category, how many questions the whole benchmark has in it.
+        repeated: By question id, where its text stands more than once, what stands for all of that text.
 
     Raises:
         ValueError: a category has no size, or more questions were asked in it than that.
@@ -110,11 +112,11 @@ def score(
         outcomes={outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]},
         questions=len(correctness),
         accuracy=_accuracy(correctness),
-        interval=_interval(correctness),
+        interval=_interval(correctness, repeated),
         answered_only=without_unanswered.answered_only,
         bounds=without_unanswered.bounds,
-        rates=_rates(grades),
-        stratified=_stratified(correctness, categories, sizes),
+        rates=_rates(grades, repeated),
+        stratified=_stratified(correctness, categories, sizes, repeated),
         pass_at_k=_pass_at_k(correctness),
         mean_tokens=speed.mean_tokens,
         tokens_per_second=speed.tokens_per_second,
@@ -135,17 +137,17 @@ def _accuracy(correctness: Mapping[str, tuple[bool, ...]]) -> float | None:
     return fmean(fmean(replies) for replies in correctness.values()) if correctness else None
 
 
-def _interval(correctness: Mapping[str, tuple[bool, ...]]) -> Interval | None:
+def _interval(correctness: Mapping[str, tuple[bool, ...]], repeated: Mapping[str, str]) -> Interval | None:
     if not correctness:
         return None
+    shares, clusters = [fmean(replies) for replies in correctness.values()], _clusters(correctness, repeated)
     if all(len(replies) == 1 for replies in correctness.values()):
-        return wilson(sum(replies[0] for replies in correctness.values()), len(correctness))
+        return clustered_share(shares, clusters)
     if len(correctness) == 1:
         return None
-    shares = [fmean(replies) for replies in correctness.values()]
     if min(shares) == max(shares):  # a mean's interval would have no width, which would be too certain
-        return wilson_share(shares[0], len(shares))
-    around = mean_interval(shares)
+        return wilson_share(shares[0], len(shares) / design_effect(shares, clusters))
+    around = mean_interval(shares, effect=design_effect(shares, clusters))
     return Interval(low=max(around.low, 0.0), high=min(around.high, 1.0), level=around.level)
 
 
@@ -172,18 +174,18 @@ def _without_unanswered(grades: Iterable[Grade]) -> _Unanswered:
     return _Unanswered(fmean(answered) if answered else None, (low, high))
 
 
-def _rates(grades: list[Grade]) -> dict[str, Rate]:
+def _rates(grades: list[Grade], repeated: Mapping[str, str]) -> dict[str, Rate]:
     graded = [grade for grade in grades if grade.outcome not in NO_GRADE]
     kinds: tuple[Outcome, ...] = (*UNANSWERED, "failed")
-    rates = {kind: _rate(kind, grades if kind == "failed" else graded) for kind in kinds}
+    rates = {kind: _rate(kind, grades if kind == "failed" else graded, repeated) for kind in kinds}
     return {kind: rate for kind, rate in rates.items() if rate}
 
 
-def _rate(kind: Outcome, grades: list[Grade]) -> Rate | None:
-    """Return the rate of an outcome; replies to one question are correlated, and count for fewer than there are."""
+def _rate(kind: Outcome, grades: list[Grade], repeated: Mapping[str, str]) -> Rate | None:
+    """Return the rate of an outcome; replies to one text are correlated, and count for fewer than there are."""
     if not grades:
         return None
-    hits, asked = [grade.outcome == kind for grade in grades], [grade.key.question_id for grade in grades]
+    hits, asked = [grade.outcome == kind for grade in grades], _clusters((g.key.question_id for g in grades), repeated)
     count, questions = sum(hits), len(set(asked))
     share = count / len(grades)
     if questions == len(grades):
@@ -194,13 +196,23 @@ def _rate(kind: Outcome, grades: list[Grade]) -> Rate | None:
 
 
 def _stratified(
-    correctness: Mapping[str, tuple[bool, ...]], categories: Mapping[str, str], sizes: Mapping[str, int]
+    correctness: Mapping[str, tuple[bool, ...]],
+    categories: Mapping[str, str],
+    sizes: Mapping[str, int],
+    repeated: Mapping[str, str],
 ) -> Estimate | None:
+    shares = {question: fmean(replies) for question, replies in correctness.items() if question in categories}
     by_category: dict[str, list[float]] = defaultdict(list)
-    for question, replies in correctness.items():
-        if question in categories:
-            by_category[categories[question]].append(fmean(replies))
-    return stratified_mean(by_category, sizes, shares=True) if by_category else None
+    for question, share in shares.items():
+        by_category[categories[question]].append(share)
+    if not by_category:
+        return None
+    effect = design_effect([*shares.values()], _clusters(shares, repeated))
+    return stratified_mean(by_category, sizes, shares=True, effect=effect)
+
+
+def _clusters(questions: Iterable[str], repeated: Mapping[str, str]) -> list[str]:
+    return [repeated.get(question, question) for question in questions]
 
 
 def _pass_at_k(correctness: Mapping[str, tuple[bool, ...]]) -> dict[int, float]:

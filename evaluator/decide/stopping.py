@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.evidence import Design, looks_at, p_values
 from evaluator.decide.samples import Repeats, comparable
 from evaluator.decide.score import NO_GRADE
@@ -21,6 +22,7 @@ def design_of(study: Study, asks: Sequence[Ask]) -> Design:
         mode=study.decide.mode,
         looks=study.decide.planned_looks,
         order={name: tuple(ids) for name, ids in order.items()},
+        repeated={name: BENCHMARKS[name].repeated() for name in order},
     )
 
 

@@ -5,7 +5,7 @@ All proportions are between 0 and 1; only the sentences speak of points, hundred
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from evaluator.decide.answers import Graded
@@ -18,7 +18,7 @@ from evaluator.decide.pace import Pace
 from evaluator.decide.sentences import cannot_compare, sentence
 from evaluator.stats.multiplicity import holm_by_key
 from evaluator.stats.posterior import chance_better
-from evaluator.stats.proportions import Interval, wilson
+from evaluator.stats.proportions import Interval
 
 _Key = tuple[str, str]
 """A variant and a benchmark."""
@@ -241,6 +241,7 @@ def _compared(pair: Pair, tested: _Tested, paces: Sequence[Pace | None], rules: 
         benchmark=pair.benchmark,
         mode=rules.design.mode,
         n=shown.n,
+        repeated=shown.repeated or UNSET,
         planned=pair.planned,
         put=pair.put,
         stopped=early and not undecided,
@@ -249,7 +250,7 @@ def _compared(pair: Pair, tested: _Tested, paces: Sequence[Pace | None], rules: 
         interval=shown.interval,
         family_interval=shown.family_interval,
         equivalence_interval=equal,
-        flips=wilson(shown.won + shown.lost, shown.n, 1 - rules.alpha),
+        flips=shown.flips,
         changed=pair.changed,
         won=shown.won,
         lost=shown.lost,
@@ -258,7 +259,7 @@ def _compared(pair: Pair, tested: _Tested, paces: Sequence[Pace | None], rules: 
         equivalence_p=shown.equivalence_p,
         equivalence_p_holm=tested.equivalence_p_holm,
         noninferiority_p=shown.noninferiority_p,
-        chance_better=chance_better(shown.table) if shown.table else None,
+        chance_better=chance_better(shown.table, shown.effect) if shown.table else None,
         family=family,
         margin=pair.margin,
         supported_margin=max(abs(equal.low), abs(equal.high)),

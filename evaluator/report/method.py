@@ -42,6 +42,11 @@ def _comparing(report: Report) -> Iterator[str]:
     design = DESIGNS[study.decide.mode]
     repeats = [settings.repeats for settings in study.benchmarks.chosen().values()]
     yield from design.method(repeats, study.decide.planned_looks)
+    if any(comparison.repeated for comparison in report.comparisons):
+        yield (
+            "Questions whose text stands more than once are taken together, as one cluster: their signs flip together,"
+            " intervals are widened by the design effect, and looking on the way counts the first of them only."
+        )
     one_sided = wording.level(1 - 2 * study.decide.alpha)
     yield (
         "Equivalence is tested against the margin set in the study (two one-sided tests); it is shown where the"

@@ -127,7 +127,8 @@ def _behind(c: Comparison) -> Iterator[tuple[str, str]]:
 
 def _counted(c: Comparison) -> Iterator[tuple[str, str]]:
     planned = f" of {c.planned:,} planned" if c.planned not in (None, c.n) else ""
-    yield "questions compared", f"{c.n:,}{planned}{', decided early' if c.stopped else ''}"
+    repeated = f", {c.repeated:,} of them with the text of another" if c.repeated else ""
+    yield "questions compared", f"{c.n:,}{planned}{', decided early' if c.stopped else ''}{repeated}"
     more = "" if c.table else ", more often"
     yield "answered differently", _share((c.won or 0) + (c.lost or 0), c.n, c.flips)
     level = c.flips.level if c.flips else 0.95

@@ -32,17 +32,18 @@ def tango_z(table: PairedTable, d0: float) -> float:
     return copysign(inf, distance) if distance else 0.0
 
 
-def tango(table: PairedTable, level: float = 0.95) -> Interval:
+def tango(table: PairedTable, level: float = 0.95, effect: float = 1.0) -> Interval:
     """Return Tango's score interval for d: every d0 that the score test at 1 - level does not reject.
 
-    Without flips it is ±z²/(n + z²), not ±0: seeing no flip in 100 questions leaves room for 3.7 points.
+    Without flips it is ±z²/(n + z²), not ±0: seeing no flip in 100 questions leaves room for 3.7 points. The variance
+    counts `effect` times, the design effect of questions in clusters (`clusters.design_effect`).
 
     Raises:
         ValueError: the table has no questions, or level is not between 0 and 1.
     """
     from scipy.optimize import brentq  # noqa: PLC0415  slow to import
 
-    z = critical_z(level)
+    z = critical_z(level) * sqrt(effect)
     estimate = table.difference
 
     def excess(d0: float, bound: float) -> float:

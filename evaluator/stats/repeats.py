@@ -40,17 +40,17 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
     return float((1 + np.sum(np.abs(sums) >= threshold)) / (1 + DRAWS))
 
 
-def mean_interval(differences: Sequence[float], level: float = 0.95) -> Interval:
-    """Return the normal interval for the mean difference, SE² = sum (d_i - mean)² / (n (n - 1)).
+def mean_interval(differences: Sequence[float], level: float = 0.95, effect: float = 1.0) -> Interval:
+    """Return the normal interval for the mean difference, SE² = effect sum (d_i - mean)² / (n (n - 1)).
 
     Miller 2024, arXiv 2411.00640, section on paired differences. Cut at ±1. It has no width where all differences
-    are alike, which is no certainty: `steadied` first.
+    are alike, which is no certainty: `steadied` first. `effect` is the design effect of questions in clusters.
 
     Raises:
         ValueError: fewer than two differences, or level is not between 0 and 1.
     """
     mean, error = _mean_and_error(differences)
-    half = critical_z(level) * error
+    half = critical_z(level) * error * sqrt(effect)
     return Interval(max(-1.0, mean - half), min(1.0, mean + half), level)
 
 

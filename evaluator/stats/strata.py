@@ -63,14 +63,20 @@ def stratified(correct: Mapping[str, tuple[int, int]], sizes: Mapping[str, int],
 
 
 def stratified_mean(
-    values: Mapping[str, Sequence[float]], sizes: Mapping[str, int], level: float = 0.95, *, shares: bool = False
+    values: Mapping[str, Sequence[float]],
+    sizes: Mapping[str, int],
+    level: float = 0.95,
+    *,
+    shares: bool = False,
+    effect: float = 1.0,
 ) -> Estimate:
     """Estimate the mean of one value per question, given by stratum; sizes are the benchmark's questions.
 
     The values are differences between two variants, from -1 to 1, and the intervals value ± z error, cut there. With
     `shares` they lie between 0 and 1, such as the share right of several answers, and the intervals are those of
     `stratified`. Where all differences of every stratum are alike, z error would have no width; there each s² is taken
-    for 2 / n, n questions in all, as if one had been won and one lost (after Bonett & Price 2012).
+    for 2 / n, n questions in all, as if one had been won and one lost (after Bonett & Price 2012). Variances count
+    `effect` times, the design effect of questions that repeat one another (`clusters.design_effect`).
 
     Raises:
         ValueError: nothing was asked, a stratum has no size or more values than that, a value is out of its range, or
@@ -88,7 +94,7 @@ def stratified_mean(
             mean = given[0] if min(given) == max(given) else fsum(given) / len(given)
             squares = fsum((value - mean) ** 2 for value in given)
             strata.append(_Stratum(len(given), _size(name, len(given), sizes), mean, squares))
-    return _estimate(strata, sum(sizes.values()), level, shares=shares)
+    return _estimate(strata, sum(sizes.values()), level, shares=shares, effect=effect)
 
 
 def _size(name: str, asked: int, sizes: Mapping[str, int]) -> int:
@@ -99,7 +105,7 @@ def _size(name: str, asked: int, sizes: Mapping[str, int]) -> int:
     return sizes[name]
 
 
-def _estimate(strata: Sequence[_Stratum], total: int, level: float, *, shares: bool) -> Estimate:
+def _estimate(strata: Sequence[_Stratum], total: int, level: float, *, shares: bool, effect: float = 1.0) -> Estimate:
     if not strata:
         raise ValueError("no stratum was asked, so there is nothing to estimate")
     covered = sum(s.size for s in strata)
@@ -107,7 +113,7 @@ def _estimate(strata: Sequence[_Stratum], total: int, level: float, *, shares: b
     # Divided once and last: exactly 1 where all strata are.
     value = fsum(s.size * s.mean for s in strata) / covered
     # What each stratum would add to the variance of the mean if its questions had variance 1.
-    plain = [w * w / s.asked for w, s in zip(weights, strata, strict=True)]
+    plain = [effect * w * w / s.asked for w, s in zip(weights, strata, strict=True)]
     finite = [part * (1 - s.asked / s.size) for part, s in zip(plain, strata, strict=True)]
     spread = _variances(strata)
     scales = [(_dot(parts, spread), fsum(parts)) for parts in (plain, finite)]

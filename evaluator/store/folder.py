@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from evaluator import __version__
 from evaluator.errors import StudyError
 from evaluator.study.amendments import changed_rules, is_extended, judged_as_extended, refuse_other_design
-from evaluator.study.requests import data_hashes
+from evaluator.study.requests import NEWEST_ORDER, Order, data_hashes
 from evaluator.study.study import Study
 
 T = TypeVar("T", bound=Struct)
@@ -70,6 +70,15 @@ def is_run(folder: Path) -> bool:
     return plan_path(folder).exists()
 
 
+def order_in(folder: Path) -> Order:
+    """Return by which rule the questions of a run are put in order: its plan's, or the newest where none is begun.
+
+    Raises:
+        StudyError: its plan is damaged.
+    """
+    return read_plan(folder).order if is_run(folder) else NEWEST_ORDER
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """What was going to be asked, of which variants, and how it would be decided; written before the first question."""
 
@@ -92,6 +101,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """When questions were asked while this machine was busy, and how busy: one sentence each."""
     more_tokens: int | None = None
     """The largest limit, in tokens, with which cut-off questions were asked again; None if none was."""
+    order: Order = 1
+    """By which rule the questions are put in order; it stays as the run began, or its answers would not count."""
 
 
 @contextmanager
@@ -137,6 +148,7 @@ def open_for_writing(study: Study, text: str, folder: Path, *, more_tokens: int 
             extended=extended,
             busy=busy,
             more_tokens=more_tokens,
+            order=order_in(folder),
         )
         write(folder / "study.yaml", text.encode())
         write(plan_path(folder), msgspec.json.format(msgspec.json.encode(plan), indent=2))

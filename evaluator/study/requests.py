@@ -1,6 +1,8 @@
 """List the requests that a study needs, in the order in which they are sent."""
 
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +13,10 @@ from evaluator.benchmarks.order import nested_order
 from evaluator.records import Key, Question
 from evaluator.study.study import Study
 from servers.spec import Prompt, Sampling
+
+Order = Literal[1, 2]
+"""By which rule questions are put in order. 1: by the seed alone. 2: those with the text of another come last."""
+NEWEST_ORDER: Order = 2
 
 # English has about four characters a token and code three; two leaves room for other scripts and chat markup
 _CHARACTERS_A_TOKEN = 2
@@ -24,22 +30,23 @@ class Ask(Struct, frozen=True, kw_only=True):
     sampling: Sampling
 
 
-def questions(study: Study) -> dict[str, tuple[Question, ...]]:
+def questions(study: Study, order: Order = NEWEST_ORDER) -> dict[str, tuple[Question, ...]]:
     """Choose each benchmark's questions: the first of a seeded, stratified order, so that fewer are part of more."""
     chosen: dict[str, tuple[Question, ...]] = {}
     for name, settings in study.benchmarks.chosen().items():
         everything = settings.load()
         count = len(everything) if settings.questions == "all" else settings.questions
-        chosen[name] = nested_order(everything, study.seed)[:count]
+        repeated = BENCHMARKS[name].repeated() if order > 1 else {}
+        chosen[name] = nested_order(everything, study.seed, repeated)[:count]
     return chosen
 
 
-def plan(study: Study) -> tuple[Ask, ...]:
+def plan(study: Study, order: Order = NEWEST_ORDER) -> tuple[Ask, ...]:
     """List every request that all variants get: all questions once before any is repeated.
 
     Modes that look before the end count a question once it has all its answers, so there its repeats follow each other.
     """
-    asked = questions(study)
+    asked = questions(study, order)
     settings = study.benchmarks.chosen()
     asks = [
         Ask(key=Key(name, question.id, repeat), question=question, sampling=_for_repeat(study.sampling, repeat))
@@ -55,19 +62,19 @@ def plan(study: Study) -> tuple[Ask, ...]:
     return tuple(asks)
 
 
-def plan_again(study: Study) -> tuple[Ask, ...]:
-    """List what the baseline alone is asked once more, to measure how much it differs from itself (the noise floor)."""
-    if not study.decide.noise_floor:
-        return ()
-    settings = study.benchmarks.chosen()
+def plan_again(study: Study, asks: Sequence[Ask]) -> tuple[Ask, ...]:
+    """List what the baseline alone is asked once more, to measure how much it differs from itself (the noise floor).
+
+    `asks` is what all variants get.
+    """
     return tuple(
         Ask(
-            key=Key(name, question.id, settings[name].repeats),
-            question=question,
-            sampling=_for_repeat(study.sampling, settings[name].repeats),
+            key=Key(name, ask.question.id, settings.repeats),
+            question=ask.question,
+            sampling=_for_repeat(study.sampling, settings.repeats),
         )
-        for name, chosen in questions(study).items()
-        for question in chosen[: study.decide.noise_floor]
+        for name, settings in study.benchmarks.chosen().items()
+        for ask in [a for a in asks if a.key.benchmark == name and a.key.repeat == 0][: study.decide.noise_floor]
     )
 
 

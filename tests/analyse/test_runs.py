@@ -140,6 +140,13 @@ def looked_at_in_two_orders(runs: Path) -> None:
     edit(runs / "two/plan.json", lambda plan: plan["study"].update(decide={"mode": "sequential"}, seed=7))
 
 
+def looked_at_and_begun_earlier(r: Path) -> None:
+    """As an earlier version wrote a plan, whose questions were put in order by the seed alone."""
+    for name in ("one", "two"):
+        edit(r / name / "plan.json", lambda plan: plan["study"]["decide"].update(mode="sequential"))
+    edit(r / "two/plan.json", lambda plan: plan.pop("order"))
+
+
 REFUSED = [
     pytest.param(lambda r: (r / "two/plan.json").unlink(), "two: no run lies here", id="no-run"),
     pytest.param(lambda r: (r / "two/grades.jsonl").unlink(), "run whichquant report", id="no-grades"),
@@ -178,6 +185,11 @@ REFUSED = [
         lambda r: edit(r / "two/plan.json", lambda plan: plan["study"].update(seed=7)),
         "one and two have no question in common",
         id="no-question-in-common",
+    ),
+    pytest.param(
+        looked_at_and_begun_earlier,
+        r"in different orders \(seed: 42 in one; 42, put in order by an earlier whichquant in two\)",
+        id="looked-at-and-begun-earlier",
     ),
     pytest.param(
         looked_at_in_two_orders,

@@ -161,7 +161,8 @@ def test_as_many_answers_are_planned_as_are_asked_for(benchmarks: str) -> None:
     study = study_of(benchmarks, "decide: {noise_floor: 30}")
     plan = plan_study(study)
 
-    for_all, again = len(requests_of(study)), len(plan_again(study))
+    asks = requests_of(study)
+    for_all, again = len(asks), len(plan_again(study, asks))
     assert sum(e.answers for e in plan.expected if e.variant == "q4_0") == for_all
     assert sum(e.answers for e in plan.expected if e.variant == "q8_0") == for_all + again
 
