@@ -32,7 +32,18 @@ finished; 2 the input is wrong; 3 a server could not be started or reached;
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON object, for programs.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
+class _Commands(click.Group):
+    """Lists what each command does in a whole sentence, however narrow the terminal is."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, self.commands[name].get_short_help_str(limit=1000)) for name in self.list_commands(ctx)]
+            )
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
 @click.version_option(__version__, prog_name="whichquant")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -115,17 +126,38 @@ def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> 
 )
 @click.option("--model", metavar="ID", help="Model to ask.  [default: the server's only one]")
 @click.option(
-    "--mmlu-pro", type=int, default=100, show_default=True, metavar="N", help="MMLU-Pro questions to ask; 0 for none."
+    "--mmlu-pro",
+    default="100",
+    show_default=True,
+    metavar="N",
+    help="MMLU-Pro questions to ask; all for all, 0 for none.",
 )
 @click.option("--shots", type=int, default=5, show_default=True, help="Worked examples before each MMLU-Pro question.")
 @click.option(
-    "--humaneval", type=int, default=164, show_default=True, metavar="N", help="HumanEval problems to ask; 0 for none."
+    "--humaneval",
+    default="164",
+    show_default=True,
+    metavar="N",
+    help="HumanEval problems to ask; all for all, 0 for none.",
 )
 @click.option(
-    "--gsm8k", type=int, default=0, show_default=True, metavar="N", help="GSM8K questions to ask; 0 for none."
+    "--gsm8k", default="0", show_default=True, metavar="N", help="GSM8K questions to ask; all for all, 0 for none."
+)
+@click.option("--repeats", type=int, default=1, show_default=True, help="Times that each question is asked.")
+@click.option(
+    "--margin",
+    "margins",
+    multiple=True,
+    metavar="POINTS",
+    help="Difference that matters when this run is compared, in points: 5 for all benchmarks, or mmlu_pro=2. May be "
+    "given several times.  [default: the benchmark's own]",
 )
 @click.option("--max-tokens", type=int, default=4096, show_default=True, help="Limit of each reply, thinking included.")
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="Sampling temperature.")
+@click.option("--top-p", type=float, help="Sample from the likeliest tokens up to this sum.  [default: no limit]")
+@click.option("--top-k", type=int, help="Sample from so many of the likeliest tokens; 0 for all.  [default: no limit]")
+@click.option("--min-p", type=float, help="Leave out tokens below this share of the likeliest.  [default: no limit]")
+@click.option("--seed", type=int, help="Seed of the sampling.  [default: the server's own]")
 @click.option(
     "--thinking", type=click.Choice(["on", "off"]), help="Switch thinking on or off.  [default: the model's own]"
 )
@@ -139,19 +171,7 @@ def evaluate(**options: "Any") -> None:  # noqa: ANN401 - what click has read
     """Evaluate one server that runs already, without a study file."""
     from evaluator.commands.evaluate import evaluate_server  # noqa: PLC0415
 
-    benchmarks = {
-        "mmlu_pro": {"questions": options["mmlu_pro"], "shots": options["shots"]},
-        "humaneval": {"questions": options["humaneval"]},
-        "gsm8k": {"questions": options["gsm8k"]},
-    }
-    settings = {
-        **{key: options[key] for key in ("model", "api_key_env", "concurrency", "name", "force")},
-        "thinking": None if options["thinking"] is None else options["thinking"] == "on",
-        "benchmarks": {name: asked for name, asked in benchmarks.items() if asked["questions"]},
-        "sampling": {"temperature": options["temperature"], "max_tokens": options["max_tokens"]},
-        "check": not options["no_check"],
-    }
-    _exit(lambda console: evaluate_server(options["base_url"], console, runs=options["runs"], settings=settings))
+    _exit(lambda console: evaluate_server(options, console))
 
 
 @main.command()

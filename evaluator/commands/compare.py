@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 
 from evaluator.analyse import runs
+from evaluator.commands.margin import read_margin
 from evaluator.counts.analyse import analyse_counts
 from evaluator.counts.file import read_counts
 from evaluator.errors import StudyError
@@ -41,7 +42,7 @@ def compare(
     Raises:
         StudyError: an option is impossible, or what is to be compared cannot be.
     """
-    points = dict(map(_margin, margins))
+    points = dict(map(read_margin, margins))
     if alpha is not None and not 0 < alpha < 0.5:
         raise StudyError("give a number between 0 and 0.5", source=f"--alpha {alpha:g}")
     if (counts is None) == (not run_folders):
@@ -59,18 +60,6 @@ def compare(
     if write_to is not None:
         raise StudyError("--write works only with --counts; a run already has a report")
     return compare_runs(run_folders, baseline=baseline, margins=points, alpha=alpha, as_json=as_json, console=console)
-
-
-def _margin(text: str) -> tuple[str, float]:
-    """Read `5` or `mmlu_pro=2`: the benchmark, "" for all, and the points."""
-    name, _, number = text.rpartition("=")
-    try:
-        points = float(number)
-    except ValueError:
-        raise StudyError("write points, as 5 or mmlu_pro=2", source=f"--margin {text}") from None
-    if not 0 < points < 100:
-        raise StudyError("a margin lies between 0 and 100 points", source=f"--margin {text}")
-    return name.strip(), points
 
 
 def compare_runs(

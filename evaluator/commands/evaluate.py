@@ -1,46 +1,83 @@
 """`whichquant eval`: evaluate one server that runs already, without a study file."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from evaluator.commands.margin import read_margin
 from evaluator.commands.outcome import watched
+from evaluator.decide.wording import listed
 from evaluator.endpoint import evaluate
 from evaluator.errors import StudyError
 
+_BENCHMARKS = ("mmlu_pro", "humaneval", "gsm8k")
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens")
 _OPTIONS = {
     "study": "--name",
     "variants[0].base_url": "--base-url",
     "benchmarks": "--mmlu-pro, --humaneval and --gsm8k",
-    "benchmarks.mmlu_pro.questions": "--mmlu-pro",
     "benchmarks.mmlu_pro.shots": "--shots",
-    "benchmarks.humaneval.questions": "--humaneval",
-    "benchmarks.gsm8k.questions": "--gsm8k",
-    "sampling.max_tokens": "--max-tokens",
-    "sampling.temperature": "--temperature",
     "concurrency": "--concurrency",
+    **{f"benchmarks.{name}.questions": f"--{name.replace('_', '-')}" for name in _BENCHMARKS},
+    **{f"benchmarks.{name}.{key}": f"--{key}" for name in _BENCHMARKS for key in ("repeats", "margin")},
+    **{f"sampling.{key}": f"--{key.replace('_', '-')}" for key in _SAMPLING},
 }
 """Which option sets a study's key."""
 
 
-def evaluate_server(base_url: str, console: Console, *, runs: Path, settings: Mapping[str, Any]) -> int:
+def evaluate_server(options: Mapping[str, Any], console: Console) -> int:
     """Evaluate a running server and show its report; give the exit code.
 
     Args:
-        base_url: Where it answers, up to and including `/v1`.
+        options: Those of the command, by name.
         console: Where it is shown.
-        runs: Folder in which each run has its own.
-        settings: Further arguments of `evaluate`.
 
     Raises:
         StudyError: An option is impossible; it names the option.
     """
+    thinking = None if options["thinking"] is None else options["thinking"] == "on"
+    settings = {
+        **{key: options[key] for key in ("model", "api_key_env", "concurrency", "name", "runs", "force")},
+        "thinking": thinking,
+        "benchmarks": _benchmarks(options),
+        "sampling": {key: options[key] for key in _SAMPLING if options[key] is not None},
+        "check": not options["no_check"],
+    }
     try:
-        return watched(lambda on_event: evaluate(base_url, runs=runs, on_event=on_event, **settings), runs, console)
+        return watched(
+            lambda on_event: evaluate(options["base_url"], on_event=on_event, **settings), options["runs"], console
+        )
     except StudyError as error:
         raise _about_option(error) from None
+
+
+def _benchmarks(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Make a study's keys of the options."""
+    margins = dict(map(read_margin, options["margins"]))
+    if unknown := [name for name in margins if name not in ("", *_BENCHMARKS)]:
+        raise StudyError(f"there is no benchmark {unknown[0]}", source="--margin", remedy=f"use {listed(_BENCHMARKS)}")
+    benchmarks: dict[str, dict[str, Any]] = {}
+    for name in _BENCHMARKS:
+        if questions := _count(name, options[name]):
+            benchmarks[name] = {"questions": questions, "repeats": options["repeats"]}
+            if (margin := margins.get(name, margins.get(""))) is not None:
+                benchmarks[name]["margin"] = margin
+    if "mmlu_pro" in benchmarks:
+        benchmarks["mmlu_pro"]["shots"] = options["shots"]
+    return benchmarks
+
+
+def _count(name: str, text: str) -> int | str:
+    if text.strip().lower() == "all":
+        return "all"
+    try:
+        return int(text)
+    except ValueError:
+        option = _OPTIONS[f"benchmarks.{name}.questions"]
+        raise StudyError(
+            f"{text!r:.40} is no number of questions", source=option, remedy="give a number, or all"
+        ) from None
 
 
 def _about_option(error: StudyError) -> StudyError:

@@ -141,9 +141,7 @@ def find_quantizer() -> Quantizer:
         return Quantizer(name=f"cyllama {version}", command=(sys.executable, "-c", _CYLLAMA), takes_number=True)
     program = shutil.which("llama-quantize")
     if program is None:
-        raise ModelError(
-            "There is no quantizer here", remedy="pip install 'whichquant[llama]', or put llama-quantize on PATH."
-        )
+        raise ModelError("There is no quantizer here", remedy="pip install cyllama, or put llama-quantize on PATH.")
     return Quantizer(name=program, command=(program, "--allow-requantize"), takes_number=False)
 
 

@@ -72,7 +72,8 @@ def convert(gguf: Path, out: Path, *, bits: int | None = None, group_size: int =
     """
     missing = [name for name in ("gguf", "mlx_lm", "safetensors", "tokenizers") if find_spec(name) is None]
     if missing:
-        raise ModelError(f"Converting to MLX needs {', '.join(missing)}", remedy="pip install 'whichquant[mlx]'.")
+        packages = " ".join(name.replace("_", "-") for name in missing)
+        raise ModelError(f"Converting to MLX needs {', '.join(missing)}", remedy=f"pip install {packages}.")
     if out.exists():
         raise ModelError(f"{out} exists already, so nothing is converted into it.")
     out.parent.mkdir(parents=True, exist_ok=True)

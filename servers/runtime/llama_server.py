@@ -23,7 +23,7 @@ from servers.wording import waiting
 
 PROGRAM_INSTALL = "brew install llama.cpp"
 """Homebrew exists for Linux too."""
-_WAYS = [f"  {PROGRAM_INSTALL}", "  pip install 'whichquant[llama]'"]
+_WAYS = [f"  {PROGRAM_INSTALL}", "  pip install xllamacpp"]
 INSTALL = "\n".join(
     [
         "No llama.cpp server was found: neither llama-server on PATH nor the xllamacpp package. Install one of them:",

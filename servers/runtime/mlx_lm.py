@@ -21,9 +21,10 @@ from servers.weights import disk
 from servers.weights.disk import directory_at
 from servers.wording import waiting
 
-INSTALL = """\
+_PACKAGES = "mlx-lm" if sys.platform == "darwin" else "mlx-lm 'mlx[cpu]'"
+INSTALL = f"""\
 mlx_lm was not found, neither as a package nor as mlx_lm.server on PATH. Install it:
-  pip install 'whichquant[mlx]'"""
+  pip install {_PACKAGES}"""
 _MAX_TOKENS = "32768"
 """Only for requests that name no limit, which ours never do; its own default is 512."""
 _BITS = {"q8_0": "8", "q4_0": "4"}

@@ -19,7 +19,7 @@ def silent(_question: object, _number: int) -> None:
     ("given", "severity"),
     [
         pytest.param(check_input(study_of()), "block", id="before-the-run"),
-        pytest.param(check_input(study_of(), {"b": silent}), "block", id="nothing-answered"), 
+        pytest.param(check_input(study_of(), {"b": silent}), "block", id="nothing-answered"),
         pytest.param(check_input(study_of(), {}), "warn", id="lost-after-it-answered"),
     ],
 )

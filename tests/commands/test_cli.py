@@ -37,6 +37,8 @@ def test_help_names_every_command_of_the_readme() -> None:
 
 
 def test_help_says_of_every_command_and_option_what_it_does_in_a_whole_sentence() -> None:
+    for width in (30, 60, 80, 200):
+        assert "..." not in CliRunner().invoke(main, ["--help"], terminal_width=width).output.partition("Commands:")[2]
     said = CliRunner().invoke(main, ["--help"], terminal_width=80).output
 
     assert "..." not in said.partition("Commands:")[2]

@@ -37,6 +37,37 @@ def test_the_only_model_of_a_server_is_evaluated(tmp_path: Path) -> None:
     assert "bits per weight: unknown" in result.output
 
 
+def test_every_key_of_a_study_of_one_server_has_its_option(tmp_path: Path) -> None:
+    more = ["--temperature", "0.7", "--top-p", "0.9", "--top-k", "40", "--min-p", "0.05", "--seed", "7"]
+    more += ["--repeats", "2", "--margin", "4", "--margin", "mmlu_pro=1.5", "--gsm8k", "3"]
+    with FakeServer(answer, dialect=LLAMA_SERVER) as fake:
+        evaluate(fake, tmp_path, *more)
+
+    (plan,) = tmp_path.glob("eval-*/plan.json")
+    study = json.loads(plan.read_text())["study"]
+    assert study["sampling"] == {
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "top_k": 40,
+        "min_p": 0.05,
+        "seed": 7,
+        "max_tokens": 64,
+    }
+    chosen = {name: (s["questions"], s["repeats"], s["margin"]) for name, s in study["benchmarks"].items() if s}
+    assert chosen == {"mmlu_pro": (8, 2, 1.5), "gsm8k": (3, 2, 4)}
+
+
+def test_all_questions_of_a_benchmark_are_asked_for_by_that_word(tmp_path: Path) -> None:
+    with FakeServer(answer) as fake:
+        result = evaluate(fake, tmp_path, "--mmlu-pro", "0", "--humaneval", "all")
+
+    assert "all HumanEval questions" in result.output
+    assert (
+        json.loads(next(tmp_path.glob("eval-*/plan.json")).read_text())["study"]["benchmarks"]["humaneval"]["questions"]
+        == "all"
+    )
+
+
 @pytest.mark.parametrize("thinking", ["on", "off"])
 @pytest.mark.parametrize(
     ("dialect", "name"),
@@ -126,6 +157,16 @@ def test_a_model_that_cannot_be_chosen_is_asked_for(
         pytest.param(["--mmlu-pro", "99999"], "whichquant: --mmlu-pro: ", id="too-many-questions"),
         pytest.param(["--mmlu-pro", "0"], "so nothing is asked", id="nothing-to-ask"),
         pytest.param(["--name", "a/b"], "whichquant: --name: ", id="name"),
+        pytest.param(["--mmlu-pro", "some"], "--mmlu-pro: 'some' is no number of questions", id="no-number"),
+        pytest.param(["--humaneval", "-3"], "whichquant: --humaneval: ", id="negative"),
+        pytest.param(["--repeats", "0"], "whichquant: --repeats: ", id="repeats"),
+        pytest.param(["--margin", "much"], "--margin much: write points", id="margin"),
+        pytest.param(["--margin", "gpqa=2"], "there is no benchmark gpqa", id="margin-of-another"),
+        pytest.param(["--margin", "mmlu_pro=200"], "a margin lies between", id="margin-too-large"),
+        pytest.param(["--top-p", "3"], "whichquant: --top-p: ", id="top-p"),
+        pytest.param(["--top-k", "-1"], "whichquant: --top-k: ", id="top-k"),
+        pytest.param(["--min-p", "2"], "whichquant: --min-p: ", id="min-p"),
+        pytest.param(["--seed", "-1"], "whichquant: --seed: ", id="seed"),
     ],
 )
 def test_impossible_settings_are_refused_before_the_server_is_asked(tmp_path: Path, more: list[str], says: str) -> None:
