@@ -19,7 +19,7 @@ from evaluator.records import Failure
 from evaluator.store.facts import refuse_changed_server
 from evaluator.study.file import load_study
 from evaluator.study.requests import context_needed, plan
-from evaluator.study.study import Study
+from evaluator.study.study import RUNNING, Study
 from servers import signals
 from servers.errors import ServerError
 from servers.launch import launch
@@ -28,9 +28,11 @@ from servers.runtime.table import request
 from servers.secrets import hide
 from servers.spec import Prompt, Sampling, Server, ServerFacts, ServerSpec
 
-VARIANT = "running"
-"""The name of the variant."""
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._+-]+")
+_BETWEEN_PARTS = re.compile(r"[/:@ ]")
+"""What stands between the parts of a model's id, and becomes a dash in a name."""
+_LONGEST_NAME, _LONGEST_MODEL = 100, 80
+"""Characters of a run's name, and of a model's in it."""
 _GREETING = Prompt(messages=({"role": "user", "content": "Reply with the single word: yes"},))
 _FEW_TOKENS = 16
 _PATIENCE_S = 300.0
@@ -103,13 +105,13 @@ def evaluate(
     server, facts = signals.run(_greet(spec, supposed.sampling))
     known = {**variant, "model": server.spec.model, "runtime": server.spec.runtime}
     study = _study(known, settings, name or _name(server.spec))
-    refuse_changed_server(Path(runs) / study.study, VARIANT, facts)
-    on_event(Described(VARIANT, facts, (*facts.unmet, *facts.unsent, *_too_short(facts, spec.context or 0))))
+    refuse_changed_server(Path(runs) / study.study, RUNNING, facts)
+    on_event(Described(RUNNING, facts, (*facts.unmet, *facts.unsent, *_too_short(facts, spec.context or 0))))
     return run_study(study, runs=runs, check=check, force=force, on_event=on_event)
 
 
 def _study(variant: Mapping[str, Any], settings: Mapping[str, Any], name: str) -> Study:
-    keys = {"study": name, "baseline": VARIANT, "variants": [{"name": VARIANT, **variant}], **settings}
+    keys = {"study": name, "baseline": RUNNING, "variants": [{"name": RUNNING, **variant}], **settings}
     try:
         return load_study(keys).study
     except StudyError as error:  # there is no file, so no line
@@ -117,11 +119,14 @@ def _study(variant: Mapping[str, Any], settings: Mapping[str, Any], name: str) -
 
 
 def _name(spec: ServerSpec) -> str:
-    """Name a run after the runtime and the model; a hash stands for what a name cannot hold."""
+    """Name a run after the runtime and the model; a hash at the end stands for what a name cannot hold."""
     model = Path(spec.model).name if spec.model.startswith("/") else spec.model
-    short = _NOT_IN_A_NAME.sub("-", model).strip("-.")[:80]
-    digest = hashlib.sha256(model.encode()).hexdigest()[:8] if len(model) > 80 or not model.isascii() else ""
-    return "-".join(part for part in ("eval", spec.runtime, short, digest) if part)
+    start, short = f"eval-{spec.runtime}", _NOT_IN_A_NAME.sub("-", model).strip("-.")
+    if short and len(model) <= _LONGEST_MODEL and short == _BETWEEN_PARTS.sub("-", model):
+        return f"{start}-{short}"
+    digest = hashlib.sha256(model.encode(errors="surrogatepass")).hexdigest()[:8]
+    room = min(_LONGEST_MODEL, _LONGEST_NAME - len(f"{start}--{digest}"))
+    return "-".join(part for part in (start, short[:room], digest) if part)
 
 
 async def _greet(spec: ServerSpec, sampling: Sampling) -> tuple[Server, ServerFacts]:

@@ -15,7 +15,7 @@ from evaluator.store.facts import read_facts
 from evaluator.store.folder import Plan, grades_path, read_plan
 from evaluator.store.last_report import read_report
 from evaluator.study.requests import questions
-from evaluator.study.study import Study
+from evaluator.study.study import RUNNING, Study, Variant
 from servers.spec import ServerFacts
 
 Grades = Mapping[tuple[str, Key], Grade]
@@ -119,13 +119,22 @@ def distinct(runs: Sequence[Run | str | Path]) -> tuple[Run, ...]:
 
 
 def variants_by_name(runs: Sequence[Run]) -> dict[str, Entry]:
-    """Name the variants of all runs: as their study does, or `run/name` where two runs have the same name."""
-    count = Counter(variant.name for run in runs for variant in run.study.variants)
-    return {
-        variant.name if count[variant.name] == 1 else f"{run.name}/{variant.name}": Entry(run, variant.name)
-        for run in runs
-        for variant in run.study.variants
-    }
+    """Name the variants of all runs: as their study does, or `run/name` where two runs have the same name.
+
+    A server that was evaluated without a study is named by its model.
+    """
+    entries = [(_shown(variant), Entry(run, variant.name)) for run in runs for variant in run.study.variants]
+    count = Counter(name for name, _ in entries)
+    named = {name if count[name] == 1 else f"{of.run.name}/{name}": of for name, of in entries}
+    if len(named) < len(entries):  # a model's name may be that of a run and its variant, or one run's twice
+        return {f"{of.run.name}/{of.variant}": of for _, of in entries}
+    return named
+
+
+def _shown(variant: Variant) -> str:
+    if variant.name != RUNNING or variant.base_url is None:
+        return variant.name
+    return Path(variant.model).name if variant.model.startswith("/") else variant.model
 
 
 def _read(folder: Path) -> Run:

@@ -107,9 +107,10 @@ def _baseline(wanted: str | None, runs: Sequence[Run], variants: Mapping[str, En
             for name, entry in variants.items()
             if entry.run is runs[0] and entry.variant == entry.run.study.baseline
         )
-    for name, (run, variant) in variants.items():
-        if wanted in (name, f"{run.name}/{variant}"):
-            return name
+    named = [name for name, of in variants.items() if wanted in (name, f"{of.run.name}/{of.variant}")]
+    named = named or [name for name, of in variants.items() if wanted == of.variant]
+    if len(named) == 1:
+        return named[0]
     raise StudyError(f'there is no variant "{wanted}"; there are {", ".join(variants)}', source="--baseline")
 
 

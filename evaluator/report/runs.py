@@ -53,15 +53,15 @@ def _table(report: "RunsReport", benchmark: str) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=10, overflow="fold")
     comparisons = {c.variant: c for c in report.comparisons if c.benchmark == benchmark}
-    origins = {name: (variant, run.name) for run in report.runs for name, variant in run.variants.items()}
+    origins = {name: run.name for run in report.runs for name in run.variants}
     scores = sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != report.baseline)
     for score in scores:
         comparison = comparisons.get(score.variant)
         verdict = comparison.verdict if comparison else "baseline"
         difference = comparison.difference if comparison else None
-        variant, run = origins[score.variant]
+        run = origins[score.variant]
         table.add_row(
-            Text(strip_control(variant)),
+            Text(strip_control(score.variant.removeprefix(f"{run}/"))),
             Text(strip_control(run)),
             wording.correct(score),
             wording.percent(score.accuracy).removesuffix(" %"),

@@ -30,6 +30,8 @@ KvCache = Annotated[KvType, Meta(description="type of keys and values in the KV 
 Args = Annotated[tuple[str, ...], Meta(description="further arguments, passed to the server as they are")]
 KeyName = Annotated[str, Meta(description="environment variable that holds the key; the key is never written")]
 Mode = Literal["fixed", "sequential", "group_sequential"]
+RUNNING = "running"
+"""The only variant's name in a study that nobody wrote: that of a server which runs already."""
 LOOKS = 5
 """Number of looks of the group-sequential design, if the study names none."""
 
