@@ -15,6 +15,8 @@ class Status(Struct, frozen=True):
 
     variant: str
     text: str
+    seconds: float = 0.0
+    """Of a wait: how long, from now on; it comes beside what was said before, and goes with the wait."""
 
 
 class Described(Struct, frozen=True):

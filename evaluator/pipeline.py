@@ -354,7 +354,7 @@ def _was_scored(folder: Path) -> bool:
 
 def _status_to(on_event: OnEvent) -> OnStatus:
     emit = signals.in_order(on_event)
-    return lambda variant, text: emit(Status(variant, text))
+    return lambda variant, text, seconds=0.0: emit(Status(variant, text, seconds))
 
 
 def _checking_to(on_event: OnEvent) -> OnStep:

@@ -112,6 +112,8 @@ class Record(Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     attempts: tuple[Failure, ...] = ()
     """Transient failures before the one that counts."""
+    at_once: int | None = None
+    """How many questions were in flight at most, where the server had said that it is busy; None: as the study says."""
 
 
 class Extraction(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
 """When a server is given up."""
 
-import asyncio
-
+from evaluator.ask.traffic import Traffic
 from evaluator.errors import ServerLost
 from evaluator.records import Record
 from evaluator.study.study import Study
@@ -17,8 +16,8 @@ _ALL_FAILED = 12
 class Patience:
     """Decides when a server is given up: dead, silent, out of reach, or failing at everything."""
 
-    def __init__(self, study: Study) -> None:
-        self._in_flight = study.concurrency
+    def __init__(self, study: Study, traffic: Traffic) -> None:
+        self._in_flight, self._traffic = study.concurrency, traffic
         # Without a stream nothing is seen before a reply is whole.
         self._silence = study.silence if study.stream else float("inf")
         self._unreached = 0
@@ -26,17 +25,11 @@ class Patience:
         self._failed = 0
         """Questions that failed before the first answer."""
         self._answered = False
-        self._active_at = 0.0
-        """When the server last sent anything, by the event loop's clock."""
 
     def begin(self) -> None:
         """Start anew with a server that was just started."""
         self._unreached = 0
-        self.saw_activity()
-
-    def saw_activity(self) -> None:
-        """Note that the server has sent something."""
-        self._active_at = asyncio.get_running_loop().time()
+        self._traffic.begin()
 
     def check(self, server: Server) -> None:
         """Look at the server itself.
@@ -47,11 +40,12 @@ class Patience:
         if not alive(server):
             left = process.describe_end(server.pid or 0, server.log, server.log_start) if server.log else ""
             raise ServerLost(f"the server died in the middle of the run{left}", restartable=True)
-        silent = asyncio.get_running_loop().time() - self._active_at
+        silent = self._traffic.silent_s()
         if silent >= self._silence:
             where = f"its log is {server.log}" if server.log else "restart it and run the same command"
+            before = f"; before, it said: {self._traffic.last_refusal}" if self._traffic.last_refusal else ""
             raise ServerLost(
-                f"the server hangs: no token on any of its requests for {silent:.0f} s ({where};"
+                f"the server hangs: no token on any of its requests for {silent:.0f} s{before} ({where};"
                 " a server that is merely slow needs a larger silence in the study)",
                 restartable=True,
             )
@@ -60,18 +54,23 @@ class Patience:
         """Take in how one request ended.
 
         Raises:
-            ServerLost: it is dead, silent, or as many requests in a row as are in flight did not reach it.
+            ServerLost: it is dead, silent, or as many requests in a row as are in flight did not reach it, or were put
+                off until they were given up.
         """
         failure = record.failure
-        if failure is None or failure.kind != "timeout":
-            self.saw_activity()
-        if failure is not None:
-            self.check(server)
-        lost = failure is not None and failure.kind in {"unreachable", "dropped", "timeout"}
+        if failure is None:
+            self._unreached = 0
+            return
+        self.check(server)
+        lost = failure.kind in {"unreachable", "dropped", "timeout", "overloaded"}
         self._unreached = self._unreached + 1 if lost else 0
+        if self._unreached > self._in_flight and failure.kind == "overloaded":
+            raise ServerLost(
+                f"the server takes no questions: {failure.message}; the same command goes on", restartable=True
+            )
         if self._unreached > self._in_flight:
             where = f"its log is {server.log}" if server.log else f"see whether {server.base_url} is still running"
-            why = f"the server stopped answering in the middle of the run ({failure.message if failure else ''})"
+            why = f"the server stopped answering in the middle of the run ({failure.message})"
             raise ServerLost(f"{why}: {where}; the same command goes on", restartable=True)
 
     def judge(self, record: Record, *, failed_before: bool) -> None:

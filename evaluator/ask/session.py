@@ -1,9 +1,11 @@
 """Put the questions: a server for each variant, one after the other or all at once."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from evaluator.ask.servers import (
     OpenServer,
@@ -12,6 +14,7 @@ from evaluator.ask.servers import (
     note_changes,
     open_servers,
 )
+from evaluator.ask.traffic import OnWait, Traffic
 from evaluator.ask.worker import Schedule, VariantWorker
 from evaluator.errors import ServerLost, StudyError
 from evaluator.store.facts import keep_facts
@@ -24,8 +27,12 @@ from servers.spec import ServerSpec
 _STARTS = 3
 """Of one variant's server in one turn: it is started again when it dies or hangs, but not for ever."""
 
-OnStatus = Callable[[str, str], None]
-"""Called with a variant and what happens to its server, in words."""
+
+class OnStatus(Protocol):
+    """Called with a variant and what happens to its server, in words; of a wait with its seconds."""
+
+    def __call__(self, variant: str, text: str, seconds: float = 0.0) -> None:
+        """Take it in."""
 
 
 async def ask_variants(
@@ -58,7 +65,10 @@ async def ask_variants(
     turns = schedule.turns()
     _, everything = turns[-1]
     check_ahead(study, {name: spec for name, spec in specs.items() if schedule.pending(name, everything).asks})
-    workers = {name: VariantWorker(study, name, journals[name], schedule) for name in specs}
+    workers = {
+        name: VariantWorker(study, name, journals[name], schedule, _traffic(study, spec, partial(on_status, name)))
+        for name, spec in specs.items()
+    }
     problems: dict[str, str] = {}
 
     async def take_turn(name: str, open_server: OpenServer, upto: Mapping[str, int]) -> None:
@@ -80,6 +90,10 @@ async def ask_variants(
                 raise errors.exceptions[0] from None
             had_a_turn.update(together)
     return problems
+
+
+def _traffic(study: Study, spec: ServerSpec, on_wait: OnWait) -> Traffic:
+    return Traffic(study.concurrency, silence=study.silence, startup=spec.startup_seconds, on_wait=on_wait)
 
 
 async def _ask_variant(

@@ -10,6 +10,7 @@ import httpx2
 from evaluator.ask import client
 from evaluator.ask.patience import Patience
 from evaluator.ask.retry import ask as ask_again
+from evaluator.ask.traffic import Traffic
 from evaluator.errors import ServerLost
 from evaluator.records import Answer, Failure, Key, Record
 from evaluator.store.journal import Journal
@@ -58,11 +59,11 @@ class Schedule(Protocol):
 class VariantWorker:
     """Asks one variant; lives as long as the run, whatever happens to its server."""
 
-    def __init__(self, study: Study, variant: str, journal: Journal, schedule: Schedule) -> None:
+    def __init__(self, study: Study, variant: str, journal: Journal, schedule: Schedule, traffic: Traffic) -> None:
         self.study, self.variant, self.journal, self.schedule = study, variant, journal, schedule
         self.given_up: set[Key] = set()
         """Questions that took the server along twice."""
-        self._patience = Patience(study)
+        self._traffic, self._patience = traffic, Patience(study, traffic)
         self._suspects: set[Key] = set()
         """Questions that were in flight when the server was lost: one of them may be why."""
         self._in_flight: dict[Key, Ask] = {}
@@ -123,9 +124,12 @@ class VariantWorker:
     async def _send(
         self, http: httpx2.AsyncClient, server: Server, queue: Iterator[Ask], failed_before: Collection[Key]
     ) -> None:
-        for ask in queue:
-            self._in_flight[ask.key] = ask
-            record = await self._put(http, server, ask)
+        while True:
+            async with self._traffic:
+                if (ask := next(queue, None)) is None:
+                    return
+                self._in_flight[ask.key] = ask
+                record = await self._put(http, server, ask)
             self._patience.saw(server, record)
             del self._in_flight[ask.key]
             self._arrived.put_nowait(record)
@@ -152,7 +156,7 @@ class VariantWorker:
     async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask) -> Record:
         url, body = self._request(server, ask)
         started = _now()
-        outcome, attempts = await ask_again(http, url, body, on_token=self._patience.saw_activity)
+        outcome, attempts = await ask_again(http, url, body, self._traffic)
         return Record(
             key=ask.key,
             variant=self.variant,
@@ -161,6 +165,7 @@ class VariantWorker:
             answer=outcome if isinstance(outcome, Answer) else None,
             failure=None if isinstance(outcome, Answer) else outcome,
             attempts=attempts,
+            at_once=self._traffic.at_once if self._traffic.at_once < self._traffic.most else None,
         )
 
     def _request(self, server: Server, ask: Ask) -> Request:

@@ -41,8 +41,8 @@ class Display:
             case Planned(keys):
                 self._checking.close()
                 self._progress = self._stack.enter_context(Progress(keys, self._console))
-            case Status(variant, text) if self._progress is not None:
-                self._progress.show_status(variant, text)
+            case Status(variant, text, seconds) if self._progress is not None:
+                self._progress.show_status(variant, text, seconds)
             case Graded(record, grade) if self._progress is not None:
                 self._progress.graded(record, grade)
             case Unfinished():

@@ -4,6 +4,7 @@ import datetime as dt
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from typing import Self
 
 from rich.console import Console
@@ -33,6 +34,9 @@ class Progress:
         self._planned = {name: Counter(key.benchmark for key in keys) for name, keys in planned.items()}
         self._console, self._clock = console, clock
         self._status = dict.fromkeys(planned, "waiting")
+        self._waits: dict[str, tuple[str, float]] = {}
+        """By variant what is waited for, and until when."""
+        self._wait_line_at: dict[str, float] = {}
         self._correct: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._graded: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._scored: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -54,11 +58,22 @@ class Progress:
         if self._console.is_terminal:
             self._live.stop()
 
-    def show_status(self, variant: str, text: str) -> None:
-        """Show the state of a variant's server."""
+    def show_status(self, variant: str, text: str, seconds: float = 0.0) -> None:
+        """Show the state of a variant's server; of a wait, for how many seconds: counted down in a terminal."""
+        if seconds:
+            self._show_wait(variant, strip_control(text), seconds)
+            return
         self._status[variant] = strip_control(text)
         if not self._console.is_terminal:
             self._console.print(Text(f"{variant}: {strip_control(text)}"), soft_wrap=True)
+
+    def _show_wait(self, variant: str, text: str, seconds: float) -> None:
+        now = self._clock()
+        if now + seconds > self._waits.get(variant, ("", now))[1]:  # of several, the one that takes longest
+            self._waits[variant] = text, now + seconds
+        if not self._console.is_terminal and now >= self._wait_line_at.get(variant, now):
+            self._wait_line_at[variant] = now + max(seconds, _LINE_EVERY_S)
+            self._console.print(Text(f"{variant}: {self._status_of(variant)}"), soft_wrap=True)
 
     def graded(self, record: Record, grade: Grade) -> None:
         """Count one record; of a question that was asked again, the last one."""
@@ -88,8 +103,13 @@ class Progress:
             table.add_column(heading, justify="right")
         table.add_column("server", style="dim", no_wrap=True, overflow="ellipsis", max_width=40)
         for name in self._planned:
-            table.add_row(Text(name), *self._cells(name), Text(self._status[name]))
+            table.add_row(Text(name), *self._cells(name), Text(self._status_of(name)))
         return table
+
+    def _status_of(self, name: str) -> str:
+        text, until = self._waits.get(name, ("", 0.0))
+        left = ceil(until - self._clock())
+        return f"{text} {left} s" if text and left > 0 else self._status[name]
 
     def _cells(self, name: str) -> list[str]:
         planned, graded = self._planned[name], self._graded[name]

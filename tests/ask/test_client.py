@@ -11,6 +11,7 @@ import pytest
 from evaluator.ask import client
 from evaluator.ask.retry import ATTEMPTS
 from evaluator.ask.retry import ask as ask_again
+from evaluator.ask.traffic import Traffic
 from evaluator.records import Answer, Failure
 from servers.fake import FakeServer, Reply, Script
 
@@ -26,7 +27,8 @@ async def ask(script: Script, *, stream: bool = True, silence: float = 5.0, retr
         body = {**CHAT, "stream": stream, **({"stream_options": {"include_usage": True}} if stream else {})}
         url = f"{fake.base_url}/chat/completions"
         if retry:
-            return (*await ask_again(http, url, body, sleep=no_sleep), fake.requests)
+            traffic = Traffic(1, silence=silence, sleep=no_sleep)
+            return (*await ask_again(http, url, body, traffic), fake.requests)
         return await client.ask_once(http, url, body)
 
 
