@@ -1,18 +1,19 @@
 """Whether a score can show a difference at all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from evaluator.checks.published import implausible
 from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.decide.score import Score
 from evaluator.decide.wording import listed
+from evaluator.records import Question
 from evaluator.stats.paired import mcnemar_midp, paired_table
 from evaluator.stats.proportions import wilson_share
 
 _CEILING = 0.95
 _FEW = 20
-"""Questions. With fewer, nearly every interval includes the score of guessing."""
+"""Questions. With fewer, nearly every interval includes the score of answering without reading."""
 
 _NO_CHANCE = 0.001
 """A p value that a sound run hardly ever has by chance: a block ends the study, so it must be rare."""
@@ -56,15 +57,17 @@ def ceiling(given: CheckInput) -> Iterable[Finding]:
 
 
 def floor(given: CheckInput) -> Iterable[Finding]:
-    """Find scores that are no better than guessing."""
+    """Find scores that need no reading: no better than guessing, or than always giving the same kind of answer."""
     for benchmark in given.study.benchmarks.chosen():
-        chance = _guessing_score(given, benchmark)
+        way, chance = _best_without_reading(
+            [q for key, q in given.asked.items() if key.benchmark == benchmark and key.repeat == 0]
+        )
         scores = [score for score in given.scores if score.benchmark == benchmark and score.questions >= _FEW]
         low = [score for score in scores if not score.outcomes.get("not_scored") and _is_chance(score, chance)]
         if low:
             listing = listed(f"{score.variant} {100 * (score.accuracy or 0):.1f} %" for score in low)
-            message = f"guessing would score {100 * chance:.1f} %; not distinguishable from that: {listing}"
-            evidence = {"chance": chance, "accuracy": {score.variant: score.accuracy for score in low}}
+            message = f"{way} would score {100 * chance:.1f} %; not distinguishable from that: {listing}"
+            evidence = {"way": way, "chance": chance, "accuracy": {score.variant: score.accuracy for score in low}}
             yield Finding(severity="warn", benchmark=benchmark, message=message, evidence=evidence)
 
 
@@ -77,10 +80,25 @@ def _lower_end(score: Score) -> float:
     return wilson_share(score.interval.low, score.questions).low
 
 
-def _guessing_score(given: CheckInput, benchmark: str) -> float:
-    """Return the expected score of guessing among each question's options; 0 where there are none to choose from."""
-    options = [len(q.letters) for key, q in given.asked.items() if key.benchmark == benchmark and q.letters]
-    return fmean(1 / count for count in options) if options else 0.0
+def _best_without_reading(asked: Sequence[Question]) -> tuple[str, float]:
+    """Say which way of answering without reading scores most on these questions, and what share it gets right.
+
+    Of options of one length the first counts as the longest. 0 where there is nothing to choose from.
+    """
+    choices = [q for q in asked if q.letters]
+    if not choices:
+        return "guessing", 0.0
+    ways = {"guessing": fmean(1 / len(q.letters) for q in choices)}
+    if all(q.options for q in choices):
+        longest = [q.letters[q.options.index(max(q.options, key=len))] for q in choices]
+        ways["always choosing the longest option"] = fmean(map(_is_right, choices, longest))
+    for letter in sorted({letter for q in choices for letter in q.letters}):
+        ways[f"always answering {letter}"] = fmean(_is_right(q, letter) for q in choices)
+    return max(ways.items(), key=lambda way: way[1])
+
+
+def _is_right(question: Question, letter: str) -> bool:
+    return letter == question.answer
 
 
 def _is_chance(score: Score, chance: float) -> bool:
@@ -112,8 +130,9 @@ RULES = (
         code="floor",
         stage="after",
         severity="warn",
-        threat="The model guesses, or its answers are not understood.",
-        signal="The interval of the accuracy includes the score of guessing: 1 of each question's options, else 0.",
+        threat="The model guesses, always gives one kind of answer, or its answers are not understood.",
+        signal="The interval of the accuracy includes what answering without reading scores on the questions asked: the"
+        " best of guessing, the longest option, and each letter; else 0.",
         advice="Read a few replies in the records: a broken build, a broken template and a weak model look alike here.",
         find=floor,
     ),

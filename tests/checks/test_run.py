@@ -43,7 +43,8 @@ DRAWN: dict[str, Any] = {"applied": {}}
     [
         pytest.param(100, 99, [], id="99-of-100"),
         pytest.param(100, 100, [("ceiling", "warn", None)], id="100-of-100"),
-        pytest.param(100, 20, [], id="better-than-guessing"),
+        pytest.param(100, 35, [], id="better-than-without-reading"),
+        pytest.param(100, 20, [("floor", "warn", None)], id="as-the-longest-option"),
         pytest.param(100, 12, [("floor", "warn", None)], id="guessing"),
         pytest.param(19, 2, [], id="too-few-to-tell"),
     ],
