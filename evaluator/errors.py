@@ -10,6 +10,7 @@
     - SpecError         2   what is asked of a server cannot be
     - PortTakenError    3   somebody else took the port
   x ModelError          3   (servers.errors) a model could not be found or fetched
+    - LaterVersionError 3   a model's file is of a later version than is known here
 
 The numbers are exit codes. Each error knows its `problem` and, as far as there are any, `source` (a file, a folder or
 an option), `line`, `key` and `remedy`; its text is one sentence made of them, for the user's eyes.

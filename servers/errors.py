@@ -5,6 +5,7 @@
     - SpecError         2   what is asked of a server is impossible
     - PortTakenError    3   another program took the port
   x ModelError          3   a model could not be found or fetched
+    - LaterVersionError 3   a model's file is of a later version than is known here
 
 The numbers are exit codes. What hangs in the tree beside these is drawn in `evaluator.errors`.
 """
@@ -67,3 +68,7 @@ class ModelError(WhichquantError):
     """A model could not be found or fetched."""
 
     exit_code = 3
+
+
+class LaterVersionError(ModelError):
+    """A file of a version of GGUF that is not known here; a server may know it."""

@@ -117,11 +117,15 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     model_sha256: str | None = None
     parameters: int | None = None
     quantization: str | None = None
-    """In the file's terms: `Q4_K_M (Q4_K 27, Q5_0 81)`, or `4 bits, groups of 64`."""
+    """In the file's terms: `Q4_K_M (Q5_0 × 81, Q4_K × 27)`, or `4 bits, groups of 64`."""
     bits_per_weight: float | None = None
     """Bits that the tensors take, divided by `parameters`."""
     qat: bool | None = None
     """Whether the file's metadata mention quantization-aware training; None where they do not."""
+    quantized_by: str | None = None
+    """Who quantized it, as its metadata say."""
+    broken_promise: str | None = None
+    """What the file's name or its metadata promise of the quantization and its tensors do not hold, in a sentence."""
     context: int | None = None
     """Tokens for each slot."""
     slots: int | None = None

@@ -64,15 +64,25 @@ def same_weights(given: CheckInput) -> Iterable[Finding]:
 
 def qat(given: CheckInput) -> Iterable[Finding]:
     """Find models from quantization-aware training compared with others."""
-    trained = [variant.name for variant in given.study.variants if _is_qat(given, variant)]
-    others = [variant.name for variant in given.study.variants if variant.name not in trained]
+    variants = [(variant.name, given.facts.get(variant.name)) for variant in given.study.variants]
+    trained = [name for name, facts in variants if facts and facts.qat]
+    others = [name for name, _ in variants if name not in trained]
     if trained and others:
         are = "is" if len(trained) == 1 else "are"
         message = (
-            f"{listed(trained)} {are} from quantization-aware training and {listed(others)} not:"
-            " the weights differ, not only their bits"
+            f"{listed(trained)} {are} from quantization-aware training, as the metadata say, and those of"
+            f" {listed(others)} say nothing of it: the weights may differ, not only their bits"
         )
         yield Finding(severity="note", message=message, evidence={"qat": trained, "others": others})
+
+
+def quantization(given: CheckInput) -> Iterable[Finding]:
+    """Find files of which most weights are of another type than their name or metadata say."""
+    for variant in given.study.variants:
+        facts = given.facts.get(variant.name)
+        if facts is not None and facts.broken_promise:
+            evidence = {"quantization": facts.quantization, "bits_per_weight": facts.bits_per_weight}
+            yield Finding(severity="note", variant=variant.name, message=facts.broken_promise, evidence=evidence)
 
 
 def _answered_by(given: CheckInput, variant: Variant) -> list[str]:
@@ -93,12 +103,6 @@ def _running_already(given: CheckInput) -> Iterable[tuple[Variant, str, Variant]
         names = _answered_by(given, variant)
         if len(names) == 1 and variant.base_url:
             yield variant, names[0], first.setdefault((variant.base_url, names[0]), variant)
-
-
-def _is_qat(given: CheckInput, variant: Variant) -> bool:
-    facts = given.facts.get(variant.name)
-    names = (variant.name, variant.model, facts and facts.model_id, facts and facts.model_path)
-    return bool(facts and facts.qat) or any("qat" in name.lower() for name in names if name)
 
 
 RULES = (
@@ -148,11 +152,20 @@ RULES = (
         find=model_name,
     ),
     Rule(
+        code="quantization",
+        stage="before",
+        severity="note",
+        threat="A build is not what it is called: tensors whose rows a type does not fit get another, with more bits.",
+        signal="Most weights in the file are of another type than its name or `general.file_type` says.",
+        advice="Compare builds by their bits per weight, not by their names.",
+        find=quantization,
+    ),
+    Rule(
         code="qat",
         stage="before",
         severity="note",
         threat="Quantization-aware training makes another model: more differs than the number of bits.",
-        signal="The file's metadata, or `qat` in a name, for some variants and not for others.",
+        signal="The file's metadata mention it for some variants and not for others; a name proves nothing.",
         advice="Compare with the unquantized weights of the same training if you want to know what the bits cost.",
         find=qat,
     ),

@@ -76,3 +76,9 @@ def gguf_parts(name: str) -> list[str]:
     if split is None or not int(split["total"]):
         return [name]
     return [f"{split['stem']}-{part:05}-of-{split['total']}.gguf" for part in range(1, int(split["total"]) + 1)]
+
+
+def weight_files(model: Path) -> list[Path]:
+    """List the files of a directory of MLX weights that mlx_lm loads, whatever an index beside them says."""
+    files = [file for file in sorted(model.glob("*.safetensors")) if not file.name.startswith("._")]
+    return [file for file in files if file.name.startswith("model")] or files

@@ -23,6 +23,8 @@ class FileFacts(Struct, frozen=True, kw_only=True):
     quantization: str | None = None
     bits_per_weight: float | None = None
     qat: bool | None = None
+    quantized_by: str | None = None
+    broken_promise: str | None = None
     chat_template_sha256: str | None = None
 
 
@@ -44,14 +46,14 @@ def mentions_qat(texts: Iterable[str]) -> bool | None:
 
 
 def types_in_words(name: str | None, counts: Counter[str]) -> str | None:
-    """Put the types of tensors into words: `Q4_K_M (Q5_0 81, Q4_K 27)`, and `F16` where all have that type.
+    """Put the types of tensors into words: `Q4_K_M (Q5_0 × 81, Q4_K × 27)`, and `F16` where all have that type.
 
     Args:
         name: What the file calls the whole.
         counts: Tensors of each type.
     """
     listed = ", ".join(
-        f"{kind} {count}" for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        f"{kind} × {count}" for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )
     if name is None:
         return listed or None

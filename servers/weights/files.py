@@ -1,96 +1,134 @@
 """Check the files of a model on this machine: of the right kind, and all there."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from servers.errors import ModelError
-from servers.weights.disk import gguf_parts
-from servers.wording import listed
+from servers.errors import LaterVersionError, ModelError
+from servers.weights.disk import gguf_parts, weight_files
+from servers.weights.gguf_header import Header, read_header
+from servers.weights.roles import names_in_words, only_model, refuse_encoder, refuse_role
+from servers.weights.safetensors_header import read_entries
 
 MLX = ("mlx_lm", "omlx")
 """Runtimes that load MLX weights; the others load GGUF."""
-_BESIDE_THE_MODEL = ("mmproj", "imatrix")
-"""Beginnings of GGUF names that are no language model: a vision projector, an importance matrix."""
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d+)-of-(?P<total>\d+)\.safetensors")
+_MOST_SHARDS = 10_000
+_UNFINISHED = (".incomplete", ".part", ".partial", ".crdownload", ".download", ".aria2", ".tmp", ".!qB")
+"""Ends of names that programs give to downloads under way."""
+_AGAIN = "fetch the model again."
 
 
 def mlx_directory(path: Path) -> Path:
-    """Check a directory of MLX weights, all shards of it.
+    """Check a directory of MLX weights: all shards there, each as long as its tensors need.
+
+    An index beside them counts only where it agrees with what is there: mlx_lm loads `model*.safetensors` and never
+    looks at it, and a conversion may leave that of the unquantized model behind.
 
     Raises:
         ModelError: It is none, or not whole.
+        OSError: It cannot be read.
     """
     needs = "MLX needs a directory with config.json and *.safetensors"
     if path.is_file():
         kind = "a GGUF file" if path.suffix == ".gguf" else "a file"
         raise ModelError(f"{path} is {kind}, but {needs}.")
-    absent = [name for name in ("config.json", "*.safetensors") if not any(path.glob(name))]
+    files = weight_files(path)
+    absent = [*(["config.json"] if not (path / "config.json").is_file() else ())]
+    absent += [] if files else ["*.safetensors"]
+    unfinished = _unfinished(path)
+    if (path / "adapter_config.json").is_file() and "config.json" in absent:
+        raise ModelError(f"{path} is a LoRA adapter, not a model", remedy="name the model that it was fused with.")
     if absent:
-        raise ModelError(f"{path} has no {' and no '.join(absent)}, but {needs}.")
-    index = path / "model.safetensors.index.json"
-    if index.is_file():
-        try:
-            shards = set(msgspec.json.decode(index.read_bytes(), type=_ShardIndex).weight_map.values())
-        except (UnicodeDecodeError, msgspec.DecodeError) as error:
-            raise ModelError(f"{index} cannot be read ({error}), fetch the model again.") from error
-        lost = sorted(name for name in shards if not (path / name).is_file())
-        if lost:
-            raise ModelError(f"{path} is incomplete: {listed(lost)} {_are(lost)} missing, fetch the model again.")
+        more = f", and {names_in_words(unfinished)} a download that stopped" if unfinished else ""
+        raise ModelError(f"{path} has no {' and no '.join(absent)}, but {needs}{more}.")
+    lost = _lost_of_series([file.name for file in files])
+    if not lost:
+        tensors = {name for file in files for name in read_entries(file)}
+        lost = _lost_of_index(path, {file.name for file in files}, tensors, stopped=bool(unfinished))
+        lost = lost or [name for name in unfinished if not (path / _finished(name)).is_file() and "safetens" in name]
+    if lost:
+        raise ModelError(f"{path} is incomplete: {names_in_words(lost)} missing", remedy=_AGAIN)
+    refuse_encoder(path)
     return path
 
 
+def _lost_of_series(names: Sequence[str]) -> list[str]:
+    """List the shards that the numbers in the others' names call for."""
+    lost = []
+    series = {(m["stem"], m["total"]) for m in map(_SHARD.fullmatch, names) if m}
+    for stem, total in sorted(series):
+        numbers = range(1, min(int(total), _MOST_SHARDS) + 1)
+        every = [f"{stem}-{number:0{len(total)}}-of-{total}.safetensors" for number in numbers]
+        lost += [name for name in every if name not in names]
+    return lost
+
+
 class _ShardIndex(Struct, frozen=True):
-    weight_map: dict[str, str]
+    weight_map: Mapping[str, str]
+
+
+def _lost_of_index(path: Path, names: set[str], tensors: set[str], *, stopped: bool) -> list[str]:
+    """List the files that an index names and that are not there; none of an index that is about other files."""
+    try:
+        index = msgspec.json.decode((path / "model.safetensors.index.json").read_bytes(), type=_ShardIndex).weight_map
+    except (OSError, ValueError, msgspec.DecodeError):
+        return []
+    lost = {file for tensor, file in index.items() if file not in names and tensor not in tensors}
+    stale = not stopped and not names & set(index.values())
+    return [] if stale else sorted(lost)
+
+
+def _unfinished(path: Path) -> list[str]:
+    """List the downloads under way in a directory, huggingface_hub's among them."""
+    hidden = path / ".cache" / "huggingface" / "download"
+    files = [file for folder in (path, hidden) if folder.is_dir() for file in folder.iterdir()]
+    return sorted(file.name for file in files if file.name.endswith(_UNFINISHED))
+
+
+def _finished(name: str) -> str:
+    return next((name.removesuffix(end) for end in _UNFINISHED if name.endswith(end)), name)
 
 
 def gguf_file(path: Path) -> Path:
-    """Check a GGUF file, all parts of it; of a directory take the only one in it.
+    """Check a GGUF file, all parts of it, against what its tensors need; of a directory take the only model in it.
 
     Raises:
-        ModelError: It is none, not whole, or not the only one.
+        ModelError: It is no language model, not whole, or not the only one.
         OSError: It cannot be read.
     """
     if path.is_dir():
-        name = only_gguf([entry.name for entry in path.glob("*.gguf")], str(path), f"{path}/")
-        return gguf_file(path / name)
+        return gguf_file(only_model(path))
     parts = [path.with_name(name) for name in gguf_parts(path.name)]
     lost = [part.name for part in parts if not part.is_file()]
     if lost:
-        raise ModelError(f"{path} is one part of a split model, and {listed(lost)} {_are(lost)} missing beside it.")
-    with parts[0].open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise ModelError(f"{parts[0]} is no GGUF file (it does not begin with `GGUF`), fetch or convert it again.")
+        raise ModelError(f"{path} is one part of a split model, and {names_in_words(lost)} missing beside it.")
+    if (sidecar := path.with_name(f"{path.name}.aria2")).is_file():
+        raise ModelError(f"{path} is a download that stopped ({sidecar.name} lies beside it)", remedy="fetch it again.")
+    try:
+        headers = [read_header(part) for part in parts]
+    except LaterVersionError:  # a server may know it
+        return parts[0]
+    refuse_role(parts[0], headers[0])
+    _check_parts(parts, headers)
     return parts[0]
 
 
-def only_gguf(names: Iterable[str], where: str, prefix: str) -> str:
-    """Pick the one model among the files of a repo or directory, by its first part where it is split.
+def _check_parts(parts: Sequence[Path], headers: Sequence[Header]) -> None:
+    from servers.weights.gguf import check_whole  # noqa: PLC0415 - gguf and numpy take half a second
 
-    Args:
-        names: Of the files, as paths from the top.
-        where: What is looked through, in words.
-        prefix: What makes a name one that the study may give.
-
-    Raises:
-        ModelError: There is none, or several.
-    """
-    models = sorted(
-        {
-            str(PurePosixPath(name).with_name(gguf_parts(PurePosixPath(name).name)[0]))
-            for name in names
-            if name.endswith(".gguf") and not PurePosixPath(name).name.lower().startswith(_BESIDE_THE_MODEL)
-        }
-    )
-    if not models:
-        raise ModelError(f"{where} has no *.gguf file, and llama_server loads nothing else.")
-    if len(models) > 1:
-        raise ModelError(
-            f"{where} has {len(models)} GGUF models, name one: {listed([prefix + name for name in models])}."
-        )
-    return models[0]
-
-
-def _are(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
+    for part, header in zip(parts, headers, strict=True):
+        check_whole(part, header)
+    count = headers[0].metadata.get("split.count")
+    if type(count) is int and count > 1 and count != len(parts):
+        name = f"{parts[0].stem}-00001-of-{count:05}.gguf"
+        problem = f"{parts[0]} is one of {count} parts, by its header"
+        raise ModelError(problem, remedy=f"put all of them into one folder, named as they were: {name} and on.")
+    total = headers[0].metadata.get("split.tensors.count")
+    found = sum(len(header.tensors) for header in headers)
+    if len(parts) > 1 and type(total) is int and found != total:
+        problem = f"{parts[0]} and its parts hold {found} tensors, and {total} belong to the model"
+        raise ModelError(problem, remedy="the parts are of several downloads; fetch it again.")

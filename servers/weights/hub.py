@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from servers.errors import ModelError
 from servers.weights.disk import gguf_parts
-from servers.weights.files import MLX, gguf_file, mlx_directory, only_gguf
+from servers.weights.files import MLX, gguf_file, mlx_directory
+from servers.weights.roles import only_gguf
 from servers.wording import listed
 
 if TYPE_CHECKING:

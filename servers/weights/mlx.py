@@ -1,40 +1,28 @@
 """Read facts about weights from a directory of safetensors: the headers, config.json, the model card."""
 
-import math
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Meta, Struct
 
+from servers.errors import ModelError
+from servers.weights.disk import weight_files
 from servers.weights.facts import FileFacts, mentions_qat, types_in_words
 from servers.weights.hashing import template_sha256
+from servers.weights.safetensors_header import Entry, read_entries
 
-_MAX_HEADER = 100_000_000
-"""Bytes, the safetensors library's own limit."""
 _MAX_CARD = 1 << 16
 _WORD_BITS = 32
 """MLX packs quantized weights into words of so many bits."""
-_Count = Annotated[int, Meta(ge=0)]
-_ODD = (OSError, ValueError, OverflowError, RecursionError, msgspec.DecodeError)
+_DEFAULTS = {"affine": (4, 64), "mxfp4": (4, 32), "nvfp4": (4, 16), "mxfp8": (8, 32)}
+"""MLX's modes of quantization, with the bits and groups that it takes where none are given, as `mlx.nn` has them."""
+_OF_ALL, _OF_LAYERS = ("bits", "group_size", "mode"), (dict, bool, type(None))
+"""Keys that hold for all layers, and the types of what stands of a single one."""
+_ALONE = {4 * 16: "nvfp4", 4 * 32: "mxfp4", 8 * 32: "mxfp8"}
+"""Bits times group of the modes that keep their scales in single bytes: each has but one pair of them."""
+_ODD = (OSError, ValueError, OverflowError, RecursionError, msgspec.DecodeError, ModelError)
 """What a damaged directory raises; JSON that is no text is a ValueError."""
-
-
-class _Entry(Struct, frozen=True):
-    """A tensor in the header of a safetensors file."""
-
-    dtype: str
-    shape: tuple[_Count, ...]
-    data_offsets: tuple[_Count, _Count]
-
-    @property
-    def elements(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def bytes(self) -> int:
-        return self.data_offsets[1] - self.data_offsets[0]
 
 
 class _Packing(NamedTuple):
@@ -83,16 +71,26 @@ def _packings(config: dict[str, Any]) -> tuple[_Packing | None, dict[str, _Packi
     settings = config.get("quantization")
     if not settings and "quantization_config" not in config:
         return None, {}
-    settings = settings if isinstance(settings, dict) else {}
+    if not isinstance(settings, dict) or not {"bits", "group_size"} <= settings.keys():
+        raise ValueError("quantized by other means")
     usual = _packing(settings)
-    layers = {name: value for name, value in settings.items() if isinstance(value, dict) or value is False}
-    others = {name: _packing({**settings, **value}) if value else None for name, value in layers.items()}
+    layers = {name: value for name, value in settings.items() if name not in _OF_ALL and type(value) in _OF_LAYERS}
+    others = {name: _of_layer(value, usual) for name, value in layers.items()}
     return usual, {name: packing for name, packing in others.items() if packing != usual}
 
 
+def _of_layer(entry: dict[str, Any] | bool | None, usual: _Packing) -> _Packing | None:  # noqa: FBT001 - JSON
+    """Read a layer's entry as mlx_lm does: what it leaves out is its mode's default, not the other layers' value."""
+    if isinstance(entry, dict) and entry:
+        return _packing(entry)
+    return usual if entry is True else None
+
+
 def _packing(settings: dict[str, Any]) -> _Packing:
-    bits, group, mode = settings.get("bits"), settings.get("group_size"), settings.get("mode", "affine")
-    if not (type(bits) is int and type(group) is int and 0 < bits < _WORD_BITS and group > 0 and type(mode) is str):
+    mode = settings.get("mode", "affine")
+    usual_bits, usual_group = _DEFAULTS.get(mode, (None, None)) if type(mode) is str else (None, None)
+    bits, group = settings.get("bits") or usual_bits, settings.get("group_size") or usual_group
+    if not (type(bits) is int and type(group) is int and 0 < bits < _WORD_BITS and group > 0):
         raise ValueError("no bits or no groups: quantized by other means")
     return _Packing(bits, group, mode)
 
@@ -103,26 +101,16 @@ def _in_words(usual: _Packing, others: dict[str, _Packing | None]) -> str:
     return "; ".join([usual.in_words(), *exceptions])
 
 
-def _tensors(model: Path) -> dict[str, _Entry]:
-    """Read the headers of all files, after huggingface/safetensors' README: 8 bytes of length, then JSON.
+def _tensors(model: Path) -> dict[str, Entry]:
+    """Read the headers of all files that mlx_lm loads.
 
     Raises:
-        OSError, ValueError, msgspec.DecodeError: There are none, or they are damaged.
+        OSError, ModelError: They are damaged.
+        ValueError: There are none, or they contradict each other.
     """
-    tensors: dict[str, _Entry] = {}
-    for file in sorted(model.glob("model*.safetensors")) or sorted(model.glob("*.safetensors")):
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 0 < length <= min(size - 8, _MAX_HEADER):
-                raise ValueError("the header is longer than its file")
-            header = msgspec.json.decode(stream.read(length), type=dict[str, Any])
-        header.pop("__metadata__", None)
-        entries = msgspec.convert(header, dict[str, _Entry])
-        for entry in entries.values():
-            # No number takes less than a bit: what claims more elements than that is damaged.
-            if not entry.elements <= 8 * entry.bytes or entry.data_offsets[1] > size - 8 - length:
-                raise ValueError("a tensor does not fit into its file")
+    tensors: dict[str, Entry] = {}
+    for file in weight_files(model):
+        entries = read_entries(file)
         if tensors.keys() & entries.keys():
             raise ValueError("a tensor stands in two files")
         tensors |= entries
@@ -131,7 +119,7 @@ def _tensors(model: Path) -> dict[str, _Entry]:
     return tensors
 
 
-def _parameters(tensors: dict[str, _Entry], usual: _Packing | None, others: dict[str, _Packing | None]) -> int:
+def _parameters(tensors: dict[str, Entry], usual: _Packing | None, others: dict[str, _Packing | None]) -> int:
     """Count the weights; what quantization adds, scales and biases of groups, are none.
 
     Raises:
@@ -142,16 +130,28 @@ def _parameters(tensors: dict[str, _Entry], usual: _Packing | None, others: dict
         layer, _, part = name.rpartition(".")
         weight, scales = tensors.get(f"{layer}.weight"), tensors.get(f"{layer}.scales")
         packed = weight is not None and weight.dtype == "U32" and scales is not None
-        if packed and part in ("scales", "biases"):
+        if packed and part in ("scales", "biases", "global_scale"):
             continue
         elements = entry.elements
         if packed and scales is not None and part == "weight":
-            packing = others.get(layer, usual)
-            elements = scales.elements * packing.group if packing else 0
-            if packing is None or elements * packing.bits != entry.elements * _WORD_BITS:
-                raise ValueError("packed otherwise than config.json says")
+            elements = scales.elements * _packed_as(entry, scales, others.get(layer, usual)).group
         total += elements
     return total
+
+
+def _packed_as(weight: Entry, scales: Entry, packing: _Packing | None) -> _Packing:
+    """Confirm how a layer is packed, or, of a mode with single bytes for scales, read it off the tensors' shapes.
+
+    Raises:
+        ValueError: It is packed otherwise than config.json says.
+    """
+    words, groups = weight.elements * _WORD_BITS, scales.elements
+    if packing and groups * packing.group * packing.bits == words:
+        return packing
+    mode = _ALONE.get(words // groups) if scales.dtype == "U8" and groups else None
+    if mode is None:
+        raise ValueError("packed otherwise than config.json says")
+    return _Packing(*_DEFAULTS[mode], mode)
 
 
 def _template_sha256(model: Path) -> str | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.model_files import gguf_bytes, safetensors_bytes
 from tests.support.scripted import STUDY, Bench
 
 CONFIG = '{"model_type": "llama", "sliding_window": 512}'
@@ -51,10 +52,10 @@ def test_a_later_variant_that_cannot_be_started_is_told_before_the_first_is(
     program = Path("program")
     program.write_text(f"#!{sys.executable}\nopen({str(started)!r}, 'w')\n")
     program.chmod(0o755)
-    Path("model.gguf").write_bytes(b"GGUF")
+    Path("model.gguf").write_bytes(gguf_bytes())
     Path("mlx").mkdir()
     Path("mlx/config.json").write_text(CONFIG)
-    Path("mlx/model.safetensors").touch()
+    Path("mlx/model.safetensors").write_bytes(safetensors_bytes({"a.weight": ("F16", (2, 2))}))
     first = "  - {name: good, runtime: llama_server, model: model.gguf, binary: ./program}"
     study = Path("study.yaml")
     study.write_text(STUDY.format(variants=f"{first}\n  - {{name: later, {variant}}}", n=5) + extra)

@@ -11,6 +11,7 @@ from evaluator.store import journal
 from evaluator.study.file import load_study
 from evaluator.study.requests import plan
 from servers.fake import Reply
+from tests.support.model_files import gguf_bytes
 from tests.support.scripted import ANSWERS, STUDY, Bench, prompt_of, right
 
 PROGRAM = """\
@@ -70,7 +71,7 @@ def study_of(
         )
     )
     program.chmod(0o755)
-    model.write_bytes(b"GGUF")
+    model.write_bytes(gguf_bytes())
     line = "  - {{name: {name}, runtime: llama_server, model: {model}, binary: {program}}}"
     variants = "\n".join(line.format(name=name, model=model, program=program) for name in names)
     path = bench.folder / "study.yaml"

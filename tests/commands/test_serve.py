@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from servers.fake import FakeServer, Reply
+from tests.support.model_files import gguf_bytes
 
 PROGRAM = """\
 #!{python}
@@ -44,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
         path = str(Path(__file__).parents[2])
         program.write_text(PROGRAM.format(python=sys.executable, path=path, seconds=seconds))
         program.chmod(0o755)
-    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    (tmp_path / "model.gguf").write_bytes(gguf_bytes())
     (tmp_path / "study.yaml").write_text(STUDY.format(program=tmp_path / "llama-server"))
     return tmp_path
 

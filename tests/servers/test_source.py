@@ -20,8 +20,10 @@ from servers.errors import ModelError
 from servers.spec import RuntimeName
 from servers.weights.hub import _sentence
 from servers.weights.source import HubModel, check, resolve
+from tests.support.model_files import gguf_bytes, safetensors_bytes
 
-GGUF = b"GGUF and so on"
+GGUF, POINTER = gguf_bytes(), b"version https://git-lfs"
+CONTENTS = {".safetensors": safetensors_bytes({"a.weight": ("F16", (2, 2))}), ".json": b"{}", ".gguf": GGUF}
 COMMIT = "c0ffee" + "0" * 34
 REPOS: dict[str, tuple[str, ...]] = {
     "lab/one": ("README.md", "one-Q4_0.gguf", "mmproj-one.gguf"),
@@ -41,7 +43,7 @@ REPOS: dict[str, tuple[str, ...]] = {
 def here(tmp_path: Path) -> Path:
     """A study's folder with models of every kind."""
     (tmp_path / "gemma-Q4_0.gguf").write_bytes(GGUF)
-    (tmp_path / "pointer.gguf").write_bytes(b"version https://git-lfs")
+    (tmp_path / "pointer.gguf").write_bytes(POINTER)
     (tmp_path / "split-00001-of-00002.gguf").write_bytes(GGUF)
     (tmp_path / "split-00002-of-00002.gguf").write_bytes(GGUF)
     (tmp_path / "half-00001-of-00002.gguf").write_bytes(GGUF)
@@ -56,7 +58,7 @@ def here(tmp_path: Path) -> Path:
     }.items():
         (tmp_path / folder).mkdir()
         for name in names:
-            (tmp_path / folder / name).write_bytes(GGUF)
+            (tmp_path / folder / name).write_bytes(CONTENTS[Path(name).suffix])
     (tmp_path / "garbled" / "model.safetensors.index.json").write_bytes(b'{"weight_map": {"\xff": "x"}}')
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (tmp_path / "shards" / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -72,6 +74,7 @@ def here(tmp_path: Path) -> Path:
         pytest.param("split-00001-of-00002.gguf", "llama_server", "split-00001-of-00002.gguf", id="a split GGUF"),
         pytest.param("split-00002-of-00002.gguf", "llama_server", "split-00001-of-00002.gguf", id="by its second part"),
         pytest.param("mlx", "mlx_lm", "mlx", id="a directory of MLX weights"),
+        pytest.param("garbled", "mlx_lm", "garbled", id="an index that is no text, which MLX never reads"),
     ],
 )
 def test_local_models_are_found(here: Path, model: str, runtime: RuntimeName, expected: str) -> None:
@@ -93,7 +96,7 @@ def test_tilde_is_the_home_directory(here: Path, monkeypatch: pytest.MonkeyPatch
         pytest.param("mlx/typo", "mlx_lm", "There is no model", id="inside a folder that is there, no repo either"),
         pytest.param("empty", "llama_server", "has no *.gguf file", id="a directory without GGUF"),
         pytest.param("two", "llama_server", "has 2 GGUF models, name one:", id="a directory with two"),
-        pytest.param("pointer.gguf", "llama_server", "is no GGUF file", id="a Git LFS pointer"),
+        pytest.param("pointer.gguf", "llama_server", "is a Git LFS pointer", id="a Git LFS pointer"),
         pytest.param(
             "half-00001-of-00002.gguf", "llama_server", "half-00002-of-00002.gguf is missing", id="half a model"
         ),
@@ -108,7 +111,6 @@ def test_tilde_is_the_home_directory(here: Path, monkeypatch: pytest.MonkeyPatch
         pytest.param("~nosuchuser/x", "llama_server", "~nosuchuser/x: this machine has no user nosuchuser.", id="user"),
         pytest.param("~nosuchuser/x", "mlx_lm", "this machine has no user nosuchuser", id="an unknown user for MLX"),
         pytest.param("x" * 300, "llama_server", "cannot be read: File name too long.", id="a name that is too long"),
-        pytest.param("garbled", "mlx_lm", "model.safetensors.index.json cannot be read", id="an index that is no text"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_one_sentence(
@@ -150,6 +152,10 @@ def test_every_error_of_the_hub_library_has_words_of_its_own() -> None:
             assert "could not be stored" not in _sentence(error, HubModel(repo="a/b")), kind
 
 
+def content_of(name: str) -> bytes:
+    return CONTENTS.get(Path(name).suffix, b"x")
+
+
 class FakeHub(BaseHTTPRequestHandler):
     """The few routes of the hub that a download touches."""
 
@@ -176,11 +182,12 @@ class FakeHub(BaseHTTPRequestHandler):
         elif rest[:1] == ["revision"] and rest[1] not in {"main", "v1", COMMIT}:
             self.reply(404, b"{}", body=body, headers={"X-Error-Code": "RevisionNotFound"})
         elif rest[:1] == ["tree"]:
-            files = [{"type": "file", "oid": "1" * 40, "size": len(GGUF), "path": name} for name in REPOS[repo]]
+            sizes = {name: len(content_of(name)) for name in REPOS[repo]}
+            files = [{"type": "file", "oid": "1" * 40, "size": sizes[name], "path": name} for name in sizes]
             self.reply(200, json.dumps(files).encode(), body=body)
         elif rest[:1] == ["resolve"]:
             etag = hashlib.sha1("/".join(rest).encode()).hexdigest()
-            self.reply(200, GGUF, body=body, headers={"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+            self.reply(200, content_of(rest[-1]), body=body, headers={"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
         else:
             info = {"id": repo, "sha": COMMIT, "siblings": [{"rfilename": name} for name in REPOS[repo]]}
             self.reply(200, json.dumps(info).encode(), body=body)

@@ -1,11 +1,9 @@
 """Quantization, parameters and bits per weight come from the files themselves, and damaged files say nothing."""
 
-import json
-import math
 import random
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from servers.weights import gguf as weights_gguf
 from servers.weights import mlx as weights_mlx
 from servers.weights.facts import FileFacts, at_hand, mentions_qat
 from servers.weights.hashing import template_sha256
+from tests.support.model_files import u64
 
 LAB = Path(__file__).parents[2] / "evaluator" / "demo" / "lab-full-f16.gguf"
 Q4_0, Q8_0 = gguf.GGMLQuantizationType.Q4_0, gguf.GGMLQuantizationType.Q8_0
@@ -50,7 +49,7 @@ def test_a_gguf_says_its_types_and_bits(tmp_path: Path) -> None:
     facts = weights_gguf.read(write_gguf(tmp_path / "m.gguf", MIXED))
 
     assert facts.parameters == 256 + 128 + 64
-    assert facts.quantization == "Q4_0 (Q4_0 1, Q8_0 1)"
+    assert facts.quantization == "Q4_0 (Q4_0 × 1, Q8_0 × 1)"
     assert facts.bits_per_weight == (256 * 4.5 + 128 * 8.5 + 64 * 32) / 448  # 18 and 34 bytes for each 32 weights
 
 
@@ -67,11 +66,11 @@ def test_our_reading_is_that_of_the_library() -> None:
 @pytest.mark.parametrize(
     ("file_type", "said"),
     [
-        pytest.param(15, "Q4_K_M (Q4_0 1, Q8_0 1)", id="named"),
-        pytest.param(0, "F32 (Q4_0 1, Q8_0 1)", id="all-f32"),
-        pytest.param(None, "Q4_0 1, Q8_0 1", id="unsaid"),
-        pytest.param(999, "Q4_0 1, Q8_0 1", id="of-a-later-version"),
-        pytest.param(1024, "Q4_0 1, Q8_0 1", id="guessed"),
+        pytest.param(15, "Q4_K_M (Q4_0 × 1, Q8_0 × 1)", id="named"),
+        pytest.param(0, "F32 (Q4_0 × 1, Q8_0 × 1)", id="all-f32"),
+        pytest.param(None, "Q4_0 × 1, Q8_0 × 1", id="unsaid"),
+        pytest.param(999, "Q4_0 × 1, Q8_0 × 1", id="of-a-later-version"),
+        pytest.param(1024, "Q4_0 × 1, Q8_0 × 1", id="guessed"),
     ],
 )
 def test_the_name_is_the_files_own(tmp_path: Path, file_type: int | None, said: str) -> None:
@@ -83,7 +82,7 @@ def test_all_parts_of_a_split_gguf_count(tmp_path: Path) -> None:
     write_gguf(tmp_path / "m-00002-of-00002.gguf", [("c.weight", (1, 64), Q4_0)], None)
     facts = weights_gguf.read(first)
 
-    assert (facts.parameters, facts.quantization, facts.qat) == (512, "Q4_0 (Q4_0 2, Q8_0 1)", True)
+    assert (facts.parameters, facts.quantization, facts.qat) == (512, "Q4_0 (Q4_0 × 2, Q8_0 × 1)", True)
 
 
 def test_a_missing_part_makes_it_unknown(tmp_path: Path) -> None:
@@ -98,7 +97,10 @@ def test_a_missing_part_makes_it_unknown(tmp_path: Path) -> None:
         pytest.param({"general__base_model__0__name": "gemma-3-4b-it-qat-q4_0"}, True, id="base"),
         pytest.param({"general__finetune": "it-qat"}, True, id="finetune"),
         pytest.param({"general__description": "Quantization-aware training."}, True, id="description"),
-        pytest.param({"quantize__imatrix__file": "x_qat_y.dat"}, True, id="quantize"),
+        pytest.param({"general__base_model__0__repo_url": "https://x.org/google/gemma-3-4b-it-qat"}, True, id="url"),
+        pytest.param({"quantize__imatrix__file": "x_qat_y.dat"}, None, id="the-name-of-another-file"),
+        pytest.param({"general__quantized_by": "qat-lab"}, None, id="the-name-of-a-person"),
+        pytest.param({"general__base_model__0__organization": "QAT"}, None, id="the-name-of-an-organization"),
         pytest.param({"general__name": "Qatar 7B", "tokenizer__chat_template": "qat"}, None, id="another-word"),
         pytest.param({}, None, id="silence"),
     ],
@@ -116,10 +118,6 @@ def test_a_gguf_has_its_chat_template(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "m.gguf", MIXED, tokenizer__chat_template="{{ x }}\n")
 
     assert weights_gguf.read(path).chat_template_sha256 == template_sha256("{{ x }}")
-
-
-def u64(number: int) -> bytes:
-    return struct.pack("<Q", number)
 
 
 def header(pairs: bytes = b"", *, tensors: int = 0, count: int = 1, version: int = 3) -> bytes:
@@ -193,179 +191,6 @@ def test_damage_anywhere_in_a_gguf_breaks_nothing(tmp_path: Path) -> None:
 def test_what_is_not_there_says_nothing(tmp_path: Path, read: Any) -> None:
     assert read(tmp_path / "none") == UNKNOWN
     assert read(tmp_path) == UNKNOWN
-
-
-SIZES = {"U32": 4, "F32": 4, "BF16": 2, "F16": 2, "U8": 1}
-
-
-def safetensors(path: Path, tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
-    head: dict[str, Any] = {"__metadata__": {"format": "mlx"}}
-    at = 0
-    for name, (dtype, shape) in tensors.items():
-        end = at + SIZES[dtype] * math.prod(shape)
-        head[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
-        at = end
-    raw = json.dumps(head).encode()
-    path.write_bytes(u64(len(raw)) + raw + bytes(at))
-
-
-def packed(name: str, bits: int, group: int, rows: int = 2, columns: int = 128) -> dict[str, Any]:
-    """Return the three tensors of a quantized layer."""
-    scales = ("BF16", (rows, columns // group))
-    words = ("U32", (rows, columns * bits // 32))
-    return {f"{name}.weight": words, f"{name}.scales": scales, f"{name}.biases": scales}
-
-
-NORM = {"norm.weight": ("BF16", (64,))}
-FOUR = {"bits": 4, "group_size": 64}
-
-
-@pytest.mark.parametrize(
-    ("config", "tensors", "said"),
-    [
-        pytest.param({}, {"a.weight": ("BF16", (2, 8))} | NORM, ("BF16", 80, 16), id="unquantized"),
-        pytest.param(
-            {}, {"a.weight": ("F16", (2, 8)), "b.weight": ("F32", (1, 8)), "c.weight": ("F16", (1, 8))},
-            ("F16 (F16 2, F32 1)", 32, 20), id="two-types",
-        ),
-        pytest.param({"quantization": FOUR}, packed("a", 4, 64), ("4 bits, groups of 64", 256, 4.5), id="4-bit"),
-        pytest.param(
-            {"quantization": {"bits": 3, "group_size": 32, "mode": "affine"}}, packed("a", 3, 32),
-            ("3 bits, groups of 32", 256, 4), id="3-bit",
-        ),
-        pytest.param(
-            {"quantization": {"bits": 4, "group_size": 32, "mode": "mxfp4"}},
-            {"a.weight": ("U32", (2, 16)), "a.scales": ("U8", (2, 4))},
-            ("4 bits, groups of 32, mxfp4", 256, 4.25), id="mxfp4",
-        ),
-        pytest.param(
-            {"quantization": {**FOUR, "b": {"bits": 8, "group_size": 64}, "c": {"bits": 8}, "d": False, "a": FOUR}},
-            packed("a", 4, 64) | packed("b", 8, 64) | packed("c", 8, 64) | {"d.weight": ("BF16", (2, 128))},
-            ("4 bits, groups of 64; 2 layers otherwise: 8 bits; 1 layer otherwise: unquantized", 1024, 9.375),
-            id="mixed",
-        ),
-        pytest.param(
-            {"quantization": {**FOUR, "b": {"bits": 6, "group_size": 32}}}, packed("a", 4, 64) | packed("b", 6, 32),
-            ("4 bits, groups of 64; 1 layer otherwise: 6 bits, groups of 32", 512, 5.75), id="other-groups",
-        ),
-        pytest.param({"quantization": {}}, {"a.weight": ("BF16", (2, 8))}, ("BF16", 16, 16), id="not-at-all"),
-        pytest.param({}, NORM, (None, 64, 16), id="vectors-alone"),
-    ],
-)  # fmt: skip
-def test_a_directory_says_its_bits(
-    tmp_path: Path, config: Any, tensors: dict[str, Any], said: tuple[str | None, int, float]
-) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    safetensors(tmp_path / "model.safetensors", tensors)
-    facts = weights_mlx.read(tmp_path)
-
-    assert (facts.quantization, facts.parameters, facts.bits_per_weight) == said
-
-
-def test_the_weights_of_all_files_count(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"quantization": FOUR}))
-    layer = packed("a", 4, 64)
-    safetensors(tmp_path / "model-00001-of-00002.safetensors", {"a.weight": layer.pop("a.weight")})
-    safetensors(tmp_path / "model-00002-of-00002.safetensors", layer)
-    safetensors(tmp_path / "adapters.safetensors", {"lora.weight": ("F32", (9, 9))})
-
-    assert weights_mlx.read(tmp_path).parameters == 256
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        pytest.param({"quantization": {"bits": 8, "group_size": 64}}, id="other-bits"),
-        pytest.param({"quantization": {"bits": 4, "group_size": 32}}, id="other-groups"),
-        pytest.param({"quantization": {"bits": 4}}, id="no-groups"),
-        pytest.param({"quantization": {"bits": 0, "group_size": 0}}, id="noughts"),
-        pytest.param({"quantization": "4 bits"}, id="text"),
-        pytest.param({"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 64}}, id="awq"),
-        pytest.param({}, id="silent"),
-    ],
-)
-def test_a_packing_that_is_not_as_said_is_unknown(tmp_path: Path, config: Any) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    safetensors(tmp_path / "model.safetensors", packed("a", 4, 64))
-
-    assert weights_mlx.read(tmp_path) == UNKNOWN
-
-
-def entry(**fields: Any) -> bytes:
-    raw = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8], **fields}}).encode()
-    return u64(len(raw)) + raw + bytes(8)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"", id="empty"),
-        pytest.param(u64(2**63) + b"{}", id="huge-header"),
-        pytest.param(u64(0), id="no-header"),
-        pytest.param(u64(9) + b"\xff" * 9, id="no-json"),
-        pytest.param(u64(2) + b"[]", id="a-list"),
-        pytest.param(u64(2) + b"{}", id="no-tensors"),
-        pytest.param(u64(9999) + b"[" * 9999, id="deep"),
-        pytest.param(entry()[:-1], id="truncated"),
-        pytest.param(entry(shape=[10**30]), id="vast"),
-        pytest.param(entry(shape=[2**62, 2**62]), id="vast-product"),
-        pytest.param(entry(shape=[-2]), id="negative"),
-        pytest.param(entry(shape="2"), id="text"),
-        pytest.param(entry(data_offsets=[8, 0]), id="backwards"),
-        pytest.param(entry(data_offsets=[0]), id="no-end"),
-        pytest.param(entry(dtype=1), id="no-type"),
-    ],
-)
-def test_a_damaged_directory_says_nothing(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "model.safetensors").write_bytes(content)
-    (tmp_path / "config.json").write_bytes(b"{broken")
-    (tmp_path / "tokenizer_config.json").write_bytes(b"\xff")
-
-    assert weights_mlx.read(tmp_path) == UNKNOWN
-
-
-def test_a_tensor_in_two_files_is_damage(tmp_path: Path) -> None:
-    for name in ("model-1.safetensors", "model-2.safetensors"):
-        safetensors(tmp_path / name, NORM)
-
-    assert weights_mlx.read(tmp_path) == UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("files", "qat"),
-    [
-        ({"README.md": "---\nbase_model: google/gemma-3-4b-it-qat-q4_0-unquantized\n---\n# x"}, True),
-        ({"README.md": "---\r\ntags:\r\n- QAT\r\n---\r\n"}, True),
-        ({"config.json": '{"_name_or_path": "x/gemma-qat"}'}, True),
-        ({"README.md": "---\ntags: [mlx]\n---\nMade from the QAT weights? No."}, None),
-        ({"README.md": "QAT\n---\nqat\n---"}, None),
-        ({"README.md": "---\nqat"}, None),
-        ({"config.json": '{"_name_or_path": 7}'}, None),
-    ],
-    ids=["base-model", "tag", "config", "prose", "no-front-matter", "open-front-matter", "odd-config"],
-)
-def test_a_model_card_mentions_qat(tmp_path: Path, files: dict[str, str], qat: bool | None) -> None:
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content.encode())
-
-    assert weights_mlx.read(tmp_path).qat is qat
-
-
-@pytest.mark.parametrize(
-    ("files", "template"),
-    [
-        ({"chat_template.jinja": "{{ a }}\n", "tokenizer_config.json": '{"chat_template": "{{ b }}"}'}, "{{ a }}"),
-        ({"tokenizer_config.json": '{"chat_template": "{{ b }}"}'}, "{{ b }}"),
-        ({"tokenizer_config.json": '{"chat_template": [{"name": "default"}]}'}, None),
-        ({"tokenizer_config.json": "{}"}, None),
-    ],
-    ids=["file", "tokenizer", "several", "none"],
-)
-def test_a_directory_has_its_chat_template(tmp_path: Path, files: dict[str, str], template: str | None) -> None:
-    for name, content in files.items():
-        (tmp_path / name).write_text(content)
-
-    assert weights_mlx.read(tmp_path).chat_template_sha256 == template_sha256(template)
 
 
 HERE, ELSEWHERE = "http://127.0.0.1:1/v1", "http://192.168.1.2:1/v1"

@@ -22,6 +22,7 @@ from evaluator.cli import main
 from evaluator.preflight import preflight
 from servers.fake import FakeModel, FakeServer, Reply
 from servers.fake.dialects import LLAMA_SERVER, PLAIN, Dialect
+from tests.support.model_files import gguf_bytes
 from tests.support.probe_scripts import honest, thinking
 from tests.support.scripted import ANSWERS, HUMANEVAL, prompt_of
 
@@ -238,7 +239,7 @@ def _program(program: Program, folder: Path) -> str:
         else "#!/bin/sh\necho error: unknown argument: --flash >&2; exit 1\n"
     )
     binary.chmod(0o755)
-    model.write_bytes(b"GGUF" + (program.weights or folder.name.encode()))
+    model.write_bytes(gguf_bytes() + (program.weights or folder.name.encode()))
     return f"runtime: llama_server, model: {model}, binary: {binary}"
 
 

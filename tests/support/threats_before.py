@@ -8,7 +8,7 @@ from evaluator.store.proofs import Length, Repeated, Thought, Together
 from servers.fake.dialects import LM_STUDIO, MLX_LM, OLLAMA
 from servers.spec import Machine
 from tests.support import check_inputs
-from tests.support.check_inputs import AT, OURS, PROOFS, TOO_LONG, changed, shifted, study_of, with_, without
+from tests.support.check_inputs import AT, PROOFS, TOO_LONG, changed, shifted, study_of, with_, without
 from tests.support.check_inputs import thinking as thinking_in
 from tests.support.planted_runs import OFF, SHORT, PlantedRun, Served, llama, model, started, with_script
 from tests.support.probe_scripts import thinking, truncating
@@ -389,14 +389,13 @@ BEFORE: tuple[Threat, ...] = (
         "warn",
     ),
     row(
-        "T24 QAT against non-QAT",
-        "by the model's name",
-        by_hand(study_of(b=f"{OURS}, model: m-qat-q4_0.gguf")),
-        "qat",
+        "T24 not what it is called",
+        "a Q2_K of rows of 576: all its tensors are Q4_0",
+        by_hand(facts={"b": {"broken_promise": "its file says Q2_K, its tensors are Q4_0 × 180: 5.14 bits a weight"}}),
+        "quantization",
         "note",
-        whom=None,
     ),
-    row("T24 the same by metadata", "by the file", by_hand(facts={"b": {"qat": True}}), "qat", "note", whom=None),
+    row("T24 QAT against non-QAT", "by the file", by_hand(facts={"b": {"qat": True}}), "qat", "note", whom=None),
     row(
         "T28 seed not sent",
         "a seed for mlx_lm.server",
