@@ -6,39 +6,19 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
+from evaluator.benchmarks.answer_line import Line, decode, shown
 from evaluator.benchmarks.benchmark import Benchmark, PromptForm
 from evaluator.errors import BadLineError, StudyError
-from evaluator.records import Answer, Failure, Grade, Key, Outcome, Question, Record
+from evaluator.records import Grade, Outcome, Question
 from servers.spec import Prompt
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_LINE = 64 << 20
 """Bytes; a longer line is no answer, and would fill the memory."""
 _FEWEST_OPTIONS = 3
-
-
-class Line(Struct, frozen=True):
-    """One answer as it comes in; further keys are left alone."""
-
-    text: str | UnsetType | None = UNSET
-    """Null, or left out beside `reasoning` or `error`: nothing was written."""
-    id: Any = UNSET
-    question_id: Any = None
-    task_id: Any = None
-    n_options: Any = None
-    reasoning: str | None = None
-    finish_reason: Any = None
-    done_reason: Any = None
-    """Ollama's name for it."""
-    stop_reason: Any = None
-    """Anthropic's; vLLM has a token's number here, which says nothing."""
-    error: Any = None
-    """Why there is no text, where the request failed."""
-    format: Any = "chat"
-    """Of code: `completion` where the text goes on with the prompt."""
+_AS_UTF_8 = "write it again as UTF-8; in PowerShell: Get-Content FILE | Set-Content -Encoding utf8 NEW"
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -75,7 +55,9 @@ def lines(file: str) -> Iterator[tuple[int, bytes]]:
                 rest = line
                 while len(rest) > _LONGEST_LINE and not rest.endswith(b"\n"):
                     rest = stream.readline(_LONGEST_LINE + 1)
-                line = line.removeprefix(_BOM) if number == 1 else line
+                line = line.removeprefix(_BOM)  # also where files were put together
+                if number == 1 and _is_wide(line):
+                    raise StudyError("is UTF-16, not UTF-8", source=named(file), remedy=_AS_UTF_8)
                 if line.strip():
                     yield number, line
     except (OSError, AttributeError, ValueError) as error:  # the last two: standard input, or a path, that is none
@@ -96,27 +78,8 @@ def read(raw: bytes, benchmark: Benchmark) -> tuple[Line, Question]:
     """
     if len(raw) > _LONGEST_LINE:
         raise BadLineError(f"longer than {_LONGEST_LINE >> 20} MB")
-    try:
-        line = msgspec.json.decode(raw, type=Line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        wrong = isinstance(error, msgspec.ValidationError)
-        raise BadLineError(f"{'not an answer' if wrong else 'not JSON'} ({error})") from None
-    if line.text is UNSET and not line.reasoning and not line.error:
-        raise BadLineError("not an answer: it has no text (null, where nothing was written)")
+    line = decode(raw)
     return line, _question(line, benchmark)
-
-
-def record(line: Line, question: Question, repeat: int) -> Record:
-    """Convert a line to the record that a run would have written."""
-    key = Key(question.benchmark, question.id, repeat)
-    text = line.text or ""
-    if line.error and not text:
-        message = line.error if isinstance(line.error, str) else msgspec.json.encode(line.error).decode()
-        failure = Failure(kind="server_error", message=f"{message:.300}")
-        return Record(key=key, variant="", started="", request={}, failure=failure)
-    ended = next(filter(_is_text, (line.finish_reason, line.done_reason, line.stop_reason)), None)
-    answer = Answer(text=text, reasoning=line.reasoning or "", finish_reason=ended, duration_s=0)
-    return Record(key=key, variant="", started="", request={}, answer=answer)
 
 
 def identity(line: Line) -> Identity:
@@ -144,8 +107,9 @@ def graded(known: Identity, question: Question, grade: Grade) -> Graded:
 _NAMES = ("question_id", "task_id", "n_options")
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+def _is_wide(line: bytes) -> bool:
+    """Whether a file's first line is UTF-16, by its mark or by the zeros between its characters."""
+    return line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in line[:4]
 
 
 def _question(line: Line, benchmark: Benchmark) -> Question:
@@ -156,14 +120,14 @@ def _question(line: Line, benchmark: Benchmark) -> Question:
     form: PromptForm = "chat"
     if benchmark.kind == "code":  # all others are read alike in both forms
         if line.format not in ("chat", "completion"):
-            raise BadLineError(f"format is {_shown(line.format)}, and must be chat or completion")
+            raise BadLineError(f"format is {shown(line.format)}, and must be chat or completion")
         form = line.format
     question = _questions(benchmark, form).get(asked)
     if question is None:
-        given = _shown(getattr(line, benchmark.id_field))
+        given = shown(getattr(line, benchmark.id_field))
         raise BadLineError(f"{benchmark.title} has no question with {benchmark.id_field} {given}")
     if benchmark.letters and line.n_options not in (None, len(question.letters)):
-        problem = f"question {asked} has {len(question.letters)} options, and n_options is {_shown(line.n_options)}"
+        problem = f"question {asked} has {len(question.letters)} options, and n_options is {shown(line.n_options)}"
         raise BadLineError(f"{problem}: leave {benchmark.id_field} out if it is another question")
     return question
 
@@ -173,7 +137,7 @@ def _id(line: Line, benchmark: Benchmark) -> str | None:
     if isinstance(asked, float) and asked.is_integer():  # as tables with gaps in them are written
         asked = int(asked)
     if asked is not None and type(asked) not in (int, str):
-        raise BadLineError(f"{benchmark.id_field} is {_shown(asked)}, and must be a number or text")
+        raise BadLineError(f"{benchmark.id_field} is {shown(asked)}, and must be a number or text")
     return None if asked is None else str(asked)
 
 
@@ -186,13 +150,9 @@ def _unknown_question(line: Line, benchmark: Benchmark) -> Question:
         raise BadLineError(f"needs {needs}, has {given or 'none'}")
     if type(line.n_options) is not int or not _FEWEST_OPTIONS <= line.n_options <= most:
         allowed = f"must be a whole number from {_FEWEST_OPTIONS} to {most}"
-        raise BadLineError(f"n_options is {_shown(line.n_options)}, and {allowed}")
+        raise BadLineError(f"n_options is {shown(line.n_options)}, and {allowed}")
     letters = benchmark.letters[: line.n_options]
     return Question(benchmark=benchmark.name, id="", kind="choice", category="", prompt=Prompt(), letters=letters)
-
-
-def _shown(value: object) -> str:
-    return f"{value!r:.80}"
 
 
 _BY_ID: dict[tuple[str, PromptForm], dict[str, Question]] = {}

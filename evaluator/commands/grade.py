@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.benchmarks import BENCHMARKS
-from evaluator.benchmarks.answers_file import Identity, graded, identity, lines, named, read, record
+from evaluator.benchmarks.answer_line import record
+from evaluator.benchmarks.answers_file import Identity, graded, identity, lines, named, read
 from evaluator.benchmarks.benchmark import Benchmark
 from evaluator.commands.outcome import interruptible
 from evaluator.decide import wording

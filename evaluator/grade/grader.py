@@ -6,31 +6,33 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
+from typing import NamedTuple
 
+from evaluator.finish import end_of, names_context
+from evaluator.grade.cut import Cut, cut, ends_early
 from evaluator.grade.kinds import KINDS
 from evaluator.grade.refusals import refuses
 from evaluator.grade.sandbox import NoSandbox, Run, Sandbox, run_tests
 from evaluator.grade.thinking import Thought, split_thinking
-from evaluator.records import Extraction, Grade, Outcome, Question, Record
+from evaluator.records import Answer, Extraction, Grade, Outcome, Question, Record, limit_of
+from evaluator.text import one_line
 
-VERSION = "2"
+VERSION = "3"
 
 _AHEAD = 64
 """Replies read for each core while an earlier one is run: a program that never ends takes ten seconds."""
-# What servers report where the output limit ended a reply, in lower case and without marks: OpenAI, Anthropic, Mistral,
-# Gemini, Cohere, LM Studio. Any other word means that the model ended its reply.
-_CUT = frozenset({"length", "maxtokens", "modellength", "maxlength", "maxoutputtokens", "tokenlimit", "errorlimit"}) | {
-    "maxpredictedtokensreached",
-    "contextlengthreached",
-    "modelcontextwindowexceeded",
-    "finishreasonmaxtokens",
-    "incomplete",
-}
-_FILTERED = frozenset({"contentfilter", "contentfiltered", "safety", "refusal", "prohibitedcontent", "errortoxic"})
-_BROKEN = frozenset({"error", "abort", "cancelled"})
+_AT_ONCE = 8
+"""Tokens that a model may use up without a word: an end of turn, thinking opened and closed by the template."""
 
-_Judged = tuple[Outcome | None, Extraction]
-"""The outcome is None while a program has yet to be run."""
+
+class _Judged(NamedTuple):
+    """What is known of a reply before programs run."""
+
+    outcome: Outcome | None
+    """None while a program has yet to be run."""
+    extraction: Extraction
+    cut: Cut | None = None
+    """What it is unless the program is right."""
 
 
 class Grader:
@@ -58,7 +60,7 @@ class Grader:
         try:
             for record, question in asked:
                 judged = _judge(record, question)
-                if judged[0] is None:
+                if judged.outcome is None:
                     bare = Record(key=record.key, variant=record.variant, started="", request={})  # texts can be long
                     waiting.append(pool.submit(self._finish, bare, question, judged, stop))
                 else:
@@ -73,9 +75,11 @@ class Grader:
             os.close(stop)
 
     def _finish(self, record: Record, question: Question, judged: _Judged, stop: int | None) -> Grade:
-        outcome, extraction = judged
+        outcome, extraction = judged.outcome, judged.extraction
         if outcome is None:
             outcome, extraction = self._execute(extraction, question, stop)
+            if judged.cut and outcome == "wrong":
+                outcome, extraction = "truncated", Extraction(value=None, why=judged.cut.why)
         return Grade(
             key=record.key,
             variant=record.variant,
@@ -113,8 +117,13 @@ class Grader:
 
 
 def was_cut_off(record: Record, question: Question) -> bool:
-    """Whether the output limit ended a reply before its answer was whole."""
-    return _judge(record, question)[0] == "truncated"
+    """Whether a reply was cut off in a way that a larger output limit can mend."""
+    answer = record.answer
+    if answer is None or names_context(answer.finish_reason):
+        return False
+    if ends_early(answer.completion_tokens, limit_of(record.request)):
+        return False
+    return _judge(record, question).outcome == "truncated"
 
 
 def _is_done(grade: Grade | Future[Grade]) -> bool:
@@ -128,30 +137,73 @@ def _result(grade: Grade | Future[Grade]) -> Grade:
 def _judge(record: Record, question: Question) -> _Judged:
     answer = record.answer
     if answer is None:
-        failure = record.failure
-        return "failed", Extraction(value=None, why=failure.message if failure else "no reply was recorded")
-    ended = "".join(filter(str.isalnum, answer.finish_reason or "")).lower()
-    if ended in _BROKEN:
-        return "failed", Extraction(value=None, why=f"the server broke the reply off ({answer.finish_reason})")
+        return _without_answer("failed", record.failure.message if record.failure else "no reply was recorded")
+    if why := _why_failed(answer):
+        return _without_answer("failed", why)
     thought = split_thinking(answer.text, answer.reasoning)
-    if silent := _no_answer(ended, thought, question):
-        return silent
-    kind = KINDS[question.kind]
-    extraction = kind.extract(thought.answer, question)
-    if extraction.value is None:
-        return ("refused" if ended in _FILTERED or refuses(thought.answer) else "unparsed"), extraction
-    return kind.judge(extraction.value, question), extraction
-
-
-def _no_answer(ended: str, thought: Thought, question: Question) -> _Judged | None:
-    """Grade replies that hold no whole answer, whatever text they hold; None for all others."""
     if thought.unclosed:
-        return "truncated", Extraction(value=None, why="the thinking never ends")
-    if ended in _CUT and not KINDS[question.kind].survives_limit(thought.answer, question):
-        return "truncated", Extraction(value=None, why="the output limit cut the reply")
-    if not thought.answer.strip():
-        if ended in _FILTERED:
-            return "refused", Extraction(value=None, why="nothing was written: a filter ended the reply")
-        why = "thinking, but no answer after it" if thought.reasoning else "nothing was written"
-        return "empty", Extraction(value=None, why=why)
-    return None
+        return _without_answer("truncated", "the thinking never ends")
+    was_cut = cut(answer, limit_of(record.request), thought.answer, question)
+    if was_cut and not was_cut.unless_right:
+        return _without_answer("truncated", was_cut.why)
+    if thought.answer.strip():
+        return _read(answer, thought.answer, question, was_cut)
+    return _without_answer(*_nothing_written(answer, thought))
+
+
+def _why_failed(answer: Answer) -> str:
+    """Explain why what came is no reply of the model; empty where it is one."""
+    end = answer.finish_reason
+    if end is not None and end_of(end) == "broken":
+        return f"the server broke the reply off ({_short(end)})"
+    if answer.text or answer.reasoning.strip() or answer.refusal.strip() or _calls_tool(answer):
+        return ""
+    read, written = answer.prompt_tokens, answer.completion_tokens or 0
+    if read == answer.completion_tokens == 0:
+        return "the server generated nothing: 0 tokens read, 0 written"
+    if written > _AT_ONCE and (end is None or end_of(end) == "whole"):
+        return f"{written:,} tokens were generated, but none reached us"
+    return ""
+
+
+def _without_answer(outcome: Outcome, why: str) -> _Judged:
+    return _Judged(outcome, Extraction(value=None, why=why))
+
+
+def _read(answer: Answer, text: str, question: Question, was_cut: Cut | None) -> _Judged:
+    """Read what a reply answers."""
+    kind = KINDS[question.kind]
+    extraction = kind.extract(text, question)
+    if extraction.value is not None:
+        return _Judged(kind.judge(extraction.value, question), extraction, was_cut)
+    if end_of(answer.finish_reason) == "filter" or answer.refusal or refuses(text):
+        return _Judged("refused", extraction)
+    return _without_answer("unparsed", _called(answer) if _calls_tool(answer) else extraction.why)
+
+
+def _nothing_written(answer: Answer, thought: Thought) -> tuple[Outcome, str]:
+    """Say what became of a reply without text that nothing has cut off."""
+    if answer.refusal.strip():
+        return "refused", f"it refuses: {_short(answer.refusal)}"
+    if end_of(answer.finish_reason) == "filter":
+        return "refused", "nothing was written: a filter ended the reply"
+    if _calls_tool(answer):
+        return "empty", _called(answer)
+    if thought.reasoning:
+        return "empty", "thinking, but no answer after it"
+    return "empty", "nothing was written: 0 tokens" if answer.completion_tokens == 0 else "nothing was written"
+
+
+def _calls_tool(answer: Answer) -> bool:
+    return bool(answer.tool_calls) or end_of(answer.finish_reason) == "tool"
+
+
+def _called(answer: Answer) -> str:
+    names = ", ".join(map(_short, answer.tool_calls[:3]))
+    return f"it called the tool {names} in place of an answer" if names else "it called a tool in place of an answer"
+
+
+def _short(text: str) -> str:
+    """Put text from a server in one line, in quotation marks where it is blank, and cut it to a bearable length."""
+    line = one_line(text)
+    return f"{line[:80]}..." if len(line) > 80 else line or repr(text[:20])

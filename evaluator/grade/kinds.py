@@ -4,6 +4,7 @@ from typing import Protocol
 
 from evaluator.grade.choice.extract import read_letter
 from evaluator.grade.code.extract import goes_on_after_body, read_program
+from evaluator.grade.natural_end import ends_with_code, ends_with_letter, ends_with_number
 from evaluator.grade.number.extract import read_number
 from evaluator.grade.number.numerals import same_number
 from evaluator.records import Extraction, Kind, Outcome, Question
@@ -21,6 +22,9 @@ class AnswerKind(Protocol):
     def survives_limit(self, text: str, question: Question) -> bool:
         """Whether a reply that was cut off by the output limit still holds a whole answer."""
 
+    def ends_by_itself(self, text: str, question: Question) -> bool | None:
+        """Whether a reply is whole by its own end, whatever its server says of that; None where only tests can tell."""
+
 
 class Choice:
     """A letter of the question's options."""
@@ -36,6 +40,10 @@ class Choice:
     def survives_limit(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
         """Never: what follows might have corrected the answer."""
         return False
+
+    def ends_by_itself(self, text: str, question: Question) -> bool:
+        """Its last sentence is the answer, and closed."""
+        return ends_with_letter(text, question)
 
 
 class Code:
@@ -58,6 +66,10 @@ class Code:
         """Only a base model's function that ended before the limit: the model does not know when to stop."""
         return not question.prompt.chat and goes_on_after_body(text, question.answer)
 
+    def ends_by_itself(self, text: str, question: Question) -> bool | None:
+        """It ends with a closed block, or a completion with a line that leaves the function."""
+        return ends_with_code(text, question)
+
 
 class Number:
     """An exact number."""
@@ -73,6 +85,10 @@ class Number:
     def survives_limit(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
         """Never: what follows might have corrected the answer."""
         return False
+
+    def ends_by_itself(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
+        """Its last sentence is the answer, and closed, or a number that it has just named."""
+        return ends_with_number(text)
 
 
 KINDS: dict[Kind, AnswerKind] = {"choice": Choice(), "code": Code(), "number": Number()}

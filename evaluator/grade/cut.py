@@ -1,0 +1,60 @@
+"""Whether a reply was cut off: its server's word, the tokens counted, and where these disagree the reply's own end."""
+
+from typing import NamedTuple
+
+from evaluator.finish import end_of, names_context
+from evaluator.grade.kinds import KINDS
+from evaluator.records import Answer, Question
+
+_REACHED = 0.9
+"""Of the limit: with fewer tokens something else has ended the reply."""
+_TELLING = 16
+"""Tokens. With a smaller limit a whole reply ends right at it often enough by chance."""
+
+
+class Cut(NamedTuple):
+    """A reply counts as cut off."""
+
+    why: str
+    unless_right: bool = False
+    """Its text may be whole, which only its tests can tell."""
+
+
+def cut(answer: Answer, limit: int | None, text: str, question: Question) -> Cut | None:
+    """Say whether a reply counts as cut off, and why.
+
+    Args:
+        answer: the reply; its server did not break it off.
+        limit: tokens that it was allowed; None where that is not known.
+        text: its text without the thinking.
+        question: what it answers.
+    """
+    end = "whole" if answer.finish_reason is None else end_of(answer.finish_reason)
+    if end not in {"whole", "limit"} or KINDS[question.kind].survives_limit(text, question):
+        return None
+    if end == "limit" and names_context(answer.finish_reason):
+        return Cut("the context was full")
+    if answer.completion_tokens is None or limit is None:
+        return Cut("the output limit cut the reply") if end == "limit" else None
+    return _by_count(answer.completion_tokens, limit, text, question, said=end == "limit")
+
+
+def _by_count(count: int, limit: int, text: str, question: Question, *, said: bool) -> Cut | None:
+    """Hold what the server said of a limit against its count of tokens; the text decides where the two disagree."""
+    if said and not ends_early(count, limit):
+        return Cut("the output limit cut the reply")
+    if not said and (count < limit - 1 or limit < _TELLING):
+        return None
+    whole = (said or count > limit) and KINDS[question.kind].ends_by_itself(text, question)
+    if whole:
+        return None
+    if said:
+        why = f"cut after {count:,} tokens although {limit:,} were allowed: the server's own limit"
+    else:
+        why = f"cut off: it has {count:,} of the {limit:,} tokens allowed, whatever the server says"
+    return Cut(why, unless_right=whole is None)
+
+
+def ends_early(count: int | None, limit: int | None) -> bool:
+    """Whether a reply has far fewer tokens than it was allowed, so that a larger limit would change nothing."""
+    return count is not None and limit is not None and count < _REACHED * limit
