@@ -6,6 +6,7 @@ from servers.discover import NAMES, Running, recognise
 from servers.errors import ServerError, SpecError
 from servers.http import fetch, root
 from servers.request import headers, normal_url
+from servers.shapes import may_answer
 from servers.spec import Server, ServerSpec
 from servers.wording import listed
 
@@ -89,6 +90,8 @@ def _only_model(running: Running) -> str:
     loaded = [model.id for model in running.models if model.loaded]
     if len(ids) == 1:
         return ids[0]
+    if len(answering := [model for model in ids if may_answer(model)]) == 1 and running.runtime != "mlx_lm":
+        return answering[0]
     if len(loaded) == 1:
         return loaded[0]
     if not ids and running.runtime == "mlx_lm":

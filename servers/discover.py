@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 from msgspec.structs import replace
 
+from servers import served
 from servers.errors import ServerError
 from servers.http import connect, fetch_with, root, trusts_environment
 from servers.request import normal_url
@@ -73,9 +74,12 @@ async def _reachable(places: Sequence[str], seconds: float) -> dict[str, bool]:
 
 
 def usual_addresses() -> tuple[str, ...]:
-    """Return the addresses of this machine at which model servers are found, and the one that OLLAMA_HOST names."""
+    """Return the addresses of this machine at which model servers are found: usual ones, and those that are known.
+
+    Known are the one that OLLAMA_HOST names, and those of servers that `whichquant serve` keeps up.
+    """
     local = (f"http://{host}:{port}/v1" for host in ("127.0.0.1", "[::1]") for port in PORTS)
-    return tuple(dict.fromkeys((*local, *_ollama_host(os.environ.get("OLLAMA_HOST", "")))))
+    return tuple(dict.fromkeys((*local, *_ollama_host(os.environ.get("OLLAMA_HOST", "")), *served.addresses())))
 
 
 async def recognise(base_url: str, headers: dict[str, str] | None = None, *, seconds: float = 5) -> Running | None:

@@ -12,6 +12,7 @@ from servers.http import fetch
 from servers.launch import alive, launch
 from servers.request import headers
 from servers.runtime.table import request
+from servers.served import announced
 from servers.spec import Prompt, Sampling, Server, ServerSpec
 
 _LOOK_EVERY_S = 0.5
@@ -26,12 +27,13 @@ async def serve(spec: ServerSpec, *, log: Path, port: int | None, say: Callable[
     """
     say(f"starting {spec.runtime} with {spec.model}; its log is {log}")
     async with launch(spec, log=log, port=port) as server:
-        say(f"{server.engine} serves {spec.model}")
-        say(f"at {server.base_url}, model {server.model}")
-        say(f"\n{curl(server)}\n")
-        say("Ctrl-C ends it.")
-        while await _is_up(server):  # noqa: ASYNC110 - the end of a process is no event
-            await asyncio.sleep(_LOOK_EVERY_S)
+        with announced(server.base_url):
+            say(f"{server.engine} serves {spec.model}")
+            say(f"at {server.base_url}, model {server.model}")
+            say(f"\n{curl(server)}\n")
+            say("Ctrl-C ends it.")
+            while await _is_up(server):  # noqa: ASYNC110 - the end of a process is no event
+                await asyncio.sleep(_LOOK_EVERY_S)
         why = process.describe_end(server.pid, log, server.log_start) if server.pid else f": its log is {log}"
     raise ServerError(f"The server is gone{why}.")
 

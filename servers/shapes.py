@@ -1,5 +1,6 @@
 """Recognise a kind of server, and its models, by what its pages hold; nothing is asked here."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -34,6 +35,24 @@ PAGES: tuple[str, ...] = (
 """What distinguishes the runtimes, beside the list of models."""
 _ANSWERS = frozenset({"llm", "vlm"})
 """Types of models that can be asked a question, as LM Studio and oMLX call them."""
+_OTHER_TYPES = frozenset(
+    {
+        *("embedding", "embeddings", "text-embedding", "feature-extraction", "sentence-similarity", "embed"),
+        *("rerank", "reranker", "reranking", "text-ranking", "moderation", "image", "text-to-image"),
+        *("audio", "tts", "stt", "text-to-speech", "speech-to-text", "transcription", "automatic-speech-recognition"),
+    }
+)
+"""What other servers call models that cannot be asked one."""
+_NO_ANSWERS = re.compile(
+    # Families, at the beginning of a name or behind its owner's: elsewhere e5 may be an epoch.
+    r"(?:^|_)(?:all-minilm|all-mpnet|all-distilroberta|paraphrase-m|multi-qa-m|ms-marco-m|bge-|gte-|stella_en_"
+    r"|(?:multilingual-)?e5-|labse|colbert|(?:faster-|distil-)?whisper-(?:\d|tiny|base|small|medium|large|turbo)"
+    r"|tts-\d|dall-e|stable-diffusion)"
+    # Words of their own, anywhere.
+    r"|(?:^|[_.:-])(?:embed|embeddings?|embedder|embeddinggemma|rerank(?:er)?|minilm)(?:$|[_.:-]|v?\d)"
+)
+_CHATS = re.compile(r"(?:^|[_.:-])chat(?:$|[_.:-])")
+_OWNERS_WITHOUT_ANSWERS = ("sentence-transformers/", "cross-encoder/")
 
 
 class ListedModel(Struct, frozen=True, kw_only=True):
@@ -141,7 +160,11 @@ def _is_vllm(pages: Mapping[str, HttpReply]) -> bool:
 def _is_mlx_lm(pages: Mapping[str, HttpReply]) -> bool:
     health = pages["/health"]
     python = health.headers.get("server", "").startswith("BaseHTTP/")
-    return python and health.body in ({"status": "ok"}, {"status": "unavailable"})
+    healthy = python and health.body in ({"status": "ok"}, {"status": "unavailable"})
+    # Other servers in plain Python say so too. This one says who owns its models nowhere, and where it has no page
+    # these two words, which are no JSON.
+    lost = any(pages[page].raw == "Not Found" for page in ("/props", "/version", "/api/version"))
+    return healthy and lost and not _owners(pages)
 
 
 def _is_openai(pages: Mapping[str, HttpReply]) -> bool:
@@ -162,9 +185,24 @@ def _is_lm_studio(pages: Mapping[str, HttpReply]) -> bool:
     return lost or any(isinstance(instances, list) for instances in native) or any(older)
 
 
+def may_answer(model_id: str) -> bool:
+    """Whether a model may answer questions, by its name: False for well-known embedding models, rerankers and speech.
+
+    A name is a guess, so it decides only which model is offered, never which can be asked.
+    """
+    name = model_id.lower().rstrip("/").rpartition("/")[2]
+    if model_id.startswith(_OWNERS_WITHOUT_ANSWERS):
+        return False
+    return not _NO_ANSWERS.search(name) or _CHATS.search(name) is not None
+
+
 def _is_list(models: HttpReply) -> bool:
     data = models.get("data")
-    return models.status == 200 and isinstance(data, list) and (not data or bool(_openai_models({MODELS: models})))
+    return (
+        models.status == 200
+        and isinstance(data, list)
+        and (not data or any(model.text("id") for model in models.objects("data")))
+    )
 
 
 def _refuses(page: HttpReply) -> bool:
@@ -183,8 +221,18 @@ def _openai_models(pages: Mapping[str, HttpReply]) -> list[ListedModel]:
             context=model.number("max_model_len"),
         )
         for model in models
-        if (name := model.text("id"))
+        if (name := model.text("id")) and not _is_of_another_type(model)
     ]
+
+
+def _is_of_another_type(model: HttpReply) -> bool:
+    """Whether a server of any kind reports that a model makes no text: by a type, or by what it is capable of."""
+    types = {str(model.get(name)).lower() for name in ("type", "model_type", "task")}
+    capable = model.get("capabilities")
+    if isinstance(capable, dict):
+        return capable.get("completion_chat") is False or not types.isdisjoint(_OTHER_TYPES)
+    embeds = isinstance(capable, list) and bool(capable) and all(str(word) in _OTHER_TYPES for word in capable)
+    return embeds or not types.isdisjoint(_OTHER_TYPES)
 
 
 def _llama_server_models(pages: Mapping[str, HttpReply]) -> list[ListedModel]:

@@ -61,7 +61,19 @@ SERVERS = (
         "http",
         "request",
     ),
-    *("process", "weights", "shapes", "discover", "attach", "runtime", "thinking", "probe", "launch", "llama_router"),
+    *(
+        "process",
+        "weights",
+        "shapes",
+        "served",
+        "discover",
+        "attach",
+        "runtime",
+        "thinking",
+        "probe",
+        "launch",
+        "llama_router",
+    ),
     *("serve", "__main__", "fake"),
 )
 """Those of servers/."""

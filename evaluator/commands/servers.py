@@ -10,8 +10,9 @@ With `--json` a list with one object for each server:
     key_refused  whether it refused the key that was sent
     loading      whether it is still loading its only model
     models       list of {"id": text, "loaded": true, false or null, "context": tokens or null}
-    evaluate     the command for a shell, or null where the model's id cannot be written in one; NAME in it stands for
-                 the variable with the key, MODEL for a model that only the user knows
+    evaluate     the command for a shell, or null where the model's id cannot be written in one, or no model answers
+                 questions (embedding models do not); NAME in it stands for the variable with the key, MODEL for a model
+                 that only the user knows
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from evaluator.text import strip_control
 from servers.discover import PORTS, ListedModel, Running, discover
 from servers.errors import ServerError
 from servers.request import bearer, normal_url
+from servers.shapes import may_answer
 
 _SHOWN = 12
 _SECONDS = 1.0
@@ -74,7 +76,9 @@ def list_servers(
 
 
 def command(running: Running, api_key_env: str | None) -> str | None:
-    """Return the command that evaluates a server's model; None if the model's id cannot be written on one line."""
+    """Return the command that evaluates a server's model; None if there is none, or its id cannot be printed."""
+    if not _has_answers(running):
+        return None
     line = ["whichquant", "eval", "--base-url", running.base_url]
     if len(running.models) > 1:
         model = _model_to_evaluate(running)
@@ -87,13 +91,19 @@ def command(running: Running, api_key_env: str | None) -> str | None:
 
 
 def _model_to_evaluate(running: Running) -> str:
-    """Choose among several models: one that is loaded, else the first."""
-    loaded = [model.id for model in running.models if model.loaded]
+    """Choose among several models that may answer questions: one that is loaded, else the first."""
+    answering = [model for model in running.models if may_answer(model.id)]
+    loaded = [model.id for model in answering if model.loaded]
     if running.runtime == "mlx_lm":
         # It also lists the models in the hub's cache, and answers with the one it was started with, which is known
         # only where that was a folder.
         loaded = [model.id for model in running.models if model.id.startswith("/")] or [_ANY_MODEL]
-    return next(iter(loaded), running.models[0].id)
+    return (loaded or [model.id for model in answering])[0]
+
+
+def _has_answers(running: Running) -> bool:
+    """Whether some model may answer questions, as far as names show it; of mlx_lm.server the own one is not listed."""
+    return not running.models or running.runtime == "mlx_lm" or any(may_answer(model.id) for model in running.models)
 
 
 def _object(running: Running, api_key_env: str | None) -> dict[str, Any]:
@@ -108,12 +118,13 @@ def _block(running: Running, api_key_env: str | None) -> Iterator[ConsoleRendera
         yield Padding(_table(running.models), (0, 0, 0, 2), expand=False)
     for sentence in _remarks(running, api_key_env):
         yield Text(f"  {sentence}", style="yellow")
-    line = command(running, api_key_env)
-    yield Text(
-        f"  {line}\n"
-        if line
-        else "  The model's id holds characters that cannot be printed, so there is no command for it.\n"
-    )
+    yield Text(f"  {command(running, api_key_env) or _no_command(running)}\n")
+
+
+def _no_command(running: Running) -> str:
+    if not _has_answers(running):
+        return "By their names, its models make embeddings or the like and answer no questions: load another one there."
+    return "The model's id holds characters that cannot be printed, so there is no command for it."
 
 
 def _table(models: Sequence[ListedModel]) -> Table:

@@ -77,10 +77,12 @@ def test_it_serves_where_it_says_until_it_is_ended(words: Words, folder: Path, n
         said = [line for line in iter(process.stdout.readline, "Ctrl-C ends it.\n") if process.poll() is None]
         curl = next(line for line in said if line.startswith("curl"))
         reply = subprocess.run(curl, shell=True, capture_output=True, text=True, check=True).stdout
+        found = done([sys.executable, "-m", "evaluator", "servers"])[1]
         process.send_signal(number)
         rest, _ = process.communicate(timeout=60)
 
     assert '"content"' in reply
+    assert f"eval --base-url {curl.split()[2].removesuffix('/chat/completions')}\n" in found
     assert process.returncode == 130
     assert "topped." in rest
     assert "Traceback" not in rest

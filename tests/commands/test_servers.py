@@ -57,6 +57,31 @@ def test_a_server_is_shown_with_its_models_and_its_line(stack: ExitStack) -> Non
     assert lines(result) == [["whichquant", "eval", "--base-url", fake.base_url, "--model", "busy"]]
 
 
+@pytest.mark.parametrize(
+    ("models", "line"),
+    [
+        pytest.param(["all-MiniLM-L6-v2", "bge-m3", "qwen3-8b"], ["--model", "qwen3-8b"], id="two-and-a-chat-model"),
+        pytest.param(["nomic-embed-text", "a", "b"], ["--model", "a"], id="first-of-two"),
+        pytest.param(["bge-chat-7b-it", "llama-embed-chat"], ["--model", "bge-chat-7b-it"], id="chat-models"),
+    ],
+)
+def test_the_line_names_a_model_that_answers_questions(stack: ExitStack, models: list[str], line: list[str]) -> None:
+    fake = stack.enter_context(FakeServer(Reply(), models=models))
+
+    assert lines(listing(fake)) == [["whichquant", "eval", "--base-url", fake.base_url, *line]]
+
+
+@pytest.mark.parametrize("models", [["text-embedding-3-small"], ["bge-m3", "bge-reranker-v2-m3", "whisper-1"]])
+def test_there_is_no_line_where_no_model_answers_questions(stack: ExitStack, models: list[str]) -> None:
+    fake = stack.enter_context(FakeServer(Reply(), models=models))
+    shown = listing(fake)
+
+    assert lines(shown) == []
+    assert all(model in shown.stdout for model in models)
+    assert "its models make embeddings or the like and answer no questions: load another one there." in shown.stdout
+    assert json.loads(listing(fake, more=("--json",)).stdout)[0]["evaluate"] is None
+
+
 def test_several_servers_each_have_their_own_line(stack: ExitStack) -> None:
     fakes = [stack.enter_context(FakeServer(Reply(), dialect=each)) for each in (OMLX, LM_STUDIO, VLLM)]
 

@@ -145,3 +145,21 @@ async def test_with_its_key_each_is_recognised(monkeypatch: pytest.MonkeyPatch, 
         server = await attached(fake, api_key_env="A_KEY")
 
     assert (server.spec.runtime, server.spec.model) == (RUNTIMES[dialect], "fake")
+
+
+@pytest.mark.parametrize(
+    ("models", "meant"),
+    [
+        pytest.param(["bge-m3", "qwen"], "qwen", id="one-answers"),
+        pytest.param(["bge-m3"], "bge-m3", id="the-only-one-whatever-its-name"),
+        pytest.param(["nomic-embed-text", "whisper-1", "qwen", "Qwen3-Reranker-0.6B"], "qwen", id="one-of-four"),
+    ],
+)
+async def test_without_a_name_the_only_model_that_answers_is_meant(models: list[str], meant: str) -> None:
+    async with FakeServer(Reply(), models=models) as fake:
+        assert (await attached(fake, model="")).model == meant
+
+
+async def test_an_embedding_model_is_asked_where_it_is_named() -> None:
+    async with FakeServer(Reply(), models=["bge-m3", "qwen"]) as fake:
+        assert (await attached(fake, model="bge-m3")).model == "bge-m3"

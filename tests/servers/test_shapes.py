@@ -81,6 +81,9 @@ MLX: dict[str, Any] = {
     MODELS: listing("/models/gemma-4bit"),
     "/health": HttpReply(200, {"status": "ok"}, PYTHON),
 }
+NOT_FOUND = HttpReply(404, None, PYTHON, "Not Found")
+CYLLAMA: dict[str, Any] = {MODELS: listing("gpt-3.5-turbo", owned_by="cyllama"), "/health": MLX["/health"]}
+OTHERS_LOST = HttpReply(404, {"error": {"type": "invalid_request_error", "message": "Not Found"}}, PYTHON, '{"error": ')
 VLLM: dict[str, Any] = {MODELS: listing("meta", owned_by="vllm", max_model_len=8192), "/version": {"version": "0.11.0"}}
 
 
@@ -135,15 +138,60 @@ VLLM: dict[str, Any] = {MODELS: listing("meta", owned_by="vllm", max_model_len=8
         ),
         pytest.param({MODELS: listing("a")}, EXPRESS, "lm_studio", None, [model("a")], id="lm-studio-before-0.3.6"),
         pytest.param(VLLM, LOST, "vllm", "0.11.0", [model("meta", True, 8192)], id="vllm"),
-        pytest.param(MLX, LOST, "mlx_lm", None, [model("/models/gemma-4bit")], id="mlx_lm"),
-        pytest.param({**MLX, MODELS: HttpReply(200, None, PYTHON)}, LOST, "mlx_lm", None, [], id="mlx_lm-empty-body"),
+        pytest.param(MLX, NOT_FOUND, "mlx_lm", None, [model("/models/gemma-4bit")], id="mlx_lm"),
+        pytest.param(
+            {**MLX, MODELS: HttpReply(200, None, PYTHON)}, NOT_FOUND, "mlx_lm", None, [], id="mlx_lm-empty-body"
+        ),
+        pytest.param({**MLX, MODELS: NO_REPLY}, NOT_FOUND, "mlx_lm", None, [], id="mlx_lm-slow-list"),
         pytest.param(
             {**MLX, "/health": HttpReply(503, {"status": "unavailable"}, PYTHON)},
-            LOST,
+            NOT_FOUND,
             "mlx_lm",
             None,
             [model("/models/gemma-4bit")],
             id="mlx_lm-wedged",
+        ),
+        pytest.param(CYLLAMA, OTHERS_LOST, "openai", None, [model("gpt-3.5-turbo")], id="cyllama-python"),
+        pytest.param(
+            {**CYLLAMA, "/health": {"status": "ok"}},
+            LOST,
+            "openai",
+            None,
+            [model("gpt-3.5-turbo")],
+            id="cyllama-embedded",
+        ),
+        pytest.param(CYLLAMA, NOT_FOUND, "openai", None, [model("gpt-3.5-turbo")], id="python-that-says-who-owns"),
+        pytest.param(MLX, OTHERS_LOST, "openai", None, [model("/models/gemma-4bit")], id="python-that-says-json"),
+        pytest.param(MLX, NO_REPLY, "openai", None, [model("/models/gemma-4bit")], id="python-that-says-nothing-else"),
+        pytest.param(
+            {MODELS: HttpReply(200, listing(), {"server": "uvicorn"}), "/health": {"status": "ok"}},
+            HttpReply(404, {"detail": "Not Found"}, {"server": "uvicorn"}),
+            "openai",
+            None,
+            [],
+            id="transformers-serve",
+        ),
+        pytest.param(
+            {MODELS: listing("bge", type="embedding")}, LOST, "openai", None, [], id="unknown-with-an-embedder-alone"
+        ),
+        pytest.param(
+            {
+                MODELS: listing(
+                    {"id": "a", "type": "chat"},
+                    {"id": "b", "type": "embeddings"},
+                    {"id": "c", "capabilities": ["embed"]},
+                    {"id": "d", "capabilities": ["completion", "embed"]},
+                    {"id": "e", "capabilities": {"completion_chat": False}},
+                    {"id": "f", "capabilities": {"completion_chat": True}},
+                    {"id": "g", "task": "automatic-speech-recognition"},
+                    {"id": "h", "type": None, "capabilities": []},
+                )
+            },
+            LOST,
+            "openai",
+            None,
+            [model("a"), model("d"), model("f"), model("h")],
+            id="types-and-capabilities",
         ),
         pytest.param({MODELS: listing("gpt", owned_by="me")}, LOST, "openai", None, [model("gpt")], id="unknown"),
         pytest.param({MODELS: listing()}, LOST, "openai", None, [], id="unknown-empty"),
