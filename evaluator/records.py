@@ -31,6 +31,7 @@ FailureKind = Literal[
     "not_found",
     "unauthorized",
     "garbled",
+    "too_long",
 ]
 
 

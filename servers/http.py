@@ -121,7 +121,7 @@ async def fetch_with(
         return NO_REPLY
     try:
         body = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         body = None
     names = hide({name.lower(): value for name, value in response.headers.items()}, sent)
     raw = hide(content.decode(errors="replace"), sent)[:_SHOWN]

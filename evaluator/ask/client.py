@@ -1,19 +1,24 @@
 """Ask one question once, over HTTP: an Answer or a Failure comes back, never an exception."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httpx2
-import msgspec
 from msgspec.structs import replace
 
-from evaluator.ask.events import events
-from evaluator.ask.reply import OnToken, Partial, decode, finish, refusal, take
+from evaluator.ask.bounds import bounds_of
+from evaluator.ask.events import DONE, Event, Events
+from evaluator.ask.partial import Partial, finish, kept, take, too_much
+from evaluator.ask.reply import OnToken
 from evaluator.ask.retry_after import retry_after
-from evaluator.records import Answer, Failure, FailureKind
+from evaluator.ask.server_errors import after_200, excerpt, refusal
+from evaluator.records import Answer, Failure, FailureKind, limit_of
 from servers.http import tls, trusts_environment
 from servers.secrets import hide, reveal
+
+_ERROR_BYTES = 256 << 10
+"""Of an error's body: what it says stands at its beginning."""
 
 
 def connect(
@@ -38,21 +43,24 @@ async def ask_once(
 
 
 async def _asked(http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: OnToken) -> Answer | Failure:
-    partial = Partial(started=time.perf_counter(), streams=bool(body.get("stream")), on_token=on_token)
+    limit = limit_of(body)
+    partial = Partial(
+        started=time.perf_counter(),
+        streams=bool(body.get("stream")),
+        on_token=on_token,
+        bounds=bounds_of(limit),
+        limit=limit,
+    )
     try:
         async with http.stream("POST", url, json=body) as response:
             if response.status_code != httpx2.codes.OK:
-                refused = refusal(response.status_code, await response.aread())
+                refused = refusal(response.status_code, (await _beginning(response, _ERROR_BYTES))[:_ERROR_BYTES])
                 return replace(refused, retry_after=retry_after(response.headers, time.time()))
-            if not partial.streams:
-                failure = _take_whole(partial, await response.aread())
-            else:
-                failure = await _take_stream(partial, response)
+            failure = await (_take_stream if partial.streams else _take_whole)(partial, response)
     except httpx2.HTTPError as error:
-        return failure_of(error)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Failure(kind="garbled", message=f"the reply is not the expected JSON: {error}")
-    return failure or finish(partial)
+        failure = failure_of(error)
+    outcome = failure or finish(partial)
+    return outcome if isinstance(outcome, Answer) else replace(outcome, text=kept(partial))
 
 
 def failure_of(error: httpx2.HTTPError) -> Failure:
@@ -68,20 +76,60 @@ def failure_of(error: httpx2.HTTPError) -> Failure:
     return Failure(kind=kind, message=f"{type(error).__name__}: {error}".removesuffix(": "))
 
 
-def _take_whole(partial: Partial, content: bytes) -> Failure | None:
+async def _take_whole(partial: Partial, response: httpx2.Response) -> Failure | None:
+    content = await _beginning(response, partial.bounds.held)
+    if len(content) > partial.bounds.held:
+        return too_much(partial.bounds.held)
     # oMLX sends blanks while it works and has said 200 by then: when generation fails, nothing more comes.
     if not content.strip():
-        return Failure(kind="dropped", message="the reply ended before it was complete")
+        return None
     partial.ended = True
-    return take(partial, decode(content))
+    return take(partial, content)
+
+
+async def _beginning(response: httpx2.Response, enough: int) -> bytes:
+    """Read a body, of one that is larger than that not much more."""
+    pieces, size = [], 0
+    async for piece in response.aiter_bytes():
+        pieces.append(piece)
+        size += len(piece)
+        if size > enough:
+            break
+    return b"".join(pieces)
 
 
 async def _take_stream(partial: Partial, response: httpx2.Response) -> Failure | None:
-    async for data in events(response.aiter_bytes()):
-        if data == b"[DONE]":
-            partial.ended = True
-            return None
-        if failure := take(partial, decode(data)):
+    events, size, bounds = Events(), 0, partial.bounds
+    async for piece in response.aiter_bytes():
+        size += len(piece)
+        if size > bounds.sent or events.held > bounds.held:
+            return too_much(bounds.sent if size > bounds.sent else bounds.held)
+        if failure := _take_events(partial, events.feed(piece)):
             return failure
-    partial.ended = partial.finish_reason is not None
+        if partial.ended:
+            return None
+    for rest in (*events.end(), (events.loose, False)):
+        if failure := _take_rest(partial, rest):
+            return failure
     return None
+
+
+def _take_events(partial: Partial, events: Iterable[Event]) -> Failure | None:
+    for data, is_failure in events:
+        if data == DONE:
+            partial.ended = True
+            break
+        if failure := after_200(data) if is_failure else take(partial, data):
+            return failure
+    return None
+
+
+def _take_rest(partial: Partial, event: Event) -> Failure | None:
+    """Take what stands at a stream's end: a last event, perhaps cut; a whole reply; a page; a program's last words."""
+    something_came = partial.pieces > 0 or partial.reason is not None
+    failure = _take_events(partial, [event]) if event[0] else None
+    if failure is None or failure.kind != "garbled" or not something_came:
+        return failure
+    if partial.reason is not None:
+        return None
+    return Failure(kind="dropped", message=f"the reply ended before it was complete, with: {excerpt(event[0])}")

@@ -1,56 +1,72 @@
-"""Put a reply together from its chunks, in OpenAI's dialect or Ollama's own; decoded by msgspec.
+"""What servers send: a whole reply, or a chunk of a streamed one, in OpenAI's dialect or Ollama's own.
 
-An SDK that builds a model object for every chunk costs more than the rest of the client together.
+Decoded by msgspec: an SDK that builds a model object for every chunk costs more than the rest of the client together.
 """
 
-import time
+import json
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
-import httpx2
 import msgspec
-from msgspec import Struct, field
-
-from evaluator.records import Answer, Failure, FailureKind
+from msgspec import Struct
 
 OnToken = Callable[[], None]
 """Called whenever a token arrives."""
+_NOT_YET = (None, "", "null", "none", "None", "NULL")
+"""What servers put in place of a reason while a reply goes on: KoboldCpp the word null, SGLang and LocalAI nothing."""
 
 
-class _Piece(Struct, frozen=True):
-    """A message, or a part of one: servers differ in the name of the field that holds thoughts."""
+class Piece(Struct, frozen=True):
+    """A message, or a part of one. Servers differ in the field that holds thoughts, and in what the fields hold."""
 
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    thinking: str | None = None
+    content: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    thinking: Any = None
+    reasoning_details: Any = None
+    refusal: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
+    error: Any = None
+
+
+_EMPTY = Piece()
+
+
+class Choice(Struct, frozen=True):
+    """One of the answers to a question; those with another index than 0 are not the one that is asked for."""
+
+    index: Any = 0
+    delta: Piece | None = None
+    message: Piece | None = None
+    text: Any = None
+    finish_reason: Any = None
+    error: Any = None
 
     @property
-    def thought(self) -> str:
-        return self.reasoning_content or self.reasoning or self.thinking or ""
-
-
-class _Choice(Struct, frozen=True):
-    delta: _Piece | None = None
-    message: _Piece | None = None
-    text: str | None = None
-    finish_reason: str | None = None
+    def piece(self) -> Piece:
+        """The message, or the part of one."""
+        return self.message or self.delta or _EMPTY
 
     @property
-    def piece(self) -> _Piece:
-        return self.message or self.delta or _Piece(content=self.text)
+    def reason(self) -> Any:  # noqa: ANN401 - see `evaluator.finish`
+        """Why the reply ended; None as long as it goes on."""
+        return None if self.finish_reason in _NOT_YET else self.finish_reason
 
 
 class Reply(Struct, frozen=True):
-    """A whole reply, or a chunk of a streamed one. What is not the answer itself may be of any type: see `_finish`."""
+    """A whole reply, or a chunk of a streamed one. What is not the answer itself may be of any type."""
 
-    choices: tuple[_Choice, ...] | None = ()
+    choices: tuple[Choice, ...] | None = ()
     usage: Any = None
     model: Any = None
     system_fingerprint: Any = None
     timings: Any = None
     stats: Any = None
     """LM Studio's own figures."""
+    object: Any = None
+    status: Any = None
     error: Any = None
     message: Any = None
     """Ollama's, of a chat; what follows is Ollama's too."""
@@ -66,125 +82,70 @@ class Reply(Struct, frozen=True):
     total_duration: Any = None
 
     @property
-    def choice(self) -> _Choice | None:
+    def choice(self) -> Choice | None:
         """The message, or the part of one, in either dialect."""
         if self.choices:
-            return self.choices[0]
-        message = (
-            self.message if isinstance(self.message, dict) else {"content": self.response, "thinking": self.thinking}
-        )
-        if not isinstance(message.get("content"), str) and not isinstance(message.get("thinking"), str):
+            first = self.choices[0]
+            return first if first.index == 0 else next(filter(_is_first, self.choices), None)
+        if isinstance(self.message, dict):
+            piece = msgspec.convert(self.message, Piece)
+        elif self.response is None and self.thinking is None and self.done is not True:
             return None
-        finished = str(self.done_reason or "stop") if self.done is True else None
-        return _Choice(delta=msgspec.convert(message, _Piece), finish_reason=finished)
+        else:
+            piece = Piece(content=self.response, thinking=self.thinking)
+        if self.done is True:  # what has no reason then has ended by itself
+            return Choice(delta=piece, finish_reason=self.done_reason or "stop")
+        return Choice(delta=piece)
 
     @property
-    def figures(self) -> Any:  # noqa: ANN401 - as the server gives them
-        """The server's own timings."""
-        if self.timings or self.stats or self.done is not True:
-            return self.timings or self.stats
+    def durations(self) -> dict[str, Any]:
+        """Ollama's own timings."""
         names = ("load_duration", "prompt_eval_duration", "eval_duration", "total_duration")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-class Partial(Struct):
-    """What has arrived of a reply so far."""
-
-    started: float
-    streams: bool
-    on_token: OnToken
-    text: list[str] = field(default_factory=list)
-    thought: list[str] = field(default_factory=list)
-    finish_reason: str | None = None
-    first_token_s: float | None = None
-    last: Reply = Reply()
-    usage: Any = None
-    timings: Any = None
-    ended: bool = False
+_strict = msgspec.json.Decoder(Reply).decode
 
 
-decode = msgspec.json.Decoder(Reply).decode
+def decode(data: bytes) -> Reply | None:
+    """Decode a whole reply or a chunk; None for a number or null, which say nothing.
 
+    What is no strict JSON gets a second look, since Python's own servers write NaN, and halves of characters.
 
-def take(partial: Partial, reply: Reply) -> Failure | None:
-    """Add one chunk, or a whole reply; a Failure where it holds an error."""
-    # After a 200: generation failed when the headers were sent already.
-    if error := reply.error or (isinstance(reply.message, str) and not reply.choices and reply.message):
-        return Failure(kind="server_error", message=words(error), status=200)
-    if reply.model == "keepalive":  # oMLX sends such chunks while it reads the prompt
-        return None
-    _take_figures(partial, reply)
-    if choice := reply.choice:
-        _take_text(partial, choice)
-    return None
-
-
-def _take_figures(partial: Partial, reply: Reply) -> None:
-    partial.last = reply if reply.model else partial.last
-    partial.usage = reply.usage or partial.usage
-    if reply.done is True:
-        partial.usage = {"prompt_tokens": reply.prompt_eval_count, "completion_tokens": reply.eval_count}
-    partial.timings = reply.figures or partial.timings
-
-
-def _take_text(partial: Partial, choice: _Choice) -> None:
-    content, thought = choice.piece.content or "", choice.piece.thought
-    if content or thought:
-        partial.on_token()
-        if partial.first_token_s is None and partial.streams:
-            partial.first_token_s = time.perf_counter() - partial.started
-    partial.text.append(content)
-    partial.thought.append(thought)
-    partial.finish_reason = choice.finish_reason or partial.finish_reason
-
-
-def finish(partial: Partial) -> Answer | Failure:
-    """Make an Answer of what has arrived, if it is one."""
-    if not partial.ended or (partial.finish_reason is None and not any(partial.text) and not any(partial.thought)):
-        return Failure(kind="dropped", message="the reply ended before it was complete")
-    if partial.finish_reason == "error":
-        return Failure(kind="server_error", message="the server ended the reply with an error", status=200)
-    usage = partial.usage if isinstance(partial.usage, dict) else {}
-    details = usage.get("prompt_tokens_details")
-    return Answer(
-        text="".join(partial.text),
-        reasoning="".join(partial.thought),
-        finish_reason=partial.finish_reason,
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
-        first_token_s=partial.first_token_s,
-        duration_s=time.perf_counter() - partial.started,
-        model=str(partial.last.model) if partial.last.model else None,
-        fingerprint=str(partial.last.system_fingerprint) if partial.last.system_fingerprint else None,
-        timings=partial.timings if isinstance(partial.timings, dict) else None,
-    )
-
-
-def _count(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else None
-
-
-def refusal(status: int, body: bytes) -> Failure:
-    """Make a Failure of a reply with another status than 200."""
-    kinds: dict[int, FailureKind] = {
-        401: "unauthorized",
-        403: "unauthorized",
-        404: "not_found",
-        408: "overloaded",
-        429: "overloaded",
-        503: "overloaded",
-    }
-    kind = kinds.get(status, "server_error" if status >= httpx2.codes.INTERNAL_SERVER_ERROR else "bad_request")
+    Raises:
+        ValueError: It is no JSON, or no reply; or bytes of the answer itself are no UTF-8.
+        RecursionError: It is nested too deeply.
+    """
     try:
-        reason = words(decode(body).error or body.decode(errors="replace"))
-    except msgspec.DecodeError:
-        reason = body.decode(errors="replace")
-    return Failure(kind=kind, status=status, message=f"HTTP {status}: {reason[:500].strip() or 'no reason given'}")
+        return _strict(data)
+    except (ValueError, RecursionError) as error:
+        value = read_json(data)
+        if value is None or isinstance(value, int | float):
+            return None
+        reply = msgspec.convert(value, Reply)
+        if isinstance(error, UnicodeDecodeError) and "\ufffd" in str((reply.choices, reply.message, reply.response)):
+            raise
+        return reply
 
 
-def words(error: Any) -> str:  # noqa: ANN401 - servers put text, objects or numbers here
-    """Give a server's error in words."""
-    if isinstance(error, dict) and "message" in error:
-        return str(error["message"])
-    return str(error)
+def read_json(data: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Decode JSON as Python writes it: NaN, infinities and numbers out of range are None, halves of characters stay.
+
+    Raises:
+        ValueError: It is no JSON.
+        RecursionError: It is nested too deeply.
+    """
+    text = data.decode("utf-8-sig", errors="replace")
+    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite, parse_int=_bearable)
+
+
+def _finite(digits: str) -> float | None:
+    return value if isfinite(value := float(digits)) else None
+
+
+def _bearable(digits: str) -> int | None:
+    return int(digits) if len(digits) <= 30 else None  # Python refuses to read thousands of digits, and to write them
+
+
+def _is_first(choice: Choice) -> bool:
+    return choice.index in (0, None, "0")

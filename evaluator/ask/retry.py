@@ -13,7 +13,7 @@ from evaluator.ask.traffic import Traffic
 from evaluator.ask.waits import Wait, reason_to_wait
 from evaluator.records import Answer, Failure, FailureKind
 
-TRANSIENT: frozenset[FailureKind] = frozenset({"unreachable", "dropped", "overloaded", "server_error"})
+TRANSIENT: frozenset[FailureKind] = frozenset({"unreachable", "dropped", "overloaded", "server_error", "broken_off"})
 ATTEMPTS = 4
 """Of failures like others; where the server asks to wait, time counts."""
 _MOST_S, _MOST_LOADING_S = 20.0, 5.0

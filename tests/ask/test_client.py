@@ -106,7 +106,9 @@ async def test_server_timings_and_fingerprint_are_kept() -> None:
         pytest.param(Reply(text="half of it", fault="cut"), "dropped", "before it was complete", id="ended-too-early"),
         pytest.param(Reply(text="x", fault="garbage"), "garbled", "not the expected JSON", id="garbage"),
         pytest.param(Reply(text="x", fault="stall"), "timeout", "", id="silence"),
-        pytest.param(Reply(text="x", finish_reason="error"), "server_error", "with an error", id="error-after-200"),
+        pytest.param(
+            Reply(text="x", finish_reason="error"), "broken_off", "finish reason: error", id="error-after-200"
+        ),
     ],
 )
 async def test_every_fault_is_a_failure_of_its_own_kind(reply: Reply, kind: str, says: str) -> None:
@@ -124,13 +126,13 @@ async def test_odd_metadata_does_not_spoil_a_good_reply(stream: bool) -> None:
     answer = await ask(Reply(text="fine", extra=extra), stream=stream)
 
     assert isinstance(answer, Answer)
-    assert (answer.text, answer.prompt_tokens, answer.completion_tokens, answer.timings) == ("fine", 12, None, None)
+    assert (answer.text, answer.prompt_tokens, answer.completion_tokens, answer.timings) == ("fine", 12, 9, None)
 
 
 async def test_an_error_object_inside_a_stream_is_a_failure() -> None:
     failure = await ask(Reply(text="x", extra={"error": {"message": "out of memory"}}))
 
-    assert failure == Failure(kind="server_error", message="out of memory", status=200)
+    assert failure == Failure(kind="server_error", message="out of memory", status=200, text="x")
 
 
 async def test_nobody_there_is_unreachable(nobody: int) -> None:

@@ -1,0 +1,216 @@
+"""Put a reply together from its chunks, and make an answer of it, if it is one."""
+
+import time
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from evaluator.ask.bounds import Bounds
+from evaluator.ask.parts import said
+from evaluator.ask.reply import Choice, OnToken, Reply, decode
+from evaluator.ask.server_errors import after_200, excerpt, is_error
+from evaluator.finish import end_of
+from evaluator.records import Answer, Failure
+from evaluator.text import one_line
+
+_KEPT = 2000
+"""Characters of a reply that failed."""
+_DEEPEST = 6
+"""Of lists and objects in each other, in a server's own figures."""
+
+
+class Partial(Struct):
+    """What has arrived of a reply so far."""
+
+    started: float
+    streams: bool
+    on_token: OnToken
+    bounds: Bounds
+    limit: int | None = None
+    """Tokens that the reply may have."""
+    text: list[str] = field(default_factory=list)
+    thought: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    tools: dict[str, None] = field(default_factory=dict)
+    pieces: int = 0
+    characters: int = 0
+    reason: Any = None
+    """Why the reply ended."""
+    every_piece_ends: bool = True
+    """Whether each piece so far named a reason, as Gemini's do behind some proxies: then only the last one counts."""
+    first_token_s: float | None = None
+    last: Reply = Reply()
+    usage: Any = None
+    timings: Any = None
+    ended: bool = False
+    """Whether the server said that nothing more comes."""
+
+
+def take(partial: Partial, data: bytes) -> Failure | None:
+    """Add one chunk, or a whole reply; a Failure where it holds an error, or cannot be read."""
+    try:
+        reply = decode(data)
+        if reply is None:
+            return None
+        choice = reply.choice
+        if is_error(reply, choice, data):
+            return after_200(data)
+        if reply.model == "keepalive":  # oMLX sends such chunks while it reads the prompt
+            return None
+        _take_figures(partial, reply)
+        return None if choice is None else _take_choice(partial, choice)
+    except (ValueError, RecursionError) as error:
+        return garbled(data, "it is nested too deeply" if isinstance(error, RecursionError) else str(error))
+
+
+def garbled(data: bytes, why: str) -> Failure:
+    """Make a Failure of what cannot be read."""
+    return Failure(
+        kind="garbled", message=f"the reply is not the expected JSON ({excerpt(why)[:200]}): {excerpt(data)[:300]}"
+    )
+
+
+def _take_figures(partial: Partial, reply: Reply) -> None:
+    if reply.model:
+        partial.last = reply
+    if reply.usage:
+        partial.usage = reply.usage
+    if reply.done is True:
+        partial.usage = {"prompt_tokens": reply.prompt_eval_count, "completion_tokens": reply.eval_count}
+    if figures := reply.timings or reply.stats or (reply.done is True and reply.durations):
+        partial.timings = figures
+
+
+def _take_choice(partial: Partial, choice: Choice) -> Failure | None:
+    text, thought, refusal, tools = said(choice)
+    reason = choice.reason
+    if text or thought or refusal or tools:
+        partial.on_token()
+        if partial.first_token_s is None and partial.streams:
+            partial.first_token_s = time.perf_counter() - partial.started
+        partial.pieces += 1
+        partial.characters += len(text) + len(thought)
+        if partial.reason is None or (reason is not None and partial.every_piece_ends):
+            _add(partial, text, thought, refusal, tools)
+        # else it comes after the end, and is not the answer
+        if reason is None:
+            partial.every_piece_ends = False
+    if reason is not None:
+        _take_reason(partial, reason)
+    return _too_long(partial) if partial.characters > partial.bounds.characters else None
+
+
+def _add(partial: Partial, text: str, thought: str, refusal: str, tools: tuple[str, ...]) -> None:
+    if text:
+        partial.text.append(text)
+    if thought:
+        partial.thought.append(thought)
+    if refusal:
+        partial.refusal.append(refusal)
+    for name in tools:
+        partial.tools[name] = None
+
+
+def _take_reason(partial: Partial, reason: object) -> None:
+    """The first one rules, but for a later one that says that the reply was broken off."""
+    last_rules = partial.every_piece_ends and partial.pieces > 1
+    if partial.reason is None or last_rules or _is_broken(reason):
+        partial.reason = partial.reason if _is_broken(partial.reason) else reason
+
+
+def _is_broken(reason: object) -> bool:
+    return reason is not None and end_of(reason) == "broken"
+
+
+def _too_long(partial: Partial) -> Failure | None:
+    """Judge a text of more characters than is usual."""
+    pieces, characters, bounds = partial.pieces, partial.characters, partial.bounds
+    if pieces > bounds.pieces:
+        came = f"{pieces:,} pieces and {characters:,} characters had come"
+        return Failure(kind="too_long", message=f"the server did not stop at max_tokens ({partial.limit}): {came}")
+    return too_much(bounds.held) if characters > bounds.held else None
+
+
+def too_much(size: int) -> Failure:
+    """Make a Failure of a reply that is larger than any answer."""
+    return Failure(kind="too_long", message=f"the server sent more than {size >> 20} MB for one answer")
+
+
+def finish(partial: Partial) -> Answer | Failure:
+    """Make an Answer of what has arrived, if it is one."""
+    if partial.reason is None and not partial.ended:
+        return Failure(kind="dropped", message="the reply ended before it was complete")
+    if partial.reason is None:
+        return Failure(kind="broken_off", message="the server ended its reply without a finish reason", status=200)
+    reason = _word(partial.reason)
+    if _is_broken(partial.reason):
+        why = f"the server broke its reply off, finish reason: {reason}"
+        return Failure(kind="broken_off", message=why, status=200)
+    usage = partial.usage if isinstance(partial.usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
+    return Answer(
+        text=_whole(partial.text),
+        reasoning=_whole(partial.thought),
+        refusal=_whole(partial.refusal),
+        tool_calls=tuple(map(_mended, partial.tools)),
+        finish_reason=reason,
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
+        first_token_s=partial.first_token_s,
+        duration_s=time.perf_counter() - partial.started,
+        model=_name(partial.last.model),
+        fingerprint=_name(partial.last.system_fingerprint),
+        timings=_writable(partial.timings) if isinstance(partial.timings, dict) else None,
+    )
+
+
+def kept(partial: Partial) -> str:
+    """Give the beginning of what came of a reply that failed."""
+    return (_whole(partial.text) or _whole(partial.thought))[:_KEPT]
+
+
+def _word(reason: object) -> str:
+    """Give a finish reason as one word; SGLang's own is an object: {"type": "stop", "matched": 106}."""
+    word = reason.get("type", reason) if isinstance(reason, dict) else reason
+    return one_line(_mended(word) if isinstance(word, str) else msgspec.json.encode(_writable(word)).decode())[:80]
+
+
+def _whole(parts: list[str]) -> str:
+    return _mended("".join(parts))
+
+
+def _mended(text: str) -> str:
+    """Join the two halves of a character that came apart; a half alone becomes U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def _name(value: object) -> str | None:
+    return _mended(value) or None if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    """Read a number of tokens."""
+    try:
+        number = -1.0 if isinstance(value, bool) else float(value)  # type: ignore[arg-type] # what is none is seen
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if 0 <= number < 2**53 else None
+
+
+def _writable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - JSON
+    """Make of a server's figures what can be written as JSON, and read again."""
+    if isinstance(value, str):
+        return _mended(value)
+    if isinstance(value, dict | list) and depth >= _DEEPEST:
+        return None
+    if isinstance(value, dict):
+        return {_mended(name): _writable(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_writable(item, depth + 1) for item in value]
+    return value if not isinstance(value, int) or abs(value) < 2**63 else None

@@ -1,0 +1,87 @@
+"""What a message says: its text, its thoughts, a refusal, the tools that it calls, in every form that servers use.
+
+The text is the answer, so it is read strictly; the rest is read where it can be.
+"""
+
+from typing import Any
+
+from evaluator.ask.reply import Choice, Piece
+
+_DEEPEST = 8
+"""Lists and objects in each other; real ones have three."""
+_TEXTS = frozenset({"text", "output_text", "input_text", "text_delta"})
+_THOUGHTS = frozenset({"thinking", "reasoning", "reasoning_content", "thought"})
+
+_UNKNOWN = "its content is neither a text nor a list of parts of a known form"
+
+
+Said = tuple[str, str, str, tuple[str, ...]]
+"""Text, thoughts, refusal, names of tools."""
+
+
+def said(choice: Choice) -> Said:
+    """Read a message, or a part of one.
+
+    Raises:
+        ValueError: The text is of no known form.
+    """
+    piece = choice.piece
+    content = choice.text if piece.content is None else piece.content
+    thought = piece.reasoning_content or piece.reasoning or piece.thinking or piece.reasoning_details
+    if piece.refusal is None and piece.tool_calls is None and piece.function_call is None:
+        if thought is None and isinstance(content, str):  # as a rule
+            return content, "", "", ()
+        if content is None and isinstance(thought, str):
+            return "", thought, "", ()
+    text, inner, refusal = _parts(content)
+    # The same thought may stand in two fields.
+    fields = (piece.reasoning_content, piece.reasoning, piece.thinking, piece.reasoning_details)
+    return (
+        text,
+        next(filter(None, map(text_of, fields)), inner),
+        text_of(piece.refusal) or refusal,
+        _tools(piece),
+    )
+
+
+def text_of(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - JSON
+    """Find the text in a side field of any form; empty where there is none."""
+    if isinstance(value, str):
+        return value
+    if depth >= _DEEPEST:
+        return ""
+    if isinstance(value, list):
+        return "".join(text_of(item, depth + 1) for item in value)
+    if isinstance(value, dict):
+        names = ("text", "content", "thinking", "reasoning", "reasoning_content", "summary", "refusal")
+        return next(filter(None, (text_of(value.get(name), depth + 1) for name in names)), "")
+    return ""
+
+
+def _parts(content: Any) -> tuple[str, str, str]:  # noqa: ANN401 - JSON
+    """Read a content that may be a list of parts: its text, its thoughts, its refusal."""
+    if content is None or isinstance(content, str):
+        return content or "", "", ""
+    texts, thoughts, refusals = [], [], []
+    for part in content if isinstance(content, list) else [content]:
+        kind = (part.get("type") or "text") if isinstance(part, dict) else None
+        if part is None or isinstance(part, str):
+            texts.append(part or "")
+        elif not isinstance(kind, str):
+            raise ValueError(_UNKNOWN)
+        elif kind in _THOUGHTS:
+            thoughts.append(text_of(part))
+        elif kind == "refusal":
+            refusals.append(text_of(part))
+        elif kind in _TEXTS and isinstance(part.get("text", 0), str | None):
+            texts.append(part["text"] or "")
+        elif kind in _TEXTS or "text" in part:
+            raise ValueError(_UNKNOWN)
+    return "".join(texts), "".join(thoughts), "".join(refusals)
+
+
+def _tools(piece: Piece) -> tuple[str, ...]:
+    calls = piece.tool_calls if isinstance(piece.tool_calls, list) else []
+    functions = [call.get("function", call) for call in calls if isinstance(call, dict)] + [piece.function_call]
+    names = [function.get("name") for function in functions if isinstance(function, dict)]
+    return tuple(name for name in names if isinstance(name, str) and name)
