@@ -126,7 +126,7 @@ def _given_up(failure: Failure, traffic: Traffic) -> Failure:
     if (why := reason_to_wait(failure)) is None:
         return failure
     bound = traffic.bound(why)
-    waited = f"waited for {bound:.0f} s"
+    waited = f"asked again for {bound:.0f} s"
     if failure.retry_after is not None and failure.retry_after > bound:
-        waited = f"it asks to wait {failure.retry_after:.0f} s; {waited}"
+        waited = f"it asks to wait {failure.retry_after:.0f} s; it was {waited}"
     return replace(failure, kind="overloaded", message=f"{failure.message} ({waited})")

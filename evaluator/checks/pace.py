@@ -53,6 +53,21 @@ def prompt_cache(given: CheckInput) -> Iterable[Finding]:
         yield Finding(severity="note", message=message, evidence={"shares": shares})
 
 
+def fewer_at_once(given: CheckInput) -> Iterable[Finding]:
+    """Find variants whose server was busy, so that fewer questions were in flight than the study says."""
+    fewest = {
+        variant.name: min((r.at_once for r in given.records.get(variant.name, ()) if r.at_once), default=None)
+        for variant in given.study.variants
+    }
+    severity: Severity = "note" if len(set(fewest.values())) == 1 else "warn"
+    for name, at_once in fewest.items():
+        if at_once is not None:
+            asked = given.study.concurrency
+            message = f"asked {at_once} at a time, not {asked}: the server said that it was busy"
+            evidence = {"at_once": at_once, "concurrency": asked}
+            yield Finding(severity=severity, variant=name, message=message, evidence=evidence)
+
+
 def _speed(reply: Answer) -> float | None:
     """Return a reply's tokens per second, without the time to the first one."""
     seconds = reply.duration_s - (reply.first_token_s or 0.0)
@@ -88,5 +103,14 @@ RULES = (
         signal="Shares of prompt tokens from a cache, more than 25 points apart.",
         advice="Do not compare times to first token.",
         find=prompt_cache,
+    ),
+    Rule(
+        code="fewer_at_once",
+        stage="after",
+        severity="note; warn where not the same for all",
+        threat="A server that takes fewer questions at once than others looks slow, or fast for each of them.",
+        signal="How many were in flight after the server had refused some because it was busy.",
+        advice="Set the study's concurrency to this number, or give the server more slots; compare speeds only then.",
+        find=fewer_at_once,
     ),
 )

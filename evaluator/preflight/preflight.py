@@ -192,7 +192,17 @@ class _Tries:
         def on_request(done: int, planned: int) -> None:
             self._on_step(Step(name, "checking", done, planned))
 
-        proofs = await prove(server, self._study, asks=self._asks, settings=self._settings[name], on_step=on_request)
+        def on_wait(text: str, seconds: float) -> None:
+            self._on_step(Step(name, f"{text} {seconds:.0f} s" if seconds else text))
+
+        proofs = await prove(
+            server,
+            self._study,
+            asks=self._asks,
+            settings=self._settings[name],
+            on_step=on_request,
+            on_wait=on_wait,
+        )
         self.facts[name], self.proofs[name] = described, proofs
         self._on_step(Step(name, f"checked in {proofs.seconds:.0f} s", ended=True))
 

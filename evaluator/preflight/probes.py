@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypedDict
 from msgspec.structs import replace
 
 from evaluator.ask import client
+from evaluator.ask.traffic import OnWait, Traffic
 from evaluator.grade.thinking import PAIRS, split_thinking
 from evaluator.preflight.long_prompts import lengths, tokens_needed
 from evaluator.preflight.prompts import CODEWORDS, COUNTED, OPEN, TEMPLATE_MARKS, TOGETHER
@@ -32,6 +33,8 @@ from servers.thinking import token_counts
 
 SECONDS = 300.0
 """For all probes of one variant; what is not done by then is left out."""
+_WAITING = 0.8
+"""The part of it for which a server is waited for that asks to be asked later."""
 _THOUGHT_TOKENS = 768
 _MORE_THOUGHTS = 2
 """Questions put besides, where the first shows the contrary of what is declared: one may be an odd one."""
@@ -84,6 +87,7 @@ async def prove(
     settings: str,
     seconds: float = SECONDS,
     on_step: OnStep = lambda _done, _of: None,
+    on_wait: OnWait = lambda _text, _seconds: None,
 ) -> Proofs:
     """Try a server.
 
@@ -94,6 +98,7 @@ async def prove(
         settings: Identifies what the server was asked to be: see `proving.settings_of`.
         seconds: After so long the rest is left out, and named in `failures`.
         on_step: Called as it goes on; the first number never falls, and at the end both are the same.
+        on_wait: Called with what is waited for where the server asks to be asked later.
 
     Raises:
         ServerError: The server is gone, or what is to be its key can be none.
@@ -106,7 +111,10 @@ async def prove(
         headers=headers(server.spec),
     )
     async with http:
-        trial = Trial(server, study, http)
+        # What is never let in is to be said as that, not as "time ran out".
+        silence, startup = (min(bound, _WAITING * seconds) for bound in (study.silence, server.spec.startup_seconds))
+        traffic = Traffic(study.concurrency, silence=silence, startup=startup, on_wait=on_wait)
+        trial = Trial(server, study, http, traffic)
         found: Findings = {"needed": context_needed(tuple(asks))}
         found |= await _tried(trial, _steps(trial, asks), began + seconds, on_step)
     names = list(dict.fromkeys(trial.names))

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 
 import httpx2
 
-from evaluator.ask import client
+from evaluator.ask import retry
 from evaluator.ask.reply import OnToken
+from evaluator.ask.traffic import Traffic
 from evaluator.records import Answer, Failure
 from evaluator.study.study import Study
 from evaluator.text import one_line
@@ -18,7 +19,8 @@ from servers.spec import Prompt, Request, Sampling, Server
 
 GREEDY = Sampling(temperature=0.0, max_tokens=24)
 ONE = Sampling(temperature=0.0, max_tokens=1)
-_PAUSE_S = 0.5
+_ATTEMPTS = 2
+"""A connection may break between a router and its models."""
 _SHOWN = 300
 """Characters of what a server says when it refuses."""
 
@@ -26,8 +28,8 @@ _SHOWN = 300
 class Trial:
     """A server, the study's way of asking it, and what has gone wrong so far."""
 
-    def __init__(self, server: Server, study: Study, http: httpx2.AsyncClient) -> None:
-        self.server, self.study, self._http = server, study, http
+    def __init__(self, server: Server, study: Study, http: httpx2.AsyncClient, traffic: Traffic) -> None:
+        self.server, self.study, self._http, self._traffic = server, study, http, traffic
         settings = study.benchmarks.chosen().values()
         self.chat = any(benchmark.format == "chat" for benchmark in settings)
         """Whether the study asks chats; where it asks both, chats are tried."""
@@ -43,15 +45,15 @@ class Trial:
         return request(self.server, prompt, sampling, stream=stream)
 
     async def put(self, asked: Request, on_token: OnToken = lambda: None) -> Answer | Failure:
-        """Send one request; once more where the connection broke, as it may between a router and its models.
+        """Send one request; once more where it failed in passing, and again for as long as the server asks to wait.
 
         Raises:
             ServerError: The server is gone.
         """
-        outcome = await client.ask_once(self._http, asked.url, asked.body, on_token)
-        if isinstance(outcome, Failure) and outcome.kind in ("dropped", "overloaded"):
-            await asyncio.sleep(_PAUSE_S)
-            outcome = await client.ask_once(self._http, asked.url, asked.body, on_token)
+        async with self._traffic:
+            outcome, _ = await retry.ask(
+                self._http, asked.url, asked.body, self._traffic, attempts=_ATTEMPTS, on_token=on_token
+            )
         if isinstance(outcome, Answer):
             if outcome.model:
                 self.names.append(outcome.model)

@@ -81,6 +81,24 @@ def test_a_machine_that_slows_down_is_noticed(n: int, last: float, expected: Fou
 
 
 @pytest.mark.parametrize(
+    ("at_once", "expected"),
+    [
+        pytest.param({"a": None, "b": None}, [], id="as-many-as-the-study-says"),
+        pytest.param({"a": None, "b": 1}, [("fewer_at_once", "warn", "b")], id="one-is-asked-with-fewer"),
+        pytest.param({"a": 1, "b": 2}, [("fewer_at_once", "warn", v) for v in "ab"], id="each-with-another-number"),
+        pytest.param({"a": 2, "b": 2}, [("fewer_at_once", "note", v) for v in "ab"], id="both-alike"),
+    ],
+)
+def test_a_busy_server_that_was_asked_with_fewer_at_once_is_named(
+    at_once: dict[str, int | None], expected: Found
+) -> None:
+    def busy(record: Record, number: int) -> Record:
+        return replace(record, at_once=at_once[record.variant] if number >= 50 else None)
+
+    assert after_of(study_of(), edit=busy) == expected
+
+
+@pytest.mark.parametrize(
     ("cached", "expected"),
     [pytest.param(25, [], id="a-quarter"), pytest.param(50, [("prompt_cache", "note", None)], id="half")],
 )

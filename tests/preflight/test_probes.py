@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from evaluator.ask.servers import differences
 from evaluator.errors import StudyError
-from evaluator.preflight import trial
 from evaluator.preflight.probes import prove
 from evaluator.preflight.prompts import COUNTED
 from evaluator.preflight.settings import settings_of
@@ -188,10 +187,8 @@ async def test_what_a_server_refuses_is_a_sentence_and_harmless() -> None:
     assert all("\x1b" not in sentence and "\n" not in sentence for sentence in found.failures)
 
 
-async def test_a_connection_that_breaks_once_is_no_finding_and_a_broken_one_is_no_refusal(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(trial, "_PAUSE_S", 0.01)  # how long it waits is no subject here
+@pytest.mark.usefixtures("hasty")
+async def test_a_connection_that_breaks_once_is_no_finding_and_a_broken_one_is_no_refusal() -> None:
     broken: set[str] = set()
 
     def once(body: Any, number: int) -> Reply:

@@ -112,6 +112,42 @@ def test_without_a_terminal_lines_are_printed_now_and_then() -> None:
     assert "q4: 20/20; MMLU-Pro 20/20 (83.9\u2013100.0 %)" in lines[-1]
 
 
+def test_a_wait_is_counted_down_and_goes_away(seen: tuple[Progress, Clock, Console]) -> None:
+    progress, clock, console = seen
+    progress.show_status("q4", "its server")
+    progress.show_status("q4", "the server asks to wait:", 12.0)
+    progress.show_status("q4", "the server asks to wait:", 11.2)
+    shown = []
+    for _ in range(14):
+        shown.append(drawn(progress, console).splitlines()[2].split("  ")[-1].strip())
+        clock.now += 1
+
+    assert shown == [*(f"the server asks to wait: {left} s" for left in range(12, 0, -1)), "its server", "its server"]
+
+
+def test_at_80_columns_a_wait_can_be_read(seen: tuple[Progress, Clock, Console]) -> None:
+    progress, *_ = seen
+    progress.show_status("q4", "the server asks to wait:", 12.0)
+    narrow = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+
+    assert "wait: 12 s" in drawn(progress, narrow)
+
+
+def test_without_a_terminal_a_wait_is_a_line_and_waits_of_many_requests_are_one() -> None:
+    clock, file = Clock(), io.StringIO()
+    with Progress({"q4": KEYS}, Console(file=file, width=80), clock) as progress:
+        for second in range(60):
+            progress.show_status("q4", "the server is busy, asked again in", 2.5 if second < 30 else 20.0)
+            clock.now += 1
+
+    assert file.getvalue().splitlines() == [
+        "q4: the server is busy, asked again in 3 s",
+        "q4: the server is busy, asked again in 3 s",
+        "q4: the server is busy, asked again in 20 s",
+        "q4: the server is busy, asked again in 20 s",
+    ]
+
+
 def test_what_cannot_be_scored_is_no_zero(seen: tuple[Progress, Clock, Console]) -> None:
     progress, _, console = seen
     for i in range(3):

@@ -178,6 +178,13 @@ AFTER: tuple[Threat, ...] = (
     ),
     late("T17 the server died", "facts built by hand", by_hand(facts={"b": {"restarts": 1}}), "restarted", "warn"),
     late(
+        "T17 the server was busy",
+        "records built by hand",
+        by_hand(edit=lambda record, _: replace(record, at_once=1 if record.variant == "b" else None)),
+        "fewer_at_once",
+        "warn",
+    ),
+    late(
         "T18 unparsed",
         "no letter in one reply of four",
         by_hand(replies={"b": with_(25, text="I am not sure.")}),
