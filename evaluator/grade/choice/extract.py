@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from evaluator.grade.choice import phrases
+from evaluator.grade.choice import phrases, small_letters
 from evaluator.grade.choice.closing import read_closing
 from evaluator.grade.choice.markup import Choices, simplified, without_markup
 from evaluator.records import Extraction
@@ -56,9 +56,27 @@ def read_letter(text: str, letters: str, options: tuple[str, ...] = ()) -> Extra
         One of `letters` and the rule that read it; None for the letter, and the reason, where there is no answer.
     """
     choices = Choices(letters, options)
-    plain = without_markup(text[-_LONGEST_READ:])
+    text = text[-_LONGEST_READ:]
+    plain = without_markup(text)
+    announced = _read_announcements(plain, choices)
+    if announced and announced.value and f"({announced.value.lower()})" not in plain:
+        return announced
+    bold = without_markup(small_letters.bracketed(text))
+    raised = small_letters.raised(bold, _places(bold), choices)
+    if raised != plain:
+        plain, announced = raised, _read_announcements(raised, choices)
+    return announced or read_closing(plain, choices, marked=_is_marked(text))
+
+
+def _places(plain: str) -> list[re.Match[str]]:
+    """Find where an answer can be announced."""
     every = list(phrases.ANCHOR.finditer(plain))
-    places = deque(every if len(every) <= _LAST_PLACES else [*every[:_FIRST_PLACES], *every[-_LAST_PLACES:]])
+    return every if len(every) <= _LAST_PLACES else [*every[:_FIRST_PLACES], *every[-_LAST_PLACES:]]
+
+
+def _read_announcements(plain: str, choices: Choices) -> Extraction | None:
+    """Read a reply without its markup; None where nothing in it announces an answer."""
+    places = deque(_places(plain))
     first = next(_commitments(plain, places, choices), None)
     early = phrases.RUN_ON.search(plain, 1, first.start if first else len(plain))
     if early:
@@ -66,7 +84,7 @@ def read_letter(text: str, letters: str, options: tuple[str, ...] = ()) -> Extra
         if answered.value:
             return answered
     if first is None:
-        return read_closing(plain, choices, marked=_is_marked(text))
+        return None
     invented = phrases.RUN_ON.search(plain, first.end)
     places.reverse()
     if invented:
@@ -222,24 +240,26 @@ def _read(plain: str, start: int, end: int, choices: Choices, how: str) -> _Comm
     finish = letter.end() + follows
     if not follows and (phrases.TAKEN_BACK.match(plain, finish) or _is_part(plain, letter)):
         return None
-    if _names_another(plain, finish, named) or (
+    if _names_another(plain, finish, letter) or (
         listed and listed[1] != named and choices.is_line(listed[1], plain, listed.end(1))
     ):
         return _Commitment(start, finish, "", final=True, why="")
     return _Commitment(start, finish, named, final=True, why=f"{named} is {how}")
 
 
-def _names_another(plain: str, end: int, letter: str) -> bool:
+def _names_another(plain: str, end: int, letter: re.Match[str]) -> bool:
     """Whether another letter than this one is named right behind it: "B or C"."""
     another = phrases.ANOTHER.match(plain, end) or phrases.ALSO.match(plain, end)
-    return another is not None and next(filter(None, another.groups())).upper() != letter
+    if another is None and (letter[1] or "").islower():
+        another = phrases.ANOTHER_SMALL.match(plain, end)
+    return another is not None and next(filter(None, another.groups())).upper() != _named(letter)
 
 
 def _read_small(plain: str, start: int, end: int, choices: Choices, how: str) -> _Commitment | None:
     """Read "d) Nice": a small letter counts where its option's own text follows."""
     letter = phrases.SMALL_LETTER.match(plain, end)
     follows = choices.follows(letter[1].upper(), plain, letter.end()) if letter else 0
-    if letter is None or not follows:
+    if letter is None or not follows or ("\n" in plain[start:end] and phrases.NEXT_SMALL_ITEM.match(plain, end)):
         return None
     named = letter[1].upper()
     return _Commitment(start, letter.end() + follows, named, final=True, why=f"{named} is {how}")
@@ -260,7 +280,7 @@ def _read_text(plain: str, start: int, end: int, choices: Choices, how: str) -> 
     for text in (rest, boxed, *(rest.partition(end)[0] for end in (". ", "<", ", which "))):
         lettered = phrases.LETTERED.search(text)
         named = choices.letter_of(text[: lettered.start()] if lettered else text)
-        if not named or _is_letter(simplified(text)) or (lettered and lettered[1] != named):
+        if not named or _is_letter(simplified(text)) or (lettered and lettered[1].upper() != named):
             continue
         if phrases.TAKEN_BACK.match(plain, end + len(text)):
             return None

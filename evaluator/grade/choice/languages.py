@@ -44,9 +44,10 @@ _EAST_ASIAN = (
     r"|(?:故|应|所以|因此)选(?:择)?"
 )
 _WORDS = rf"(?:[ ](?!(?:{'|'.join(_NOT)})\b)[^\W\d_]{{1,14}}){{0,4}}?"
+_ARTICLE = r"(?-i:la|el|die|a(?=[ ]{0,2}(?![\u3001-\ud7af])[^\s.,;:!)\]]))"  # and no "a" that is the answer
 ANNOUNCED = re.compile(
     rf"(?i:(?:\b(?:{'|'.join(WORDS)}){_WORDS}(?:[ ]{{0,2}}[:=]|[ ](?:{'|'.join(_VERBS)})(?!\w)|(?=[ ]option[ ]))"
-    rf"|{_EAST_ASIAN})\s{{0,4}}(?:(?:{'|'.join(_OPTION)}|(?-i:la|el|die|a)|选项|選項)[ ]?){{0,2}})"
+    rf"|{_EAST_ASIAN})\s{{0,4}}(?:(?:{'|'.join(_OPTION)}|{_ARTICLE}|选项|選項)[ ]?){{0,2}})"
 )
 LETTER = re.compile(
     r"""(?x:
@@ -64,3 +65,9 @@ ANOTHER = re.compile(
 DENIED = re.compile(
     r"[\"')\]]?[ ]?(?:ではあり|では?ない|じゃ|でない|이? ?아니|가 아니|이 아닙|가 아닙|değil|不是|不对|不正确)"
 )
+
+
+def may_announce(plain: str) -> bool:
+    """Whether any of the words is there at all; six times faster than to look with the pattern."""
+    lowered = plain.lower()
+    return any(word in lowered for word in (*WORDS, *EAST_ASIAN_WORDS))

@@ -31,6 +31,7 @@ _CHARACTERS: tuple[tuple[str, str], ...] = (
     *(("\uff08", "("), ("\uff09", ")"), ("\uff1a", ":"), ("\u3010", "["), ("\u3011", "]"), ("\u3000", " ")),
     *(("\u2018", "'"), ("\u2019", "'"), ("\u201c", '"'), ("\u201d", '"')),
     *((chr(0xFF21 + number), chr(ord("A") + number)) for number in range(10)),  # full-width letters
+    *((chr(0xFF41 + number), chr(ord("a") + number)) for number in range(10)),
 )
 
 _BEFORE_TEXT = re.compile(r"[\"'\x02)\]]{0,4}[ .:,-]{0,4}[ (]?")
@@ -47,6 +48,10 @@ class Choices(NamedTuple):
         texts = _texts(self.letters, self.options)
         tidy = simplified(text)
         return texts.exact.get(tidy, "") or texts.caseless.get(tidy.casefold(), "")
+
+    def is_text_of_another(self, small: str) -> bool:
+        """Whether a small letter is the text of an option that has another letter."""
+        return _texts(self.letters, self.options).single.get(small, small.upper()) != small.upper()
 
     def follows(self, letter: str, plain: str, end: int) -> int:
         """Count the characters by which the option's own text stands at `end` in the reply; 0 when it does not."""
@@ -96,12 +101,15 @@ class _Texts(NamedTuple):
     """The letter of each text that is one option's only."""
     caseless: dict[str, str]
     by_letter: dict[str, str]
+    single: dict[str, str]
+    """The letter of the last option whose text is this letter alone, in small type."""
 
 
 @lru_cache(maxsize=64)
 def _texts(letters: str, options: tuple[str, ...]) -> _Texts:
     by_letter = {letter: simplified(without_markup(option)) for letter, option in zip(letters, options, strict=False)}
-    return _Texts(_unique(by_letter, str), _unique(by_letter, str.casefold), by_letter)
+    single = {text.casefold(): letter for letter, text in by_letter.items() if len(text) == 1}
+    return _Texts(_unique(by_letter, str), _unique(by_letter, str.casefold), by_letter, single)
 
 
 def _unique(by_letter: dict[str, str], form: Callable[[str], str]) -> dict[str, str]:

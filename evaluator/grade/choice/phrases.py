@@ -27,7 +27,7 @@ ANNOUNCED = re.compile(
          [\s:,]{1,6}){0,4}
     )"""
 )
-LETTERED = re.compile(r" [(\[](?:(?i:option|choice) )?([A-Z])[)\]][.\s]{0,3}\Z")  # "42 (C)"
+LETTERED = re.compile(r" [(\[](?:(?i:option|choice) )?([A-Za-z])[)\]][.\s]{0,3}\Z")  # "42 (C)"
 IN_THE_BOX = re.compile(r"(?i:\s{0,3}(?:(?:bf|rm|option|choice|answer)\b[\s:]{0,3}){0,2})")
 VALUE_FIRST = re.compile(  # "42, which is option C", "42, or (C)."
     r"""(?ix:
@@ -55,6 +55,9 @@ ANOTHER = re.compile(
     (?: \(([A-Za-z]|[IVX]{2,4})\) | ([A-Z]|[IVX]{2,4})(?=\x02|\W|\Z)(?!'|[ ](?!(?:and|or|are|is|as)\b)\w) )
     )"""
 )
+ANOTHER_SMALL = re.compile(
+    r"[\"' ]{0,4}(?:,? (?:or|and)|[,/&]) ?[\"']?([a-j])(?=[\"').,;]{0,2}(?:\s|\Z))"
+)  # "(b) or c"
 ALSO = re.compile(  # "(D) is also correct"
     r"(?i:[\"')\]]{0,3}[.,;]?\s{0,3}(?:but |and |however,? |though )?(?:option |choice )?\(?(?-i:([A-Z]))\)?"
     r" (?:is|are|would be|could be) (?:also|equally|both) )"
@@ -170,6 +173,7 @@ OTHER_PART = re.compile(  # "(a) 0.1 c and (b) 0.2 c", "(i) 5 V"
     r"[\s\S]{0,160}?\((?:[b-j]|ii|iii)\)|[ ]{0,2}:|[ ](?!(?:because|since|as|is|for|and|or)\b)\w"
 )
 SMALL_LETTER = re.compile(r"[\"'(]?([a-j])[).:](?= )")
+NEXT_SMALL_ITEM = re.compile(r"[^\n]{0,300}\n\s{0,4}\(?[a-j](?:[.):\]]|\s{0,3}(?:\n|\Z))")
 CLAUSE_BEGINS = re.compile(r"[.!?:;\n]\s|\n|, |\b(?i:so|therefore|thus|hence|that) ")
 NO_ANSWER = re.compile(r"(?i:[\s:]{0,3}[\"'(]?(?:none of|none\b|no correct|cannot be determined|insufficient))")
 EXACT = re.compile(r"(?i:\b(?:exact|precise|calculated|correct exact)\w* \Z)")
