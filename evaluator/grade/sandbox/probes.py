@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from evaluator.grade.sandbox.leftovers import Remover
 from evaluator.grade.sandbox.probe_programs import ALWAYS_EQUAL, CONTROL, Probe, Targets, probes
 from evaluator.grade.sandbox.sandbox import Run, Sandbox
 from evaluator.grade.sandbox.workers import run_tests
@@ -102,44 +104,44 @@ def _explain(reason: str) -> str:
 @contextmanager
 def _targets(home: Path) -> Iterator[Targets]:
     """Set up what the probes are to attack: files, servers and a process of our own."""
-    secret = secrets.token_hex(8)
+    secret, temporary = secrets.token_hex(8), Path(tempfile.gettempdir()).resolve()
+    places = {where: path for where, path in (("home", home), ("temporary", temporary)) if os.access(path, os.W_OK)}
+    bait = {where: path / f".whichquant-probe-{secret}" for where, path in places.items()}
+    new, folder = [Path(f"{path}-new") for path in bait.values()], temporary / f"whichquant-probe-{secret}"
     with ExitStack() as cleanup:
-        bait: dict[str, Path] = {}
-        for where, directory in (("home", home), ("temporary", Path(tempfile.gettempdir()).resolve())):
-            if os.access(directory, os.W_OK):
-                bait[where] = directory / f".whichquant-probe-{secret}"
-                cleanup.callback(bait[where].unlink, missing_ok=True)
-                cleanup.callback(Path(f"{bait[where]}-new").unlink, missing_ok=True)
-                bait[where].write_text(secret, encoding="utf-8")
+        # It is attacked, too; where it is ended, what it would remove is removed without it.
+        remover = Remover(*bait.values(), *new, folder, word=secret)
+        cleanup.callback(remover.close)
+        for path in bait.values():
+            cleanup.callback(path.unlink, missing_ok=True)
+            path.write_text(secret, encoding="utf-8")
+        for path in new:
+            cleanup.callback(path.unlink, missing_ok=True)
         stream = cleanup.enter_context(socket.create_server(("127.0.0.1", 0)))
         datagrams = cleanup.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         datagrams.bind(("127.0.0.1", 0))
         local = cleanup.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="whichquant-probe-")))
         # Linux has names for these that are in no directory: a sandbox may close the one way and not the other.
-        address = f"\0whichquant-{secret}" if sys.platform == "linux" else str(folder / "socket")
+        address = f"\0whichquant-{secret}"
+        if sys.platform != "linux":
+            folder.mkdir(mode=0o700)
+            cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+            address = str(folder / "socket")
         local.bind(address)
         local.listen()
-        helper = subprocess.Popen(
-            [sys.executable, "-S", "-c", "import sys; sys.stdin.read()", secret],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        cleanup.callback(helper.communicate)
         yield Targets(
             secret=secret,
             bait=bait,
             port=stream.getsockname()[1],
             datagram_port=datagrams.getsockname()[1],
             address=address,
-            helper=helper.pid,
+            helper=remover.process.pid,
             untouched={
                 "stream": _untouched(stream, _accept),
                 "datagram": _untouched(datagrams, _receive),
                 "local": _untouched(local, _accept),
             },
-            helper_runs=lambda: _runs(helper),
+            helper_runs=lambda: _runs(remover.process),
         )
 
 

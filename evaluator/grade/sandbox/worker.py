@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -19,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from evaluator.grade.sandbox.forks import JOB, KILL, READY, STATUS
+from evaluator.grade.sandbox.leftovers import Remover
 from evaluator.grade.sandbox.sandbox import JUDGE, SCRATCH_BYTES, Run, Sandbox, interpreter
 
 START_SECONDS = 60.0
@@ -153,6 +155,7 @@ class Worker:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self._is_ready = False
+        self._closing = ExitStack()
         self.is_usable = True
         """Whether it can run another answer."""
         self._judge = _Server([str(interpreter()), "-s", "-P", "-S", "-B", str(JUDGE)])
@@ -161,7 +164,7 @@ class Worker:
         except OSError:
             self._judge.close()
             raise
-        self._scratch = None if sandbox.scratch else tempfile.mkdtemp(prefix="whichquant-")
+        self._scratch = None if sandbox.scratch else _scratch(self._closing)
 
     def run(self, answer: dict[str, str], judging: dict[str, str], seconds: float, stop: int | None) -> Run:
         """Run an answer against its tests; see `run_tests`.
@@ -210,8 +213,7 @@ class Worker:
         """End both servers."""
         self._answers.close()
         self._judge.close()
-        if self._scratch:
-            _remove(self._scratch)
+        self._closing.close()
 
     def _confinement(self, scratch: str | None) -> dict[str, Any]:
         sandbox = self.sandbox
@@ -225,6 +227,15 @@ class Worker:
             "open_files": _OPEN_FILES,
             "processes": sandbox.processes,
         }
+
+
+def _scratch(closing: ExitStack) -> str:
+    """Make a directory that is removed with `closing`, or when this process is gone."""
+    path = Path(tempfile.gettempdir()) / f"whichquant-{secrets.token_hex(8)}"
+    closing.callback(Remover(path).close)
+    path.mkdir(mode=0o700)
+    closing.callback(_remove, str(path))
+    return str(path)
 
 
 @contextmanager
