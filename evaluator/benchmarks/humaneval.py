@@ -31,7 +31,9 @@ class HumanEval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     questions: Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"] = "all"
     format: Format = "chat"
     repeats: Repeats = 1
-    margin: Margin = 5.0
+    margin: Margin = 6.0
+    """The smallest whole number of points within which all 164 show equal variants to be equal (80 % power), where 2 %
+    of answers differ and up to four comparisons are made; within 5 they cannot for more than one."""
 
     def load(self) -> tuple[Question, ...]:
         """Return all questions, with the prompts that these settings make."""

@@ -44,6 +44,8 @@ class MmluPro(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Format = "chat"
     repeats: Repeats = 1
     margin: Margin = 2.0
+    """All 12,032 questions show equal variants to be equal within 2 points even where 20 % of answers differ; where 2 %
+    do it takes some 700 (two comparisons), so the 200 asked by default do not."""
 
     def load(self) -> tuple[Question, ...]:
         """Return all questions, with the prompts that these settings make."""

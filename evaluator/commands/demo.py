@@ -35,7 +35,7 @@ DEMOS = {
         quantizations=("Q8_0", "Q4_0", "Q2_K"),
         benchmarks={
             "mmlu_pro": {"questions": 100, "shots": 0, "margin": 5},
-            "humaneval": {"questions": "all", "margin": 5},
+            "humaneval": {"questions": "all", "margin": 6},
         },
         max_tokens=1024,
         note=(

@@ -53,7 +53,7 @@ def joined(text: str) -> str:
         pytest.param("humaneval: {4bit: {correct: 90, total: 100}, 6bit: ' 98 / 100 '}", id="as keys"),
         pytest.param("benchmarks: {humaneval: {4bit: 90/100, 6bit: 98/100}}", id="below benchmarks"),
         pytest.param("benchmarks: {humaneval: {counts: {4bit: 90/100, 6bit: 98/100}}}", id="long, without a margin"),
-        pytest.param("humaneval: {margin: 5, counts: {4bit: 90/100, 6bit: 98/100}}", id="long, at the top"),
+        pytest.param("humaneval: {margin: 6, counts: {4bit: 90/100, 6bit: 98/100}}", id="long, at the top"),
     ],
 )
 def test_all_forms_say_the_same(text: str) -> None:
@@ -62,7 +62,7 @@ def test_all_forms_say_the_same(text: str) -> None:
     assert kept == text
     assert (counts.study, counts.baseline, counts.note, counts.alpha) == ("counts", None, "", 0.05)
     (benchmark,) = counts.benchmarks
-    assert (benchmark.name, benchmark.margin) == ("humaneval", 5)
+    assert (benchmark.name, benchmark.margin) == ("humaneval", 6)
     assert benchmark.counts == {"4bit": Count(90, 100), "6bit": Count(98, 100)}
 
 
@@ -193,12 +193,12 @@ SENTENCES = [
     pytest.param(
         "humaneval: {4bit: 90/100, 6bit: 98/100}",
         "worse, size uncertain",
-        "4bit is worse than 6bit on HumanEval; whether by more than 5 points is uncertain: 8.0 points lower"
+        "4bit is worse than 6bit on HumanEval; whether by more than 6 points is uncertain: 8.0 points lower"
         " (95 % interval 1.6 to 15.7; 90 of 100 against 98 of 100; p = 0.025).",
         id="alone, it would have been told",
     ),
     pytest.param(
-        "humaneval: {a: 500/1000, b: 400/1000}",
+        "humaneval: {margin: 5, counts: {a: 500/1000, b: 400/1000}}",
         "clearly better",
         "a is clearly better than b on HumanEval: 10.0 points higher"
         " (95 % interval 5.6 to 14.3; 500 of 1,000 against 400 of 1,000; p < 0.001).",

@@ -47,7 +47,7 @@ def test_everything_in_the_file_arrives_in_the_study() -> None:
     assert chosen["mmlu_pro"].questions == 500
     assert chosen["humaneval"].questions == "all"
     assert chosen["humaneval"].repeats == 3
-    assert chosen["humaneval"].margin == 5.0
+    assert chosen["humaneval"].margin == 6.0
 
 
 @pytest.mark.parametrize(
