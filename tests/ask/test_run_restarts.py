@@ -95,7 +95,7 @@ def outcomes(bench: Bench) -> dict[str, Any]:
     [
         pytest.param("die", None, "", "died in the middle", id="died"),
         pytest.param("hang", None, "silence: 1\n", "the server hangs: no token", id="silent"),
-        pytest.param("hang", "still here", "silence: 1\n", "the server hangs: no token", id="silent-but-keeping-alive"),
+        pytest.param("hang", "still here", "silence: 3\n", "the server hangs: no token", id="silent-but-keeping-alive"),
         pytest.param("wedge", None, "silence: 0.5\nstream: false\n", "starting it again", id="wedged-without-a-stream"),
     ],
 )
