@@ -82,9 +82,9 @@ class Events:
     def _add(self, value: bytes, found: list[Event]) -> None:
         """Add a line of data to its event.
 
-        Some servers end an event with one line end only: a line that is JSON of its own is then an event of its own.
+        Some servers end an event with one line end only: a line that is an object by itself is then an event.
         """
-        if self._data and (value == DONE or (len(self._data) == 1 and _is_whole(self._data[0]))):
+        if self._data and (value == DONE or (len(self._data) == 1 and _is_object(self._data[0]))):
             self._dispatch(found)
         if value:
             self._keep(self._data, value)
@@ -118,9 +118,9 @@ class Events:
         return whole
 
 
-def _is_whole(text: bytes) -> bool:
+def _is_object(text: bytes) -> bool:
     try:
         _is_json(text)
     except (ValueError, RecursionError):
         return False
-    return True
+    return text.startswith(b"{")

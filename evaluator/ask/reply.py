@@ -135,8 +135,10 @@ def read_json(data: bytes) -> Any:  # noqa: ANN401 - JSON
         ValueError: It is no JSON.
         RecursionError: It is nested too deeply.
     """
-    text = data.decode("utf-8-sig", errors="replace")
-    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite, parse_int=_bearable)
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return _LENIENT.decode(data.decode("utf-8-sig", errors="replace"))
 
 
 def _finite(digits: str) -> float | None:
@@ -149,3 +151,6 @@ def _bearable(digits: str) -> int | None:
 
 def _is_first(choice: Choice) -> bool:
     return choice.index in (0, None, "0")
+
+
+_LENIENT = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, parse_int=_bearable)

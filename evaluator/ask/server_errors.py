@@ -76,7 +76,8 @@ def excerpt(text: str | bytes) -> str:
     start = text[:_LOOKED_AT]
     line = start.decode(errors="replace") if isinstance(start, bytes) else start
     line = line.encode(errors="replace").decode()  # halves of characters
-    return one_line(_TAGS.sub(" ", line) if line.lstrip().startswith("<") else line)[:_SHOWN].strip()
+    line = _TAGS.sub(" ", line) if line.lstrip().startswith("<") else line
+    return one_line(" ".join(line.split()))[:_SHOWN].strip()
 
 
 def _reports_error(body: Any) -> bool:  # noqa: ANN401 - JSON
