@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from evaluator.checks.rule import CheckInput
+from evaluator.finish import end_of
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Answer, Record
 
@@ -38,7 +39,7 @@ def thinks(given: CheckInput, variant: str) -> float | None:
         return share
     proofs = given.proofs.get(variant)
     thought = proofs.thought if proofs else None
-    if thought is None or (not thought.reasoned and thought.finish_reason == "length"):
+    if thought is None or (not thought.reasoned and end_of(thought.finish_reason) == "limit"):
         return None  # the cut-off text may itself be a thought without tags
     return float(thought.reasoned)
 

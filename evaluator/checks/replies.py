@@ -1,8 +1,9 @@
 """Replies that are missing, cut off, empty or unreadable."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
+from evaluator.checks.ends import ADVICE, Ended, most_often, replies_by_part
 from evaluator.checks.observed import ALMOST_ALL, records_by_part, share_that_thinks
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.decide.score import Score
@@ -15,6 +16,10 @@ _CUT_OFF = 0.02
 _UNPARSED = 0.01
 _LOST = 0.02
 _READABLE = 0.5
+_NONE_REACHED_US = (
+    "Look at the server's parsers of reasoning and tools, at its chat template, and at any proxy: one of them takes the"
+    " text away, or puts it into a field of another name. Then ask in a new run."
+)
 _ALPHA = 0.05
 """Of Fisher's exact test, uncorrected: a warning should come early, and is no verdict."""
 _CUT: tuple[Outcome, ...] = ("truncated", "empty")
@@ -33,15 +38,18 @@ def not_scored(given: CheckInput) -> Iterable[Finding]:
 
 def no_reply(given: CheckInput) -> Iterable[Finding]:
     """Find questions without a reply."""
-    records = records_by_part(given)
+    reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for grade in given.grades:
+        if grade.outcome == "failed":
+            reasons[grade.variant, grade.key.benchmark][grade.why] += 1
+    received = replies_by_part(given)
     for score in given.scores:
         lost, failed = score.no_reply, score.outcomes.get("failed", 0)
         without_server = score.variant in given.problems and not any(score.outcomes.values())
         if not lost or without_server:
             continue
-        asked = records.get((score.variant, score.benchmark), ())
-        reasons = Counter(record.failure.message for record in asked if record.failure).most_common(1)
-        why = f"; most often: {reasons[0][0]}" if reasons else ""
+        part = score.variant, score.benchmark
+        why = f"; most often: {reasons[part].most_common(1)[0][0]}" if reasons[part] else ""
         missing = score.planned - sum(score.outcomes.values())
         message = (
             f"{lost} of {score.planned} questions have no reply ({failed} failed, {missing} not asked{why}):"
@@ -50,20 +58,34 @@ def no_reply(given: CheckInput) -> Iterable[Finding]:
         # A sequential study may be analysed before all questions are asked.
         excluded = failed if given.study.decide.mode == "sequential" else lost
         severity: Severity = "block" if excluded > _LOST * score.planned else "warn"
-        yield _finding(severity, score, message, {"failed": failed, "missing": missing, "of": score.planned})
+        evidence = {"failed": failed, "missing": missing, "of": score.planned}
+        yield _finding(severity, score, message, evidence, _advice_for_received(received[part], lost))
+
+
+def _advice_for_received(replies: Iterable[Ended], lost: int) -> str:
+    """Give the advice for questions most of which have an answer that is no reply of the model."""
+    failed = [one.answer for one in replies if one.grade.outcome == "failed"]
+    if len(failed) <= lost / 2:
+        return ""
+    if any(answer.completion_tokens for answer in failed if not answer.text):
+        return _NONE_REACHED_US
+    return "Look at the server's log, mend what ends the replies there, and ask in a new run."
 
 
 def cut_off(given: CheckInput) -> Iterable[Finding]:
     """Find variants whose replies are cut off or empty too often, or differently often than the baseline's."""
-    records, differences = records_by_part(given), _differences(given, _CUT)
+    records, ended, differences = records_by_part(given), replies_by_part(given), _differences(given, _CUT)
     for score in given.scores:
         cut, difference = _count(score, _CUT), differences.get((score.variant, score.benchmark), "")
         if cut <= _CUT_OFF * _replies(score) and not difference:
             continue
         thinking = [_thinks(records.get((name, score.benchmark), ())) for name in (score.variant, given.study.baseline)]
         severity: Severity = "block" if thinking[0] or (difference and thinking[1]) else "warn"
+        cause = most_often(ended[score.variant, score.benchmark])
         message = f"{cut} of {_replies(score)} replies were cut off or empty and count as wrong{difference}"
-        yield _finding(severity, score, message, {"count": cut, "of": _replies(score)})
+        message += f"; most often: {cause[1]}" if cause else ""
+        advice = ADVICE[cause[0]] if cause else ""
+        yield _finding(severity, score, message, {"count": cut, "of": _replies(score)}, advice)
 
 
 def unparsed(given: CheckInput) -> Iterable[Finding]:
@@ -81,11 +103,15 @@ def unparsed(given: CheckInput) -> Iterable[Finding]:
 
 def unreadable(given: CheckInput) -> Iterable[Finding]:
     """Find variants most of whose replies hold no readable answer."""
+    ended = replies_by_part(given)
     for score in given.scores:
         if score.unanswered > (1 - _READABLE) * _replies(score):
             count, total = score.unanswered, _replies(score)
             message = f"most replies ({count} of {total}) hold no readable answer, so the score says little"
-            yield _finding("block", score, message, {"count": count, "of": total})
+            cause = most_often(ended[score.variant, score.benchmark])
+            mostly_cut = _count(score, _CUT) > count / 2
+            advice = ADVICE[cause[0]] if cause and mostly_cut else ""
+            yield _finding("block", score, message, {"count": count, "of": total}, advice)
 
 
 def _differences(given: CheckInput, kinds: Collection[Outcome]) -> Mapping[tuple[str, str], str]:
@@ -128,9 +154,14 @@ def _thinks(records: Iterable[Record]) -> bool:
     return share is not None and share > 1 - ALMOST_ALL
 
 
-def _finding(severity: Severity, score: Score, message: str, evidence: dict[str, int]) -> Finding:
+def _finding(severity: Severity, score: Score, message: str, evidence: dict[str, int], advice: str = "") -> Finding:
     return Finding(
-        severity=severity, variant=score.variant, benchmark=score.benchmark, message=message, evidence=dict(evidence)
+        severity=severity,
+        variant=score.variant,
+        benchmark=score.benchmark,
+        message=message,
+        advice=advice,
+        evidence=dict(evidence),
     )
 
 
@@ -159,7 +190,7 @@ RULES = (
         severity="warn; block where the model thinks",
         threat="Thinking that is cut off counts as a wrong answer: the score shows the limit, not the model.",
         signal="Cut off or empty: above 2 % of the replies, or unlike the baseline (Fisher's exact p < 0.05).",
-        advice="Raise max_tokens, or read the bounds instead of the score.",
+        advice="By what ended most: raise max_tokens if that limit was reached; else mend the server or its template.",
         find=cut_off,
     ),
     Rule(
@@ -177,7 +208,7 @@ RULES = (
         severity="block",
         threat="The score is about the set-up, not about the model.",
         signal="No readable answer in more than half of the replies.",
-        advice="Look at max_tokens, the chat template and a few replies in the records.",
+        advice="Look at the chat template and at a few replies in the records.",
         find=unreadable,
     ),
 )

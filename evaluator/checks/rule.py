@@ -33,12 +33,14 @@ class Check(Struct, frozen=True, kw_only=True):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """What a rule found; code and advice are those of the rule."""
+    """What a rule found; its code is that of the rule."""
 
     severity: Severity
     variant: str | None = None
     benchmark: str | None = None
     message: str
+    advice: str = ""
+    """What to do in this case; empty where the rule's own advice fits."""
     evidence: dict[str, Any] = {}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from evaluator.checks.observed import answers
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.decide.wording import listed
+from evaluator.grade.cut import more_tokens_help
 
 _SAME = 1e-4
 """Relative: servers keep such values as 32-bit floats."""
@@ -113,14 +114,15 @@ def more_tokens(given: CheckInput) -> Iterable[Finding]:
 
 def more_tokens_unequal(given: CheckInput) -> Iterable[Finding]:
     """Find variants with replies still cut off, while those of others were asked again with more tokens."""
-    limits = {(name, r.key): _limit(r.request) for name, records in given.records.items() for r in records}
-    largest = max(limits.values(), default=0)
+    asked = [(name, record) for name, records in given.records.items() for record in records]
+    largest = max((_limit(record.request) for _, record in asked), default=0)
     if largest <= given.study.sampling.max_tokens:
         return
+    smaller = {(name, r.key) for name, r in asked if _limit(r.request) < largest and more_tokens_help(r)}
     cut = Counter(
         grade.variant
         for grade in given.grades
-        if grade.outcome == "truncated" and limits.get((grade.variant, grade.key), largest) < largest
+        if grade.outcome == "truncated" and (grade.variant, grade.key) in smaller
     )
     for name, left in cut.items():
         message = (

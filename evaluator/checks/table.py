@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from evaluator.checks import (
     amendments,
     context,
+    ends,
     kv,
     model,
     pace,
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     *preflight.RULES,
     *questions.RULES,
     *replies.RULES,
+    *ends.RULES,
     *texts.RULES,
     *thought_lengths.RULES,
     *scores.RULES,
@@ -60,7 +62,7 @@ def _apply(rules: Iterable[Rule], given: CheckInput) -> tuple[Check, ...]:
             variant=finding.variant,
             benchmark=finding.benchmark,
             message=finding.message,
-            advice=rule.advice,
+            advice=finding.advice or rule.advice,
             evidence=finding.evidence,
         )
         for rule in rules

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
 from evaluator.checks.rule import CheckInput, Finding, Rule
+from evaluator.finish import end_of
 from evaluator.records import Answer
 
 _PILE = 5
@@ -31,7 +32,9 @@ def hidden_budget(given: CheckInput) -> Iterable[Finding]:
         ended = {
             record.key.question_id: record.answer
             for record in given.records.get(variant.name, ())
-            if record.answer and record.answer.finish_reason != "length" and record.answer.completion_tokens != limit
+            if record.answer
+            and end_of(record.answer.finish_reason) != "limit"
+            and record.answer.completion_tokens != limit
         }.values()
         pile = _at_one_length(ended) or _at_the_longest(ended)
         if pile is not None:
@@ -42,6 +45,10 @@ def hidden_budget(given: CheckInput) -> Iterable[Finding]:
             )
             evidence = {"count": count, "of": len(ended)}
             yield Finding(severity="warn", variant=variant.name, message=message, evidence=evidence)
+
+
+def _ended_by_itself(answer: Answer, limit: int) -> bool:
+    return end_of(answer.finish_reason) != "limit" and answer.completion_tokens != limit
 
 
 def _at_one_length(replies: Collection[Answer]) -> tuple[int, str] | None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.score import NO_GRADE, per_question
+from evaluator.grade.cut import ends_early
 from evaluator.records import Grade, Record, limit_of
 from evaluator.study.study import Study
 
@@ -104,6 +105,10 @@ def _replies(records: Iterable[Record], grades: Iterable[Grade]) -> tuple[list[_
     return counted, len(pairs) - len(counted)
 
 
+def _is_cut_off(reply: _Reply) -> bool:
+    return reply.grade.outcome == "truncated" and not ends_early(reply.tokens, reply.limit)
+
+
 def _used(replies: Sequence[_Reply]) -> int:
     return max((reply.limit for reply in replies), default=0)
 
@@ -120,7 +125,7 @@ def _budget(variant: str, benchmark: str, records: Iterable[Record], grades: Ite
         replies=len(replies),
         uncounted=uncounted,
         points=points,
-        cut_off=sum(reply.grade.outcome == "truncated" for reply in replies),
+        cut_off=sum(_is_cut_off(reply) for reply in replies),
         sentence=_sentence(variant, benchmark, points),
     )
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from evaluator.finish import end_of, names_context
 from evaluator.grade.kinds import KINDS
-from evaluator.records import Answer, Question
+from evaluator.records import Answer, Question, Record, limit_of
 
 _REACHED = 0.9
 """Of the limit: with fewer tokens something else has ended the reply."""
@@ -58,3 +58,11 @@ def _by_count(count: int, limit: int, text: str, question: Question, *, said: bo
 def ends_early(count: int | None, limit: int | None) -> bool:
     """Whether a reply has far fewer tokens than it was allowed, so that a larger limit would change nothing."""
     return count is not None and limit is not None and count < _REACHED * limit
+
+
+def more_tokens_help(record: Record) -> bool:
+    """Whether a larger output limit can change how a reply ended."""
+    answer = record.answer
+    if answer is None or names_context(answer.finish_reason):
+        return False
+    return not ends_early(answer.completion_tokens, limit_of(record.request))

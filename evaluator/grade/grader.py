@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import NamedTuple
 
-from evaluator.finish import end_of, names_context
-from evaluator.grade.cut import Cut, cut, ends_early
+from evaluator.finish import end_of
+from evaluator.grade.cut import Cut, cut, more_tokens_help
 from evaluator.grade.kinds import KINDS
 from evaluator.grade.refusals import refuses
 from evaluator.grade.sandbox import NoSandbox, Run, Sandbox, run_tests
@@ -21,8 +21,8 @@ VERSION = "3"
 
 _AHEAD = 64
 """Replies read for each core while an earlier one is run: a program that never ends takes ten seconds."""
-_AT_ONCE = 8
-"""Tokens that a model may use up without a word: an end of turn, thinking opened and closed by the template."""
+_SILENT = 32
+"""Tokens that a model may use up without a word: an end of turn, blanks, thinking opened and closed at once."""
 
 
 class _Judged(NamedTuple):
@@ -118,12 +118,7 @@ class Grader:
 
 def was_cut_off(record: Record, question: Question) -> bool:
     """Whether a reply was cut off in a way that a larger output limit can mend."""
-    answer = record.answer
-    if answer is None or names_context(answer.finish_reason):
-        return False
-    if ends_early(answer.completion_tokens, limit_of(record.request)):
-        return False
-    return _judge(record, question).outcome == "truncated"
+    return more_tokens_help(record) and _judge(record, question).outcome == "truncated"
 
 
 def _is_done(grade: Grade | Future[Grade]) -> bool:
@@ -161,7 +156,7 @@ def _why_failed(answer: Answer) -> str:
     read, written = answer.prompt_tokens, answer.completion_tokens or 0
     if read == answer.completion_tokens == 0:
         return "the server generated nothing: 0 tokens read, 0 written"
-    if written > _AT_ONCE and (end is None or end_of(end) == "whole"):
+    if written > _SILENT and (end is None or end_of(end) == "whole"):
         return f"{written:,} tokens were generated, but none reached us"
     return ""
 
@@ -191,7 +186,9 @@ def _nothing_written(answer: Answer, thought: Thought) -> tuple[Outcome, str]:
         return "empty", _called(answer)
     if thought.reasoning:
         return "empty", "thinking, but no answer after it"
-    return "empty", "nothing was written: 0 tokens" if answer.completion_tokens == 0 else "nothing was written"
+    count = answer.completion_tokens
+    tokens = "" if count is None else f": {count} token{'' if count == 1 else 's'}"
+    return "empty", f"nothing was written{tokens}"
 
 
 def _calls_tool(answer: Answer) -> bool:

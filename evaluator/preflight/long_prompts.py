@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from evaluator.finish import end_of
 from evaluator.grade.thinking import split_thinking
 from evaluator.preflight.prompts import PART, RECALL, REMEMBER, WORD
 from evaluator.preflight.trial import GREEDY, ONE, Trial, all_text, shortened
@@ -95,4 +96,4 @@ def _recalled(answer: Answer) -> bool | None:
     if WORD in all_text(answer).lower():
         return True
     apart = split_thinking(answer.text, answer.reasoning)
-    return None if answer.finish_reason == "length" and not apart.answer.strip() else False
+    return None if end_of(answer.finish_reason) == "limit" and not apart.answer.strip() else False

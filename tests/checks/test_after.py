@@ -163,7 +163,12 @@ def test_undeclared_thinking_is_told_where_it_differs(a: int, b: int, expected: 
             [("context_full", "block", "b")],
             id="five-end-one-before-the-server's-own",
         ),
-        pytest.param(8192, with_(100, prompt_tokens=4096, completion_tokens=4096), [], id="the-output-limit-ends-them"),
+        pytest.param(
+            8192,
+            with_(100, prompt_tokens=4096, completion_tokens=4096),
+            [("cut_off", "warn", "b"), ("unreadable", "block", "b"), ("floor", "warn", None)],
+            id="the-output-limit-ends-them",
+        ),
     ],
 )
 def test_the_context_does_not_cut_replies(
@@ -257,7 +262,7 @@ def stopped(count: int, *, at: int = 3000, end: str = "", usual_end: str = ".") 
         pytest.param(thoughts(6, 2048), [("hidden_budget", "warn", "b")], id="six-percent"),
         pytest.param(thoughts(6, 255), [], id="short-ones"),
         pytest.param(thoughts(6, 0, 8192), [("hidden_budget", "warn", "b")], id="by-the-length-of-thoughts"),
-        pytest.param(thoughts(6, 4096), [], id="the-study's-own-limit"),
+        pytest.param(thoughts(6, 4096), [("cut_off", "block", "b")], id="the-study's-own-limit"),
         pytest.param(stopped(5), [], id="five-percent-stop-in-mid-sentence"),
         pytest.param(stopped(6), [("hidden_budget", "warn", "b")], id="six-percent-stop-in-mid-sentence"),
         pytest.param(stopped(6, end="."), [], id="at-the-end-of-a-sentence"),

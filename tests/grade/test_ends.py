@@ -186,7 +186,7 @@ def test_code_stands_where_its_end_shows_that_it_is_whole(
         pytest.param(replied("", count=0, prompt_tokens=0), "0 tokens read, 0 written", id="not-even-read"),
         pytest.param(replied("", count=0, prompt_tokens=90), "nothing was written: 0 tokens", id="read-and-no-more"),
         pytest.param(replied("", count=800), "800 tokens were generated, but none reached us", id="none-reached-us"),
-        pytest.param(replied("", count=1), "nothing was written", id="ended-at-once"),
+        pytest.param(replied("", count=1), "nothing was written: 1 token", id="ended-at-once"),
     ],
 )
 def test_why_there_is_no_answer_is_told_with_what_was_counted(record: Record, why: str) -> None:
@@ -211,7 +211,7 @@ def test_why_there_is_no_answer_is_told_with_what_was_counted(record: Record, wh
         pytest.param(replied("", count=800), "failed", id="none-reached-us"),
         pytest.param(replied("", None, count=800), "failed", id="none-reached-us-without-a-reason"),
         pytest.param(replied("\n" * 800, count=800), "empty", id="800-line-ends"),
-        pytest.param(replied("", count=8), "empty", id="ended-at-once"),
+        pytest.param(replied("", count=32), "empty", id="ended-at-once"),
         pytest.param(replied(WHOLE, count=0, prompt_tokens=0), "correct", id="a-server-that-counts-nothing"),
     ],
 )

@@ -225,7 +225,7 @@ def thinking(first: int, usually: Callable[[Question, int], Reply] = usual) -> C
 
 
 def cut(first: int) -> Callable[[Question, int], Reply]:
-    return with_(first, finish_reason="length")
+    return with_(first, finish_reason="length", completion_tokens=4096)
 
 
 def shifted(by: int, **more: int) -> dict[str, int]:

@@ -56,7 +56,7 @@ def half_asked_again(record: Record, number: int) -> Record:
         return replace(record, request={**record.request, "max_tokens": 8192})
     if number or record.answer is None:
         return record
-    return replace(record, answer=replace(record.answer, finish_reason="length"))
+    return replace(record, answer=replace(record.answer, finish_reason="length", completion_tokens=4096))
 
 
 def failures_graded() -> Findings:
@@ -94,6 +94,21 @@ AFTER: tuple[Threat, ...] = (
         by_hand(**BOTH_THINK, replies={"a": thinking(100), "b": thinking(100, with_(33, text=""))}),
         "cut_off",
         "block",
+    ),
+    late(
+        "T1 cut by the server",
+        "length after 64 of 4,096 tokens",
+        by_hand(replies={"b": with_(33, text="Let us see, first", finish_reason="length", completion_tokens=64)}),
+        "server_limit",
+        "block",
+        also=(("cut_off", "warn"),),
+    ),
+    late(
+        "T1 length for every end",
+        "whole replies, of which the server says that they were cut",
+        by_hand(replies={"b": with_(100, finish_reason="length")}),
+        "says_length",
+        "note",
     ),
     late(
         "T3 hidden budget",
