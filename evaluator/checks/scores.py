@@ -1,8 +1,10 @@
 """Whether a score can show a difference at all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import cache
 from statistics import fmean
 
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.checks.published import implausible
 from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.decide.score import Score
@@ -59,9 +61,7 @@ def ceiling(given: CheckInput) -> Iterable[Finding]:
 def floor(given: CheckInput) -> Iterable[Finding]:
     """Find scores that need no reading: no better than guessing, or than always giving the same kind of answer."""
     for benchmark in given.study.benchmarks.chosen():
-        way, chance = _best_without_reading(
-            [q for key, q in given.asked.items() if key.benchmark == benchmark and key.repeat == 0]
-        )
+        way, chance = best_without_reading(benchmark)
         scores = [score for score in given.scores if score.benchmark == benchmark and score.questions >= _FEW]
         low = [score for score in scores if not score.outcomes.get("not_scored") and _is_chance(score, chance)]
         if low:
@@ -80,20 +80,25 @@ def _lower_end(score: Score) -> float:
     return wilson_share(score.interval.low, score.questions).low
 
 
-def _best_without_reading(asked: Sequence[Question]) -> tuple[str, float]:
-    """Say which way of answering without reading scores most on these questions, and what share it gets right.
+@cache
+def best_without_reading(benchmark: str) -> tuple[str, float]:
+    """Say which way of answering without reading scores most on all questions of a benchmark, and what share.
 
-    Of options of one length the first counts as the longest. 0 where there is nothing to choose from.
+    Those asked are a random sample, in which the best of a dozen ways looks better than it is. Of options of one length
+    the first counts as the longest. 0 where there is nothing to choose from.
     """
-    choices = [q for q in asked if q.letters]
-    if not choices:
+    if BENCHMARKS[benchmark].kind != "choice":
         return "guessing", 0.0
-    ways = {"guessing": fmean(1 / len(q.letters) for q in choices)}
-    if all(q.options for q in choices):
-        longest = [q.letters[q.options.index(max(q.options, key=len))] for q in choices]
-        ways["always choosing the longest option"] = fmean(map(_is_right, choices, longest))
-    for letter in sorted({letter for q in choices for letter in q.letters}):
-        ways[f"always answering {letter}"] = fmean(_is_right(q, letter) for q in choices)
+    questions = BENCHMARKS[benchmark].questions("chat")
+    longest = [q.letters[q.options.index(max(q.options, key=len))] for q in questions]
+    ways = {
+        "guessing": fmean(1 / len(q.letters) for q in questions),
+        "always choosing the longest option": fmean(map(_is_right, questions, longest)),
+        **{
+            f"always answering {letter}": fmean(_is_right(q, letter) for q in questions)
+            for letter in BENCHMARKS[benchmark].letters
+        },
+    }
     return max(ways.items(), key=lambda way: way[1])
 
 
@@ -131,8 +136,8 @@ RULES = (
         stage="after",
         severity="warn",
         threat="The model guesses, always gives one kind of answer, or its answers are not understood.",
-        signal="The interval of the accuracy includes what answering without reading scores on the questions asked: the"
-        " best of guessing, the longest option, and each letter; else 0.",
+        signal="The interval of the accuracy includes what answering without reading scores, by the benchmark's"
+        " questions: the best of guessing, always the longest option, and always one letter; else 0.",
         advice="Read a few replies in the records: a broken build, a broken template and a weak model look alike here.",
         find=floor,
     ),

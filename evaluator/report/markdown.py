@@ -135,7 +135,7 @@ def _details(report: Report) -> Iterator[str]:
         if facts and facts.command:
             yield f"  - {_code(' '.join(facts.command))}"
     yield f"- sampling: {phrases.sampling(study)}"
-    yield f"- {study.concurrency} questions in flight at once; order of questions: seed {study.seed}"
+    yield f"- {study.concurrency} questions in flight at once; {phrases.order(report)}"
     yield from (f"- data of {wording.name(b)}: sha256 {digest}" for b, digest in plan.data_sha256.items())
     if not phrases.has_one_variant(report):
         yield f"- alpha {study.decide.alpha:g}; mode {study.decide.mode}; baseline {study.baseline}"

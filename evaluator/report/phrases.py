@@ -157,6 +157,12 @@ def sampling(study: "Study") -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items() if value is not None)
 
 
+def order(report: "Report") -> str:
+    """Say in which order the questions were put."""
+    earlier = " (by an earlier version's rule, which did not ask one of each text first)"
+    return f"order of questions: seed {report.plan.study.seed}{earlier if report.plan.order == 1 else ''}"
+
+
 def colour(verdict: str) -> str:
     """Return the terminal's colour of a verdict."""
     return next((colour for word, colour in _COLOURS.items() if word in verdict.split()), "white")

@@ -40,11 +40,12 @@ def grades(ids: list[str], variants: list[str], repeats: int) -> Iterator[Grade]
 
 
 def main(questions: int = 12_032, count: int = 8, repeats: int = 5) -> None:
-    ids = [question.id for question in nested_order(mmlu_pro.load(shots=0), 42)[:questions]]
+    ids = [question.id for question in nested_order(mmlu_pro.load(shots=0), 42, mmlu_pro.repeated())[:questions]]
     variants = [f"v{i}" for i in range(count)]
     everything = list(grades(ids, variants, repeats))
     print(f"{len(ids):,} questions x {count} variants x {repeats} answers: {len(everything):,} grades")
-    for design in (Design(mode=mode, order={"mmlu_pro": ids}) for mode in get_args(Mode)):
+    repeated = {"mmlu_pro": mmlu_pro.repeated()}
+    for design in (Design(mode=mode, order={"mmlu_pro": ids}, repeated=repeated) for mode in get_args(Mode)):
         mode = design.mode
         begun = time.process_time()
         graded = arrange(everything, variants=variants, baseline="v0", repeats={"mmlu_pro": repeats}, design=design)

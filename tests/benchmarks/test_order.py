@@ -145,3 +145,7 @@ def test_a_run_goes_on_in_the_order_in_which_it_began(bench: Bench) -> None:
     assert order_in(plan_file.parent) == 1
     assert {score["questions"] for score in bench.report()["scores"]} == {80}
     assert {c["repeated"] for c in bench.report()["comparisons"]} == {2}
+    text = (plan_file.parent / "report.md").read_text()
+    assert "order of questions: seed 1 (by an earlier version's rule" in text
+    assert "| questions compared | 80, 2 of them with the text of another |" in text
+    assert "are taken together, as one cluster" in text

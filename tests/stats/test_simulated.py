@@ -5,6 +5,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
+from tests.bench import simulate_repeated
 from tests.bench.simulate_decisions import (
     ALPHA,
     CAP,
@@ -86,3 +87,16 @@ def test_the_same_seed_prints_the_same_table() -> None:
 
     assert first == second
     assert len(first) == 8
+
+
+def test_questions_that_stand_twice_raise_false_alarms_unless_they_are_one_cluster() -> None:
+    """Of 1,000 that all stand twice 2 (1 - Phi(1.96 / sqrt 2)) = 0.166 are called different if taken for 2,000."""
+    runs, sizes = 300, {2: 1_000}
+    simulate_repeated.check(np.random.default_rng(1), simulate_repeated.mmlu_pro_sizes())
+
+    plain, clustered = simulate_repeated.simulate(np.random.default_rng(1), runs, sizes, 0.1, 1.0)
+
+    tolerated = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / runs)
+    assert plain.false_alarm == pytest.approx(0.166, abs=0.065)
+    assert plain.missed > tolerated
+    assert max(clustered) <= tolerated
