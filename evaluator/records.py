@@ -57,6 +57,8 @@ class Question(Struct, frozen=True, kw_only=True):
     letters: str = ""
     """Of a choice: the letters of this question's own options."""
     options: tuple[str, ...] = ()
+    also_right: str = ""
+    """Of a choice: letters of options whose text is the right one's."""
     code_prompt: str = ""
     """Of code: signature and docstring, as published."""
     tests: str = ""

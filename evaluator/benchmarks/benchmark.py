@@ -60,3 +60,5 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     """Category by question id; empty where there are none."""
     repeated: Callable[[], Mapping[str, str]] = dict
     """By the id of each question whose text stands more than once, the id of the first with that text."""
+    flaws: Mapping[str, str] = {}
+    """By question id, what is wrong with the question itself, in words that follow its name."""

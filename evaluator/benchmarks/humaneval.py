@@ -23,6 +23,16 @@ _INSTRUCTION = (
 # Chen et al. 2021, section 3.2, but for "\n#": OpenAI-compatible servers take four at most. What follows a comment at
 # the margin is cut when the completion is read.
 _STOP = ("\nclass ", "\ndef ", "\nif ", "\nprint")
+FLAWS = {
+    "HumanEval/47": "says that median([-10, 4, 6, 1000, 10, 20]) is 15.0, and is tested for 8.0",
+    "HumanEval/116": "says that sort_array([1, 5, 2, 3, 4]) is [1, 2, 3, 4, 5], and is tested for [1, 2, 4, 3, 5]",
+    "HumanEval/130": "says that tri(4) is 3, and is tested for the list [1, 3, 2.0, 8.0, 3.0]",
+}
+"""Problems whose prompt contradicts their tests: the published solution fails an example of the prompt.
+
+Who follows 47 or 116 to the letter is graded wrong. 130 is clear to a careful reader: it calls the sequence's members
+and the function that lists them by one name, and its last example has the list.
+"""
 
 
 class HumanEval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,4 +130,5 @@ HUMANEVAL = Benchmark(
     questions=lambda form: load(form=form),
     data_sha256=data_sha256,
     id_field="task_id",
+    flaws=FLAWS,
 )

@@ -2,10 +2,18 @@
 
 The prompts are the official ones, word for word: the chat form is TIGER-AI-Lab/MMLU-Pro's `evaluate_from_api.py`
 (instruction, shots of the question's own category and the question in one user message), the completion form its
-`evaluate_from_local.py`. One departure: options are stripped, because an older revision of the data marked right
-answers with a leading space.
+`evaluate_from_local.py`. One departure: options are stripped at both ends, because blanks there give answers away. In
+this revision of the data 140 questions have an option that ends in one, in 107 of them only the right option does; in
+that of October 2024 475 options began with a space, nearly all of them right ones.
+
+In 18 questions options are the same but for case, in 10 of them one of these is right. There case is the answer: in
+nine it tells genotypes apart (Dd from DD; in question 3056 nine of the ten options), in one a predicate from a name
+(Sc from sC). So they stay different answers. An option that is the right one's text to any reader counts as right, too
+(`also_right`); in this revision no question has one: 496 ("Informal Codes", "Informal codes") and 8584 (one fraction
+twice) have such pairs among their wrong options.
 """
 
+import re
 from functools import cache
 from typing import Annotated, Literal
 
@@ -33,6 +41,8 @@ _COMPLETION_HEAD = (
     "The following are multiple choice questions (with answers) about {}. Think step by step and then finish your"
     ' answer with "the answer is (X)" where X is the correct letter choice.\n\n\n'
 )
+_WORD = re.compile(r"[\"'(]?[^\W\d_][a-z]{3,}[\"'),.;:]{0,3}")
+_PAIRS_OF_LETTERS = re.compile(r"\W*(?:([a-z])\1)+\W*")  # "Aabb"
 _THINK = "Let's think step by step."
 
 
@@ -84,9 +94,30 @@ def load(*, shots: int = 5, form: PromptForm = "chat") -> tuple[Question, ...]:
             letters=LETTERS[: len(row.options)],
             options=tuple(option.strip() for option in row.options),
             answer=row.answer,
+            also_right=also_right(row.answer, row.options),
         )
         for row in data_files.rows(_TEST, _Row)
     )
+
+
+def also_right(answer: str, options: tuple[str, ...]) -> str:
+    """Name the options that are the right one's text to any reader: but for blanks, and capitals that begin words.
+
+    Case is no difference in a word of four small letters or more; elsewhere it may be one, as in genotypes (Aabb),
+    formulas and abbreviations.
+    """
+    right = options[LETTERS.index(answer)].split()
+    return "".join(
+        letter
+        for letter, option in zip(LETTERS, options, strict=False)
+        if letter != answer and len(words := option.split()) == len(right) and all(map(_is_same_word, words, right))
+    )
+
+
+def _is_same_word(one: str, other: str) -> bool:
+    if one == other or one.casefold() != other.casefold():
+        return one == other
+    return all(_WORD.fullmatch(word) for word in (one, other)) and not _PAIRS_OF_LETTERS.fullmatch(one.casefold())
 
 
 def extract(text: str, letters: str, options: tuple[str, ...] = ()) -> Extraction:

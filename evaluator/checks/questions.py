@@ -1,10 +1,12 @@
-"""Whether all variants were asked the same, and failed requests are graded as failed."""
+"""Whether all variants were asked the same, failed requests are graded as failed, and questions are sound."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.checks.rule import CheckInput, Finding, Rule
-from evaluator.records import Record
+from evaluator.decide.wording import listed
+from evaluator.records import Grade, Question, Record
 
 
 def prompts(given: CheckInput) -> Iterable[Finding]:
@@ -50,6 +52,52 @@ def failure_graded(given: CheckInput) -> Iterable[Finding]:
         )
 
 
+def disputed(given: CheckInput) -> Iterable[Finding]:
+    """Find wrong answers to questions that contradict themselves, and those that capitals alone tell from right.
+
+    Where every variant is wrong nothing depends on it, unless there is only one.
+    """
+    alone = len(given.study.variants) == 1
+    wrong: defaultdict[tuple[str, str], list[Grade]] = defaultdict(list)
+    right: defaultdict[tuple[str, str], list[Grade]] = defaultdict(list)
+    for grade in given.grades:
+        if grade.outcome in {"wrong", "correct"}:
+            (right if grade.outcome == "correct" else wrong)[grade.key.benchmark, grade.key.question_id].append(grade)
+    for question in {(each.benchmark, each.id): each for each in given.asked.values()}.values():
+        by = wrong[question.benchmark, question.id]
+        others = _variants(right[question.benchmark, question.id])
+        if not (by and (others or alone)):
+            continue
+        flaw = BENCHMARKS[question.benchmark].flaws.get(question.id)
+        alike = [grade for grade in by if _differs_in_case_only(grade.extracted, question)]
+        if flaw:
+            message = f"{question.id} {flaw}; graded wrong: {listed(_variants(by))}"
+            yield _dispute(question, message + (f", right: {listed(others)}" if others else ""), by)
+        if alike:
+            letters = listed(sorted({str(grade.extracted) for grade in alike}))
+            message = (
+                f"{BENCHMARKS[question.benchmark].title} {question.id}: {letters} ({listed(_variants(alike))}) differs"
+                f" from the right option {question.answer} in capitals only; they mean something there, so it is wrong"
+            )
+            yield _dispute(question, message, alike)
+
+
+def _dispute(question: Question, message: str, wrong: list[Grade]) -> Finding:
+    evidence = {"question": question.id, "wrong": _variants(wrong)}
+    return Finding(severity="note", benchmark=question.benchmark, message=message, evidence=evidence)
+
+
+def _variants(grades: Iterable[Grade]) -> list[str]:
+    return list(dict.fromkeys(grade.variant for grade in grades))
+
+
+def _differs_in_case_only(letter: str | None, question: Question) -> bool:
+    texts = {
+        each: " ".join(text.split()).casefold() for each, text in zip(question.letters, question.options, strict=False)
+    }
+    return letter in texts and texts[letter] == texts.get(question.answer)
+
+
 def _prompt(record: Record) -> object:
     return record.request.get("messages", record.request.get("prompt"))
 
@@ -72,5 +120,14 @@ RULES = (
         signal="Grades of records without a reply that say anything other than failed.",
         advice="Let whichquant regrade the run; if the problem stays, report it: it is a bug in whichquant.",
         find=failure_graded,
+    ),
+    Rule(
+        code="disputed",
+        stage="after",
+        severity="note",
+        threat="A question is itself at fault, and a careful answer to it counts as wrong.",
+        signal="One is right, another wrong where a prompt contradicts its tests, or the options differ in case only.",
+        advice="Read these answers before you make much of a difference of a question or two.",
+        find=disputed,
     ),
 )

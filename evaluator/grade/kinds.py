@@ -35,7 +35,7 @@ class Choice:
 
     def judge(self, value: str, question: Question) -> Outcome | None:
         """Compare letters."""
-        return "correct" if value == question.answer else "wrong"
+        return "correct" if value in {question.answer, *question.also_right} else "wrong"
 
     def survives_limit(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
         """Never: what follows might have corrected the answer."""

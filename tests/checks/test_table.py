@@ -61,6 +61,7 @@ def test_the_committed_run_has_just_what_is_known_of_it() -> None:
     assert [(check.code, check.severity, check.variant) for check in after(demo())] == [
         ("kv_unknown", "note", None),
         ("unchecked", "note", None),
+        *[("disputed", "note", None)] * 3,
         ("cut_off", "warn", "q2_k"),
         ("unparsed", "warn", "q8_0"),
         ("unparsed", "warn", "q2_k"),

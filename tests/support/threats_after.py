@@ -7,9 +7,10 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
+from evaluator.benchmarks import humaneval
 from evaluator.checks.table import after
 from evaluator.grade.sandbox import NoSandbox
-from evaluator.records import Failure, Question, Record
+from evaluator.records import Failure, Grade, Key, Question, Record
 from evaluator.store.proofs import Thought
 from servers.fake.dialects import LLAMA_SERVER
 from tests.support.check_inputs import (
@@ -66,6 +67,16 @@ def failures_graded() -> Findings:
     given = check_input(study_of(n=100), {"b": one_fails})
     wrongly = [replace(grade, outcome="wrong") if grade.outcome == "failed" else grade for grade in given.grades]
     return Findings((), after(replace(given, grades=wrongly)))
+
+
+def contradicted() -> Findings:
+    problem = next(problem for problem in humaneval.load() if problem.id in humaneval.FLAWS)
+    key = Key(problem.benchmark, problem.id)
+    wrong = Grade(key=key, variant="b", outcome="wrong", extracted="pass", why="x")
+    right = Grade(key=key, variant="a", outcome="correct", extracted="pass", why="x")
+    given = check_input(study_of(n=100), {})
+    grades = [*given.grades, wrong, right]
+    return Findings((), after(replace(given, asked={**given.asked, key: problem}, grades=grades)))
 
 
 WORDS = " ".join(f"word{number * number % 7919}" for number in range(1000))
@@ -271,6 +282,14 @@ AFTER: tuple[Threat, ...] = (
         ),
         "drift",
         "warn",
+    ),
+    late(
+        "a question that contradicts its tests",
+        "a wrong and a right answer to HumanEval/47",
+        contradicted,
+        "disputed",
+        "note",
+        whom=None,
     ),
     late("T27 no sandbox", "HumanEval where there is none", unscored, "not_scored", "block", whom="bad"),
     late(
