@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -47,7 +47,7 @@ class Progress:
         self._begun: dict[str, float] = {}
         self._fresh: Counter[str] = Counter()
         self._line_at = clock()
-        self._live = Live(get_renderable=self.table, console=console, refresh_per_second=4, transient=True)
+        self._live = Live(get_renderable=self.drawing, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -73,7 +73,7 @@ class Progress:
             self._waits[variant] = text, now + seconds
         if not self._console.is_terminal and now >= self._wait_line_at.get(variant, now):
             self._wait_line_at[variant] = now + max(seconds, _LINE_EVERY_S)
-            self._console.print(Text(f"{variant}: {self._status_of(variant)}"), soft_wrap=True)
+            self._console.print(Text(f"{variant}: {self._wait(variant)}"), soft_wrap=True)
 
     def graded(self, record: Record, grade: Grade) -> None:
         """Count one record; of a question that was asked again, the last one."""
@@ -92,24 +92,29 @@ class Progress:
             self._tokens[name] += (record.answer.completion_tokens or 0) if record.answer else 0
         self._print_now_and_then(name)
 
+    def drawing(self) -> Group:
+        """Draw the table, and below it what is waited for."""
+        return Group(self.table(), *(Text(f"{name}: {wait}") for name in self._planned if (wait := self._wait(name))))
+
     def table(self) -> Table:
         """Draw one row for each variant."""
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("variant")
-        table.add_column("asked", justify="right")
+        table.add_column("asked", justify="right", no_wrap=True)
         for benchmark in {b: None for planned in self._planned.values() for b in planned}:
             table.add_column(wording.name(benchmark), no_wrap=True)
         for heading in ("tokens/s", "failures", "time left"):
-            table.add_column(heading, justify="right")
-        table.add_column("server", style="dim", no_wrap=True, overflow="ellipsis", max_width=40)
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("server", style="dim", max_width=40)
         for name in self._planned:
-            table.add_row(Text(name), *self._cells(name), Text(self._status_of(name)))
+            # The column that gives way where the terminal is narrow; its text stays in one line.
+            table.add_row(Text(name), *self._cells(name), Text(self._status[name], no_wrap=True, overflow="ellipsis"))
         return table
 
-    def _status_of(self, name: str) -> str:
+    def _wait(self, name: str) -> str:
         text, until = self._waits.get(name, ("", 0.0))
         left = ceil(until - self._clock())
-        return f"{text} {left} s" if text and left > 0 else self._status[name]
+        return f"{text} {left} s" if left > 0 else ""
 
     def _cells(self, name: str) -> list[str]:
         planned, graded = self._planned[name], self._graded[name]

@@ -112,25 +112,32 @@ def test_without_a_terminal_lines_are_printed_now_and_then() -> None:
     assert "q4: 20/20; MMLU-Pro 20/20 (83.9\u2013100.0 %)" in lines[-1]
 
 
-def test_a_wait_is_counted_down_and_goes_away(seen: tuple[Progress, Clock, Console]) -> None:
+def test_a_wait_is_counted_down_below_the_table_and_goes_away(seen: tuple[Progress, Clock, Console]) -> None:
     progress, clock, console = seen
-    progress.show_status("q4", "its server")
     progress.show_status("q4", "the server asks to wait:", 12.0)
     progress.show_status("q4", "the server asks to wait:", 11.2)
     shown = []
     for _ in range(14):
-        shown.append(drawn(progress, console).splitlines()[2].split("  ")[-1].strip())
+        with console.capture() as capture:
+            console.print(progress.drawing())
+        shown.append(capture.get().splitlines()[3:])
         clock.now += 1
 
-    assert shown == [*(f"the server asks to wait: {left} s" for left in range(12, 0, -1)), "its server", "its server"]
+    assert shown == [*([f"q4: the server asks to wait: {left} s"] for left in range(12, 0, -1)), [], []]
 
 
-def test_at_80_columns_a_wait_can_be_read(seen: tuple[Progress, Clock, Console]) -> None:
-    progress, *_ = seen
-    progress.show_status("q4", "the server asks to wait:", 12.0)
+def test_at_80_columns_the_state_of_the_server_gives_way_and_not_the_counts() -> None:
+    planned = {"q4": (*KEYS, *(Key("humaneval", str(i)) for i in range(5)))}
     narrow = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    progress = Progress(planned, narrow, Clock())
+    progress.show_status("q4", "an OpenAI-compatible server running already at http://127.0.0.1:8080/v1")
+    progress.graded(*one(0))
 
-    assert "wait: 12 s" in drawn(progress, narrow)
+    header, row = drawn(progress, narrow).splitlines()
+
+    assert "1/25" in row
+    assert "1/1 (20.7\u2013100.0 %)" in row
+    assert all(title in header for title in ("asked", "MMLU-Pro", "HumanEval", "tokens/s", "failures", "time left"))
 
 
 def test_without_a_terminal_a_wait_is_a_line_and_waits_of_many_requests_are_one() -> None:
