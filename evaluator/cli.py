@@ -28,7 +28,7 @@ _NO_CHECK = click.option("--no-check", is_flag=True, help="Do not check the serv
 _EXIT_CODES = """\b
 Exit codes: 0 done; 1 done, but a check blocks the claim or a variant was not
 finished; 2 the input is wrong; 3 a server could not be started or reached;
-130 interrupted (the same command goes on where it stopped)."""
+4 the disk is full; 130 interrupted (the same command goes on where it stopped)."""
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON object, for programs.")
 
 
@@ -373,7 +373,7 @@ def schema() -> None:
 def _exit(work: "Callable[..., int]") -> None:
     """Do the work and end with its exit code; after an error print one sentence and end with the error's code."""
     from evaluator.report.console import CLOSED, Terminal, hush  # noqa: PLC0415
-    from servers.errors import WhichquantError  # noqa: PLC0415
+    from servers.errors import WhichquantError, disk_full  # noqa: PLC0415
 
     console = Terminal(highlight=False)
     end_in_order()
@@ -389,6 +389,8 @@ def _exit(work: "Callable[..., int]") -> None:
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             sys.exit(_fail(f"{error.strerror}{where}: make it writable, or give another place (--runs)", 2))
+        if full := disk_full(error):
+            sys.exit(_fail(str(full), full.exit_code))
         code = _fail(
             f"{error.strerror or error}{where}: what was written so far is kept; run the same command again", 1
         )

@@ -9,6 +9,7 @@
   x ServerError         3   (servers.errors) a server could not be started or reached
     - SpecError         2   what is asked of a server cannot be
     - PortTakenError    3   somebody else took the port
+  x DiskFullError       4   (servers.errors) nothing more can be written
   x ModelError          3   (servers.errors) a model could not be found or fetched
     - LaterVersionError 3   a model's file is of a later version than is known here
 

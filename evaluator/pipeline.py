@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from evaluator.analyse.pilot import read_pilot
 from evaluator.analyse.report import Report
 from evaluator.analyse.run import analyse
-from evaluator.ask.servers import cannot_start, check_models, server_spec, unusable_models
+from evaluator.ask.servers import cannot_start, check_models, server_spec, unusable_models, with_only_models
 from evaluator.ask.session import OnStatus, ask_variants
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide import power
@@ -99,7 +99,7 @@ def run_study(
         OSError: The run's folder cannot be written.
         KeyboardInterrupt: The user stopped it; the same call goes on where it stopped.
     """
-    loaded = load_study(study)
+    loaded = signals.run(with_only_models(load_study(study)))
     if not force:
         check_models(loaded)
     busy_now = _begin(loaded.study, on_event)
@@ -162,7 +162,7 @@ def check_study(
         ModelError: A model cannot be fetched from the hub.
         KeyboardInterrupt: The user stopped it.
     """
-    loaded = load_study(study)
+    loaded = signals.run(with_only_models(load_study(study)))
     if not force:
         check_models(loaded)
     _begin(loaded.study, on_event)
@@ -315,7 +315,7 @@ def _set_up(loaded: LoadedStudy, folder: Path, needed: int, *, force: bool) -> _
     for variant in loaded.study.variants:
         try:
             if variant.name not in left_out:
-                specs[variant.name] = server_spec(loaded.study, variant, context=needed, base=loaded.base)
+                specs[variant.name] = server_spec(loaded, variant, context=needed)
         except ModelError as error:
             if not force:
                 raise

@@ -1,5 +1,10 @@
 """Attach to a server that runs already: find out its runtime, and which of its models is meant."""
 
+import asyncio
+import socket
+import ssl
+from urllib.parse import urlsplit
+
 from msgspec.structs import replace
 
 from servers.discover import NAMES, Running, recognise
@@ -12,6 +17,9 @@ from servers.wording import listed
 
 _LISTS_ALL: frozenset[str] = frozenset({"omlx", "ollama", "lm_studio", "vllm"})
 """Runtimes whose list of models is complete, and which do something else, or nothing, for a name that is not on it."""
+
+_SHAKE_S = 5
+"""For a handshake; a server that does not speak TLS ends it, or waits for a request's end."""
 
 
 async def attach(spec: ServerSpec) -> Server:
@@ -51,6 +59,8 @@ async def attach(spec: ServerSpec) -> Server:
 
 async def _answers(spec: ServerSpec, base_url: str) -> None:
     reply = await fetch(f"{base_url}/models", headers=headers(spec))
+    if reply.status in (0, 400):
+        await _refuse_other_scheme(base_url)
     if reply.status == 0:
         raise ServerError(f"Nothing answers at {base_url}", remedy="is the server running?")
     if reply.status in (401, 403):
@@ -66,6 +76,39 @@ async def _answers(spec: ServerSpec, base_url: str) -> None:
             f"{base_url}/models answers {reply.status} without a list of models",
             remedy="is base_url right, up to and including /v1?",
         )
+
+
+async def _refuse_other_scheme(base_url: str) -> None:
+    """Refuse an address whose server answers under the other scheme; no key is sent to find that out.
+
+    Raises:
+        ServerError: It answers without TLS, or with TLS only, or with a certificate that is not trusted.
+    """
+    scheme, rest = base_url.split("://", 1)
+    parts = urlsplit(base_url)
+    port = parts.port or (443 if scheme == "https" else 80)
+    tls = await asyncio.to_thread(_speaks_tls, parts.hostname or "", port)
+    if scheme == "http" and tls:
+        raise ServerError(f"The server at {base_url} answers with TLS only", remedy=f"write https://{rest}.")
+    if scheme == "https" and tls:
+        problem = f"The server at {base_url} answers, and its certificate is not trusted here"
+        raise ServerError(problem, remedy="name its authority's file in SSL_CERT_FILE.")
+    if scheme == "https" and (await fetch(f"http://{rest}/models")).status:
+        raise ServerError(f"The server at {base_url} answers, but without TLS", remedy=f"write http://{rest}.")
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    """Whether a server shakes hands as TLS does, whatever its certificate; nothing is sent."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), timeout=_SHAKE_S) as plain,
+            context.wrap_socket(plain, server_hostname=host),
+        ):
+            return True
+    except (OSError, ValueError):  # an SSLError is an OSError
+        return False
 
 
 def _model(spec: ServerSpec, running: Running) -> str:

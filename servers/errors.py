@@ -4,12 +4,14 @@
   x ServerError         3   a server could not be started or reached
     - SpecError         2   what is asked of a server is impossible
     - PortTakenError    3   another program took the port
+  x DiskFullError       4   nothing more can be written
   x ModelError          3   a model could not be found or fetched
     - LaterVersionError 3   a model's file is of a later version than is known here
 
 The numbers are exit codes. What hangs in the tree beside these is drawn in `evaluator.errors`.
 """
 
+import errno
 from pathlib import Path
 
 
@@ -17,7 +19,8 @@ class WhichquantError(Exception):
     """An error to show to the user in one sentence: `source:line: key: problem: remedy`, as far as known.
 
     Attributes:
-        exit_code: Exit code of the program: 2 the input is wrong, 3 a server or a model is, 1 something blocks.
+        exit_code: Exit code of the program: 2 the input is wrong, 3 a server or a model is, 4 the disk is full,
+            1 something blocks.
         problem: What is wrong.
         source: The file, folder or option in which it is wrong; None where there is none.
         line: Its line there, counted from 1.
@@ -62,6 +65,27 @@ class SpecError(ServerError):
 
 class PortTakenError(ServerError):
     """Another program took the port between choosing and binding."""
+
+
+class DiskFullError(WhichquantError):
+    """Nothing more can be written; what was written stays."""
+
+    exit_code = 4
+
+
+def disk_full(error: OSError, place: str | Path | None = None) -> DiskFullError | None:
+    """Return what to say where a disk, or what a user may take of it, is full; None of another error.
+
+    Args:
+        error: What writing raised.
+        place: What was written to, where the error does not name it.
+    """
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return None
+    where, why = error.filename or place, (error.strerror or "").lower()
+    problem = f"the disk is full ({why})" if error.errno == errno.ENOSPC else f"no more may be written ({why})"
+    remedy = "make room and give the same command again; what was written is kept"
+    return DiskFullError(problem, source=where, remedy=remedy)
 
 
 class ModelError(WhichquantError):

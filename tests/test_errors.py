@@ -18,7 +18,15 @@ import servers.errors
 from evaluator import cli
 from evaluator.checks.rule import Check
 from evaluator.errors import BadLineError, Blocked, ServerLost, StudyError
-from servers.errors import ModelError, PortTakenError, ServerError, SpecError, WhichquantError
+from servers.errors import (
+    DiskFullError,
+    LaterVersionError,
+    ModelError,
+    PortTakenError,
+    ServerError,
+    SpecError,
+    WhichquantError,
+)
 
 ROOT = Path(__file__).parents[1]
 NOT_IN_THE_TREE = {
@@ -58,7 +66,7 @@ def errors() -> list[type[WhichquantError]]:
 
 def test_every_error_has_an_exit_code_and_says_what_it_is(errors: list[type[WhichquantError]]) -> None:
     for error in errors:
-        assert error.exit_code in {1, 2, 3}, error
+        assert error.exit_code in {1, 2, 3, 4}, error
         assert error.__doc__, error
 
 
@@ -114,6 +122,8 @@ CHECK = Check(code="thinking_on", severity="block", variant="q4", message="it th
         pytest.param(ServerError("gone"), "gone", 3, id="server"),
         pytest.param(PortTakenError("taken"), "taken", 3, id="port"),
         pytest.param(ModelError("absent"), "absent", 3, id="model"),
+        pytest.param(LaterVersionError("of version 4"), "of version 4", 3, id="later-version"),
+        pytest.param(DiskFullError("full", source="runs/s"), "runs/s: full", 4, id="disk"),
         pytest.param(ServerLost("it hangs", restartable=True), "it hangs", 3, id="lost"),
         pytest.param(
             Blocked([CHECK], source="runs/s"),

@@ -13,7 +13,8 @@ from evaluator.store.proofs import keep_proofs, read_proofs
 from evaluator.study.file import LoadedStudy
 from evaluator.study.study import Study, Variant
 from evaluator.study.yaml import line_of
-from servers.errors import ModelError, ServerError
+from servers.attach import attach
+from servers.errors import ModelError, ServerError, SpecError
 from servers.launch import check, launch
 from servers.llama_router import Router, is_routed, router
 from servers.llama_router import check as check_router
@@ -164,27 +165,58 @@ def unusable_models(loaded: LoadedStudy, *, only: str | None = None) -> dict[str
     return errors
 
 
-def server_spec(study: Study, variant: Variant, *, context: int, base: Path) -> ServerSpec:
+async def with_only_models(loaded: LoadedStudy) -> LoadedStudy:
+    """Name the model of each variant that runs already and names none: the only one that its server has.
+
+    A server that cannot be reached is left as it is, and found when all are tried.
+
+    Raises:
+        StudyError: It has several.
+    """
+    variants = []
+    for i, variant in enumerate(loaded.study.variants):
+        model = variant.model
+        if variant.base_url is not None and not model:
+            try:
+                model = (await attach(server_spec(loaded, variant, context=0))).spec.model
+            except SpecError as error:
+                key = f"variants[{i}].base_url"
+                line = line_of(loaded.text, key)
+                raise StudyError(error.problem, source=loaded.source, line=line, key=key, remedy=error.remedy) from None
+            except ServerError:
+                pass
+        variants.append(replace(variant, model=model))
+    return replace(loaded, study=replace(loaded.study, variants=tuple(variants)))
+
+
+def server_spec(loaded: LoadedStudy, variant: Variant, *, context: int) -> ServerSpec:
     """Say what to start for a variant, its model fetched if need be.
 
     Args:
-        study: The study it stands in.
+        loaded: The study it stands in.
         variant: One of the study's.
         context: Tokens that the longest question needs, where the variant does not say.
-        base: Where paths begin.
 
     Raises:
-        ModelError: The model cannot be had from the hub.
+        ModelError: The model cannot be had from the hub; with the line of the study that names it.
     """
     runtime = variant.runtime or "openai"
-    named = variant.base_url is not None or runtime in NAMED_BY_SERVER
+    model = variant.model
+    if variant.base_url is None and runtime not in NAMED_BY_SERVER:
+        try:
+            model = str(resolve(variant.model, runtime=runtime, base=loaded.base))
+        except ModelError as error:
+            key = f"variants[{loaded.study.variants.index(variant)}].model"
+            line = line_of(loaded.text, key)
+            problem, remedy = error.problem, error.remedy
+            raise ModelError(problem, source=loaded.source, line=line, key=key, remedy=remedy) from error
     return ServerSpec(
         runtime=runtime,
-        model=variant.model if named else str(resolve(variant.model, runtime=runtime, base=base)),
+        model=model,
         base_url=variant.base_url,
         binary=variant.binary,
         context=variant.context or context,
-        slots=study.concurrency,
+        slots=loaded.study.concurrency,
         thinking=variant.thinking,
         kv_cache=variant.kv_cache,
         args=variant.args,

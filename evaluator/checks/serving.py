@@ -1,5 +1,6 @@
 """How each variant is served, and what else differs between variants than what is compared."""
 
+import shlex
 from collections.abc import Iterable
 
 from msgspec.structs import replace
@@ -133,7 +134,7 @@ def _kv(given: CheckInput, variant: Variant) -> str:
 
 def _setting(setting: str, variant: Variant, baseline: Variant) -> str:
     if setting == "args":
-        return f"args ({' '.join(variant.args) or 'none'}, not {' '.join(baseline.args) or 'none'})"
+        return f"args ({shlex.join(variant.args) or 'none'}, not {shlex.join(baseline.args) or 'none'})"
     return {"thinking": "thinking", "kv_cache": "the KV cache"}[setting]
 
 

@@ -35,7 +35,7 @@ def serve_variant(path: Path, name: str, port: int | None, log: Path | None) -> 
     log = log or user_cache() / "logs" / f"{study.study}-{name}.log"
     try:
         check_models(loaded, only=name)
-        spec = server_spec(study, variant, context=context_needed(plan(study)), base=loaded.base)
+        spec = server_spec(loaded, variant, context=context_needed(plan(study)))
         signals.run(serve(spec, log=log, port=port, say=click.echo))
     except KeyboardInterrupt:
         click.echo("Stopped.")

@@ -73,8 +73,9 @@ class Journal:
             while rest:
                 rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
-        except OSError:
+        except OSError as error:
             os.ftruncate(file.fileno(), end)
+            error.filename = error.filename or str(self.path)
             raise
         for record, line in lines:
             if _counts(record, self.places.get(record.key)):

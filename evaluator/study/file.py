@@ -11,6 +11,7 @@ from msgspec import Struct
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.errors import StudyError
 from evaluator.study.study import Study, Variant
+from evaluator.study.unlike import not_a_study, with_runtimes
 from evaluator.study.yaml import line_of, read_yaml
 from servers.errors import ServerError
 from servers.request import bearer, normal_url
@@ -49,6 +50,9 @@ def load_study(source: Study | Mapping[str, Any] | str | Path) -> LoadedStudy:
         return LoadedStudy(study=study, text=text, source="the study", base=Path())
     path = Path(source)
     try:
+        unlike = not_a_study(path)
+        if unlike:
+            raise StudyError(unlike[0], source=path, remedy=unlike[1])
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
@@ -56,21 +60,22 @@ def load_study(source: Study | Mapping[str, Any] | str | Path) -> LoadedStudy:
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start})"
         raise StudyError(problem, source=path, remedy="save it as UTF-8") from None
-    study = parse(text, str(path))
+    study = parse(text, str(path), path.parent)
     _refuse_key(study, text, str(path))
     return LoadedStudy(study=study, text=text, source=str(path), base=path.parent)
 
 
-def parse(text: str, source: str) -> Study:
-    """Parse a study's YAML; `source` names it in messages.
+def parse(text: str, source: str, base: Path = Path()) -> Study:
+    """Parse a study's YAML; `source` names it in messages, `base` is the folder that its paths start from.
 
     Raises:
         StudyError: It is not valid; with file, line and key.
     """
     document = read_yaml(text, source, Study, top="study")
-    for problem in _contradictions(document.value):
+    study = with_runtimes(document.value, base)
+    for problem in _contradictions(study):
         raise document.error(*problem)
-    return document.value
+    return study
 
 
 def _refuse_key(study: Study, text: str, source: str) -> None:
@@ -140,6 +145,8 @@ def _decide(study: Study) -> Iterator[_Problem]:
 
 
 def _runtime(at: str, variant: Variant) -> Iterator[_Problem]:
+    if not variant.model and variant.base_url is None:
+        yield f"{at}.model", "missing", "it must be given; only a server that runs already may be asked for its own"
     if variant.runtime is None and variant.base_url is None:
         yield f"{at}.runtime", "missing", "name a runtime to start, or the base_url of a server that runs already"
     if variant.runtime in ("openai", "vllm") and variant.base_url is None:

@@ -12,10 +12,13 @@ Name = Annotated[
     Meta(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$(?!\n)",
         max_length=100,
-        description="letters, digits, dots, dashes: it names files and folders",
+        description="letters, digits, . _ + - only: it names files and folders",
     ),
 ]
-Model = Annotated[str, Meta(description="a path; hf:org/repo[/file.gguf][@revision]; for a running server the id")]
+Model = Annotated[
+    str,
+    Meta(description="a path; hf:org/repo[/file.gguf][@revision]; the id at a running server, default its only one"),
+]
 Runtime = Annotated[
     RuntimeName,
     Meta(description="which server to start; vllm and openai run already; default: the kind that answers at base_url"),
@@ -40,7 +43,8 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing to compare: weights, runtime, KV cache, thinking and anything else that is set."""
 
     name: Name
-    model: Model
+    model: Model = ""
+    """Empty for the only one of a server that runs already."""
     runtime: Runtime | None = None
     base_url: BaseUrl | None = None
     binary: Binary | None = None

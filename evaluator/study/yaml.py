@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +22,13 @@ _WORDS = {
     "array": "a list",
 }
 """msgspec's names of types, in words."""
+_OTHER_NAMES = {
+    **dict.fromkeys(("llamacpp", "llama", "llamacppserver", "llamaserverexe", "gguf", "ggml"), "llamaserver"),
+    **dict.fromkeys(("mlx", "mlxlmserver", "mlxserver"), "mlxlm"),
+    **dict.fromkeys(("openaicompatible", "openaiapi", "http", "api"), "openai"),
+    "lms": "lmstudio",
+}
+"""What programs are called beside the names that a study has for them, without dashes and dots."""
 _ANY_KEY = "[...]"
 """How msgspec writes a key of a mapping that may have any keys."""
 
@@ -93,12 +101,24 @@ def _parse(text: str, source: str) -> Document[Any]:
         data = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise wrong(mark.line + 1 if mark else 1, error.problem or error.context) from None
+        line = mark.line + 1 if mark else 1
+        if tab := _tab_in_the_indent(text, line):
+            raise StudyError("indented with a tab", source=source, line=tab, remedy="indent with spaces") from None
+        if "'\\t'" in str(error.problem):
+            raise StudyError("a tab that YAML does not take", source=source, line=line, remedy="put spaces") from None
+        raise wrong(line, error.problem or error.context) from None
     except yaml.YAMLError as error:
         raise wrong(1, " ".join(str(error).split())) from None
     except (ValueError, RecursionError) as error:
         raise wrong(1, error) from None
     return Document(source, data, lines)
+
+
+def _tab_in_the_indent(text: str, line: int) -> int | None:
+    """Find the tab that YAML stumbled over: on this line, or on the one before, from which it went on."""
+    lines = text.splitlines()
+    near = [number for number in (line, line - 1) if 0 < number <= len(lines)]
+    return next((n for n in near if "\t" in lines[n - 1][: len(lines[n - 1]) - len(lines[n - 1].lstrip())]), None)
 
 
 def _find_lines(node: yaml.Node, path: str, lines: dict[str, int], source: str) -> None:
@@ -144,11 +164,30 @@ def _explain_key(key: str, mapping: Any, problem: str, top: str) -> tuple[str, s
 
 def _explain_value(key: str, value: Any, problem: str, choices: list[str]) -> tuple[str, str, str]:  # noqa: ANN401 - YAML can be anything
     if choices and problem.startswith("Invalid enum value"):
-        return key, f'"{value}" is not known here', f"write {' or '.join(choices)}"
+        near = _meant(str(value), choices)
+        return key, f'"{value}" is not known here', f"did you mean {near}?" if near else f"write {' or '.join(choices)}"
+    if isinstance(value, str) and "matching regex" in problem:
+        return key, f"{value!r} does not fit", _fitting(value)
     if isinstance(value, dict | list):
         return key, _in_words(problem), ""
     quotes = re.match(r"Expected `str( \| null)?`, got `(int|float|bool)`", problem)
     return key, f"{_in_words(problem)}, not {value!r}", "put it in quotes" if quotes else ""
+
+
+def _meant(word: str, choices: list[str]) -> str | None:
+    """Find the choice that a word stands for: but for blanks, case and dashes, by another name, or nearly."""
+    plain = {re.sub(r"[^a-z0-9]", "", choice.lower()): choice for choice in choices}
+    bare = re.sub(r"[^a-z0-9]", "", word.lower())
+    bare = next((_OTHER_NAMES[name] for name in _OTHER_NAMES if name == bare), bare)
+    near = [bare] if bare in plain else difflib.get_close_matches(bare, plain, n=1)
+    return plain[near[0]] if near else None
+
+
+def _fitting(name: str) -> str:
+    """Say what a name may hold, and make one that fits of it."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    fitting = re.sub(r"[^A-Za-z0-9._+-]+", "-", plain).strip("-._+")
+    return "letters, digits, . _ + - only" + (f": {fitting}" if fitting else ", the first a letter or digit")
 
 
 def _parts_of(message: str) -> tuple[str, bool, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from servers.errors import ModelError
+from servers.errors import ModelError, disk_full
 from servers.weights.disk import gguf_parts
 from servers.weights.files import MLX, gguf_file, mlx_directory
 from servers.weights.roles import only_gguf
@@ -55,6 +55,7 @@ def fetch(model: HubModel, runtime: "RuntimeName") -> Path:
 
     Raises:
         ModelError: It cannot be had, or is of the wrong kind.
+        DiskFullError: There is no room for it.
     """
     # Imported here because it takes 0.4 s, and is not needed for models on disk.
     import httpx2  # noqa: PLC0415
@@ -72,6 +73,8 @@ def fetch(model: HubModel, runtime: "RuntimeName") -> Path:
         json.JSONDecodeError,
         OSError,
     ) as error:
+        if isinstance(error, OSError) and (full := disk_full(error)):
+            raise full from error
         raise ModelError(_sentence(error, model)) from error
 
 

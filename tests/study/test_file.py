@@ -67,7 +67,12 @@ def test_everything_in_the_file_arrives_in_the_study() -> None:
             "shots: 5", "shots: many", "17: benchmarks.mmlu_pro.shots: expected a whole number, not 'many'", id="type"
         ),
         pytest.param("name: q8", "name: 8", "4: variants[0].name: expected text, not 8: put it in quotes", id="quotes"),
-        pytest.param("name: q8", "name: ../q8", "4: variants[0].name: expected text matching", id="name-is-a-path"),
+        pytest.param(
+            "name: q8",
+            "name: ../q8",
+            "4: variants[0].name: '../q8' does not fit: letters",
+            id="name-is-a-path",
+        ),
         pytest.param(
             "name: q4", "name: q8", '7: variants[1].name: "q8" is the name of variants[0] already', id="same-name"
         ),
@@ -83,7 +88,7 @@ def test_everything_in_the_file_arrives_in_the_study() -> None:
         pytest.param(
             "runtime: mlx_lm",
             "runtime: mlxlm",
-            '8: variants[1].runtime: "mlxlm" is not known here: write',
+            '8: variants[1].runtime: "mlxlm" is not known here: did you mean mlx_lm?',
             id="runtime",
         ),
         pytest.param(
