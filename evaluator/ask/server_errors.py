@@ -19,6 +19,8 @@ _REASONS = ("error", "errors", "err", "message", "msg", "error_message", "error_
 _REASONS_TOO = ("reason", "description", "error_description", "title", "type", "status", "code", "error_code")
 """Looked at where there is none of the others."""
 _TAGS = re.compile(r"<(script|style)\b[^<]*</\1>|<[^<>]*>", re.IGNORECASE)
+_RUNS = re.compile(r"(\S)\1{19,}")
+"""Of one character: brackets of a reply that is nested deeply."""
 
 KINDS: dict[int, FailureKind] = {
     401: "unauthorized",
@@ -77,7 +79,7 @@ def excerpt(text: str | bytes) -> str:
     line = start.decode(errors="replace") if isinstance(start, bytes) else start
     line = line.encode(errors="replace").decode()  # halves of characters
     line = _TAGS.sub(" ", line) if line.lstrip().startswith("<") else line
-    return one_line(" ".join(line.split()))[:_SHOWN].strip()
+    return one_line(" ".join(_RUNS.sub(r"\1\1\1…", line).split()))[:_SHOWN].strip()
 
 
 def _reports_error(body: Any) -> bool:  # noqa: ANN401 - JSON
@@ -112,7 +114,9 @@ def _words(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - servers put tex
             part for one in choices if isinstance(one, dict) for part in (one, one.get("delta"), one.get("message"))
         ]
         said = [_words(part.get("error"), depth + 1) for part in parts if isinstance(part, dict)]
-    return ": ".join(dict.fromkeys(filter(None, said)))
+    reason = ": ".join(dict.fromkeys(filter(None, said)))
+    place = value.get("loc")  # FastAPI's: which field of the request is wrong
+    return f"{reason} ({'.'.join(map(str, place[:5]))})" if isinstance(place, list) and place else reason
 
 
 def _is_said(error: Any) -> bool:  # noqa: ANN401 - JSON
