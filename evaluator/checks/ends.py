@@ -12,7 +12,7 @@ from servers.spec import ServerFacts
 
 Cause = Literal["limit", "server", "context", "thoughts", "tool", "nothing"]
 ADVICE: Mapping[Cause, str] = {
-    "limit": "Raise max_tokens, or read the bounds instead of the score.",
+    "limit": "Raise max_tokens (run --more-tokens asks only these again), or read the bounds instead of the score.",
     "server": "A larger max_tokens changes nothing: find the server's own limit, lift it, and ask in a new run.",
     "context": "Give the server more context, or set smaller max_tokens, and ask in a new run.",
     "thoughts": "Read a few in the records: thinking is all there is. Look at the template and at thinking budgets.",
@@ -49,6 +49,14 @@ def replies_by_part(given: CheckInput) -> dict[tuple[str, str], list[Ended]]:
             if record.answer and (grade := grades.get((name, record.key))):
                 parts[name, record.key.benchmark].append(Ended(record, record.answer, grade))
     return parts
+
+
+def advice_for(cause: Cause, ended: Iterable[Ended]) -> str:
+    """Say what to do about what ended most replies; a limit that was raised already is named with its number."""
+    if cause != "limit":
+        return ADVICE[cause]
+    limits = [limit_of(one.record.request) or 0 for one in ended if one.grade.outcome == "truncated"]
+    return f"{max(limits):,} tokens were not enough. {ADVICE[cause]}"
 
 
 def most_often(ended: Iterable[Ended]) -> tuple[Cause, str] | None:

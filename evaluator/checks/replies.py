@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from evaluator.checks.ends import ADVICE, Ended, most_often, replies_by_part
+from evaluator.checks.ends import Ended, advice_for, most_often, replies_by_part
 from evaluator.checks.observed import ALMOST_ALL, records_by_part, share_that_thinks
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.decide.score import Score
@@ -84,7 +84,7 @@ def cut_off(given: CheckInput) -> Iterable[Finding]:
         cause = most_often(ended[score.variant, score.benchmark])
         message = f"{cut} of {_replies(score)} replies were cut off or empty and count as wrong{difference}"
         message += f"; most often: {cause[1]}" if cause else ""
-        advice = ADVICE[cause[0]] if cause else ""
+        advice = advice_for(cause[0], ended[score.variant, score.benchmark]) if cause else ""
         yield _finding(severity, score, message, {"count": cut, "of": _replies(score)}, advice)
 
 
@@ -110,7 +110,7 @@ def unreadable(given: CheckInput) -> Iterable[Finding]:
             message = f"most replies ({count} of {total}) hold no readable answer, so the score says little"
             cause = most_often(ended[score.variant, score.benchmark])
             mostly_cut = _count(score, _CUT) > count / 2
-            advice = ADVICE[cause[0]] if cause and mostly_cut else ""
+            advice = advice_for(cause[0], ended[score.variant, score.benchmark]) if cause and mostly_cut else ""
             yield _finding("block", score, message, {"count": count, "of": total}, advice)
 
 

@@ -215,7 +215,7 @@ RULES = (
         severity="note",
         threat="Some questions were asked with a larger output limit than others.",
         signal="max_tokens in the records above the study's.",
-        advice="Ask the cut-off questions of every variant again with the same limit before you compare.",
+        advice="Nothing to do: what the smaller limit did not cut off would be the same with the larger one.",
         find=more_tokens,
     ),
     Rule(
