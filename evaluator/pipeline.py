@@ -1,6 +1,6 @@
 """A study from its file to its report: try the servers, ask, grade, analyse, write. Nothing is printed here."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from math import isfinite
 from pathlib import Path
@@ -14,6 +14,7 @@ from evaluator.analyse.report import Report
 from evaluator.analyse.run import analyse
 from evaluator.ask.servers import cannot_start, check_models, server_spec, unusable_models, with_only_models
 from evaluator.ask.session import OnStatus, ask_variants
+from evaluator.ask.worker import Schedule
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide import power
 from evaluator.errors import Blocked, NotStarted, StudyError
@@ -112,22 +113,20 @@ def run_study(
         _journals(loaded.study, folder) as journals,
     ):
         setup = _set_up(loaded, folder, context_needed(asks, run_plan.more_tokens or 0), force=force)
-        keys = _keys(loaded.study, asks)
-        if more_tokens is not None or _has_unanswered(journals, keys):
-            if check:
-                tried = tuple(with_limit(ask, more_tokens) for ask in asks) if more_tokens else asks
-                _check_servers(setup, tried, journals, force=force, on_event=on_event)
-            else:
-                mark_plan(folder, unchecked=True)
-            if busy_now:
-                mark_plan(folder, busy=busy_now)
-        grader = Grader(_find_sandbox(loaded.study, on_event))
-        on_event(Planned(keys))
-        on_graded = signals.in_order(on_event)
+        grader, on_graded = Grader(_find_sandbox(loaded.study, on_event)), signals.in_order(on_event)
         if more_tokens is None:
             schedule = StudySchedule(loaded.study, asks, journals, grader, on_graded)
         else:
             schedule = CutOffSchedule(loaded.study, asks, journals, grader, on_graded, more_tokens=more_tokens)
+        if wanted := _wanted(schedule, journals):
+            if check:
+                tried = tuple(with_limit(ask, more_tokens) for ask in asks) if more_tokens else asks
+                _check_servers(setup, tried, journals, wanted=wanted, force=force, on_event=on_event)
+            else:
+                mark_plan(folder, unchecked=True)
+            if busy_now:
+                mark_plan(folder, busy=busy_now)
+        on_event(Planned(_keys(loaded.study, asks)))
         problems = signals.run(
             ask_variants(loaded.study, setup.specs, folder, journals, schedule=schedule, on_status=_status_to(on_event))
         )
@@ -241,9 +240,15 @@ def rebuild_report(folder: Path, on_event: OnEvent = ignore) -> Report:
 
 
 def _check_servers(
-    setup: _Setup, asks: tuple[Ask, ...], journals: Mapping[str, Journal], *, force: bool, on_event: OnEvent
+    setup: _Setup,
+    asks: tuple[Ask, ...],
+    journals: Mapping[str, Journal],
+    *,
+    wanted: Collection[str],
+    force: bool,
+    on_event: OnEvent,
 ) -> None:
-    """Try every server that has not been tried with these settings.
+    """Try every server that will be asked and has not been tried with these settings.
 
     Raises:
         Blocked: A finding blocks the claim, and `force` is false.
@@ -253,6 +258,7 @@ def _check_servers(
         setup.specs,
         asks,
         setup.folder,
+        wanted=wanted,
         needed=setup.needed,
         force=force,
         on_step=_checking_to(on_event),
@@ -295,8 +301,10 @@ def _journals(study: Study, folder: Path) -> Iterator[dict[str, Journal]]:
         yield {name: stack.enter_context(Journal(records_path(folder, name))) for name in names}
 
 
-def _has_unanswered(journals: Mapping[str, Journal], keys: Mapping[str, Sequence[Key]]) -> bool:
-    return any(set(keys[variant]) - journal.answered() for variant, journal in journals.items())
+def _wanted(schedule: Schedule, variants: Iterable[str]) -> set[str]:
+    """Name the variants that have something to be asked, as far as is known before grades are."""
+    _, everything = schedule.turns()[-1]
+    return {name for name in variants if schedule.pending(name, everything).asks}
 
 
 def _answered(journals: Mapping[str, Journal]) -> Collection[str]:

@@ -63,33 +63,49 @@ def check_lacking(
     asks: tuple[Ask, ...],
     folder: Path,
     *,
+    wanted: Collection[str],
     needed: int,
     force: bool,
     on_step: OnStep,
 ) -> tuple[Preflight, frozenset[str]]:
-    """Let every variant's server prove itself that has not yet; give what is known of all, and who was tried now.
+    """Let every server prove itself that will be asked and has not yet; give what is known, and who was tried now.
 
-    A server that runs already proves itself each time: who knows what became of it.
+    A server that runs already proves itself each time: who knows what became of it. One that needs more context than
+    before is tried with longer prompts only.
+
+    Args:
+        study: The study they stand in.
+        specs: What to start, by variant.
+        asks: The study's questions.
+        folder: The run's.
+        wanted: Variants that have something to be asked.
+        needed: Tokens of context that the servers are started with where a variant does not say.
+        force: Whether the others are tried even if one does not start.
+        on_step: Called with how it goes on.
 
     Raises:
         ServerError: A server cannot be started, as is found before any is.
         KeyboardInterrupt: The user stopped it.
     """
-    proofs, facts = read_proofs(folder), read_facts(folder)
-    current = {
+    facts = read_facts(folder)
+    proofs = {name: proofs for name, proofs in read_proofs(folder).items() if name in facts}
+    same = {
         variant.name
         for variant in study.variants
         if variant.base_url is None
-        and variant.name in facts
         and variant.name in proofs
-        and proofs[variant.name].settings == settings_of(study, variant, needed)
+        and proofs[variant.name].settings == settings_of(study, variant)
     }
-    lacking = {name: spec for name, spec in specs.items() if name not in current}
-    tried = try_servers(study, lacking, asks, logs_path(folder), needed=needed, force=force, on_step=on_step)
+    current = {name for name in same if proofs[name].context >= needed}
+    lacking = {name: spec for name, spec in specs.items() if name in wanted and name not in current}
+    earlier = {name: proofs[name] for name in lacking if name in same}
+    logs = logs_path(folder)
+    tried = try_servers(study, lacking, asks, logs, needed=needed, force=force, on_step=on_step, earlier=earlier)
+    names = {variant.name for variant in study.variants} - lacking.keys()
     everything = replace(
         tried,
-        facts={**{name: facts[name] for name in current}, **tried.facts},
-        proofs={**{name: proofs[name] for name in current}, **tried.proofs},
+        facts={**{name: facts[name] for name in facts if name in names}, **tried.facts},
+        proofs={**{name: proofs[name] for name in proofs if name in names}, **tried.proofs},
     )
     return judged(everything, asks), frozenset(tried.facts)
 
@@ -103,6 +119,7 @@ def try_servers(
     needed: int,
     force: bool,
     on_step: OnStep,
+    earlier: Mapping[str, Proofs] = {},
 ) -> Preflight:
     """Start the servers of these variants, look at each, and let it prove itself; nothing is judged yet.
 
@@ -116,14 +133,14 @@ def try_servers(
         needed: Tokens of context that the servers are started with where a variant does not say.
         force: Whether the others are tried even if one does not start.
         on_step: Called with how it goes on.
+        earlier: By variant what its server proved with less context: of these only long prompts are tried.
 
     Raises:
         ServerError: A server cannot be started, as is found before any is.
         KeyboardInterrupt: The user stopped it.
     """
     check_ahead(study, specs)
-    settings = {variant.name: settings_of(study, variant, needed) for variant in study.variants}
-    tries = _Tries(study, asks, settings, force=force, on_step=on_step)
+    tries = _Tries(study, asks, needed, earlier, force=force, on_step=on_step)
     signals.run(tries.run(specs, logs))
     return Preflight(study=study, facts=tries.facts, proofs=tries.proofs, problems=tries.problems, checks=())
 
@@ -132,9 +149,18 @@ class _Tries:
     """The servers of a study, tried one after the other or, where the study asks them so, all at once."""
 
     def __init__(
-        self, study: Study, asks: tuple[Ask, ...], settings: Mapping[str, str], *, force: bool, on_step: OnStep
+        self,
+        study: Study,
+        asks: tuple[Ask, ...],
+        needed: int,
+        earlier: Mapping[str, Proofs],
+        *,
+        force: bool,
+        on_step: OnStep,
     ) -> None:
-        self._study, self._asks, self._settings, self._force, self._on_step = study, asks, settings, force, on_step
+        self._study, self._asks, self._needed, self._earlier = study, asks, needed, earlier
+        self._force, self._on_step = force, on_step
+        self._settings = {variant.name: settings_of(study, variant) for variant in study.variants}
         self.facts: dict[str, ServerFacts] = {}
         self.proofs: dict[str, Proofs] = {}
         self.problems: dict[str, str] = {}
@@ -200,6 +226,8 @@ class _Tries:
             self._study,
             asks=self._asks,
             settings=self._settings[name],
+            context=self._needed,
+            earlier=self._earlier.get(name),
             on_step=on_request,
             on_wait=on_wait,
         )

@@ -85,6 +85,8 @@ async def prove(
     *,
     asks: Sequence[Ask],
     settings: str,
+    context: int = 0,
+    earlier: Proofs | None = None,
     seconds: float = SECONDS,
     on_step: OnStep = lambda _done, _of: None,
     on_wait: OnWait = lambda _text, _seconds: None,
@@ -95,7 +97,9 @@ async def prove(
         server: It answers.
         study: How it will be asked.
         asks: The study's questions: the first is put, and the longest says how much context is needed.
-        settings: Identifies what the server was asked to be: see `proving.settings_of`.
+        settings: Identifies what the server was asked to be: see `settings.settings_of`.
+        context: Tokens of context that the study needs, as estimated.
+        earlier: What it proved with the same settings and less context: then only long prompts are tried.
         seconds: After so long the rest is left out, and named in `failures`.
         on_step: Called as it goes on; the first number never falls, and at the end both are the same.
         on_wait: Called with what is waited for where the server asks to be asked later.
@@ -116,12 +120,18 @@ async def prove(
         traffic = Traffic(study.concurrency, silence=silence, startup=startup, on_wait=on_wait)
         trial = Trial(server, study, http, traffic)
         found: Findings = {"needed": context_needed(tuple(asks))}
-        found |= await _tried(trial, _steps(trial, asks), began + seconds, on_step)
+        steps = _steps(trial, asks)
+        found |= await _tried(trial, steps[-1:] if earlier else steps, began + seconds, on_step)
     names = list(dict.fromkeys(trial.names))
     swapped = f"it replied as {names[0]} first, and as {', '.join(names[1:])} later {WITHIN_PREFLIGHT}" if names else ""
+    took = round(time.monotonic() - began, 2)
+    if earlier:
+        failures = tuple(dict.fromkeys((*earlier.failures, *trial.failures)))
+        return replace(earlier, context=context, seconds=took, failures=failures, **found)
     return Proofs(
         settings=settings,
-        seconds=round(time.monotonic() - began, 2),
+        seconds=took,
+        context=context,
         model=names[0] if names else None,
         changed=(swapped,) if len(names) > 1 else (),
         failures=tuple(trial.failures),

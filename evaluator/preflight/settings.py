@@ -10,18 +10,17 @@ _VERSION = 1
 """Of the probes: what was proved by others is proved again."""
 
 
-def settings_of(study: Study, variant: Variant, needed: int) -> str:
+def settings_of(study: Study, variant: Variant) -> str:
     """Identify what a variant's server was asked to be, and how it is asked: the beginning of a sha256.
 
     Args:
         study: It says how is asked.
         variant: One of the study's.
-        needed: Tokens of context that the study needs.
     """
     server = {key: value for key, value in msgspec.to_builtins(variant).items() if key not in ("name", "api_key_env")}
     asked = {
         name: {key: msgspec.to_builtins(settings).get(key) for key in ("format", "shots")}
         for name, settings in study.benchmarks.chosen().items()
     }
-    matters = [_VERSION, server, asked, msgspec.to_builtins(study.sampling), study.concurrency, needed]
+    matters = [_VERSION, server, asked, msgspec.to_builtins(study.sampling), study.concurrency]
     return hashlib.sha256(msgspec.json.encode(matters, order="sorted")).hexdigest()[:16]

@@ -58,6 +58,8 @@ class Proofs(Struct, frozen=True, kw_only=True):
     """Identifies the settings of the server and of the requests; other settings need a new proof."""
     seconds: float
     """How long it took."""
+    context: int = 0
+    """Tokens of context that the server had to have; where more are needed, long prompts are tried again."""
     tokens: dict[str, int] = {}
     """By name of a fixed short text: tokens that the server counted for it as a prompt."""
     thinking_tokens: dict[str, int] = {}

@@ -250,7 +250,7 @@ def test_only_what_matters_has_to_be_proved_anew(change: tuple[str, str], *, sam
     before = STUDY + "concurrency: 4\n"
     after = before.replace(*change).replace("baseline: a", "baseline: b" if change[0] == "name: a" else "baseline: a")
 
-    one, other = (settings_of(study, study.variants[0], 1024) for study in (parse(before, "s"), parse(after, "s")))
+    one, other = (settings_of(study, study.variants[0]) for study in (parse(before, "s"), parse(after, "s")))
 
     assert (one == other) is same
 
