@@ -23,7 +23,8 @@ _ENDS = rf"""(?: {_LINE_ENDS} | {_IN_A_BOX} | {_CLOSE}{_REASON} | {_CLOSE}{_EAST
     | {_CLOSE}[ ]?[.!](?=[ ]{{1,2}}["'(]?(?:[A-Z0-9]|(?:this|that|it|the|because|since|here|so|explanation)\b)) )"""
 """What may follow one that was announced: the end of its line or sentence, or a reason."""
 _ENDS_A_WORD = rf"""(?: {_IN_A_BOX} | [)\]]{{1,2}}[ ]?[.,!]?\s{{0,4}}(?:\n|\Z) | [ ]{{0,2}}</
-    | {_CLOSE}{_REASON} | {_CLOSE}{_EAST_ASIAN} | {_CLOSE}\x02{{0,3}}[ ]?[.!](?=\s{{0,4}}(?:\n|\Z)|[ ]{{1,2}}[A-Z])
+    | {_CLOSE}\n[ ]{{0,3}}\n\s{{0,4}}\S | {_CLOSE}{_REASON}
+    | {_CLOSE}{_EAST_ASIAN} | {_CLOSE}\x02{{0,3}}[ ]?[.!](?=\s{{0,4}}(?:\n|\Z)|[ ]{{1,2}}[A-Z])
     | (?<=["'].)["'](?=[ ]?[.,\x02\n]|\Z) )"""
 """The same, for letters that are words: a line may end behind one because the reply was cut off there."""
 
