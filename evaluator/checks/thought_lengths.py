@@ -48,7 +48,8 @@ def hidden_budget(given: CheckInput) -> Iterable[Finding]:
 
 
 def _ended_by_itself(answer: Answer, limit: int) -> bool:
-    return end_of(answer.finish_reason) != "limit" and answer.completion_tokens != limit
+    holds_something = bool(answer.text or answer.reasoning)
+    return holds_something and end_of(answer.finish_reason) != "limit" and answer.completion_tokens != limit
 
 
 def _at_one_length(replies: Collection[Answer]) -> tuple[int, str] | None:

@@ -47,7 +47,7 @@ def test_the_report_counts_what_happened(bench: Bench) -> None:
         letter = ANSWERS[prompt_of(body)]
         kinds = [
             *[Reply(text=f"The answer is ({letter}).")] * 6,
-            Reply(text=f"The answer is ({letter}), unless", finish_reason="length"),
+            Reply(text=f"The answer is ({letter})", finish_reason="length", completion_tokens=body["max_tokens"]),
             Reply(text=None),
             Reply(text="I think it depends."),
             Reply(text="I'm sorry, but I can't help with that."),

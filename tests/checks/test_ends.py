@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from evaluator.checks.rule import Check
 from evaluator.checks.table import after
-from evaluator.records import Answer, Question
+from evaluator.records import Answer, Question, Record
 from tests.support.check_inputs import Reply, changed, check_input, cut, study_of, with_
 
 OPEN = "Let us weigh the options, one by one"
@@ -112,6 +113,27 @@ def test_no_finding_advises_more_tokens_where_they_change_nothing(cause: str) ->
     advice = [check.advice for check in found(BY_CAUSE[cause][0]).values()]
 
     assert not any("raise max_tokens" in one.lower() and "if that limit" not in one for one in advice)
+
+
+@pytest.mark.parametrize(
+    ("reason", "codes"),
+    [
+        pytest.param("length", {"more_tokens_unequal"}, id="at-the-limit"),
+        pytest.param("contextLengthReached", set(), id="the-context"),
+    ],
+)
+def test_only_replies_that_more_tokens_can_mend_are_missed_where_others_were_asked_again(
+    reason: str, codes: set[str]
+) -> None:
+    def edit(record: Record, number: int) -> Record:
+        if record.variant == "a":
+            return replace(record, request={**record.request, "max_tokens": 8192})
+        answer = replace(record.answer, finish_reason=reason, completion_tokens=4096) if record.answer else None
+        return record if number else replace(record, answer=answer)
+
+    checks = after(check_input(study_of(), {}, edit=edit))
+
+    assert {check.code for check in checks if check.variant == "b"} == codes
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,14 @@ def test_of_limits_beyond_the_one_that_was_used_nothing_is_said() -> None:
     assert [point.limit for point in curve(*answered(FOUR), (*LIMITS, 4096))] == [256, 512, 1024, 2048, 4096]
 
 
+def test_replies_that_the_server_cut_at_a_limit_of_its_own_are_not_offered_more_tokens() -> None:
+    told: list[Told] = [(64, "truncated"), (3700, "truncated"), (4096, "truncated"), (2000, "correct")]
+
+    (budget,) = budgets(study("a"), *answered(told))
+
+    assert (budget.replies, budget.cut_off) == (4, 2)
+
+
 outcomes: st.SearchStrategy[Outcome] = st.sampled_from(("correct", "wrong", "truncated", "unparsed", "failed"))
 
 
