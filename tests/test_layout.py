@@ -17,6 +17,7 @@ EVALUATOR = (
         "text",
         "errors",
         "finish",
+        "loading",
         "records",
         "stats",
         "grade",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from evaluator.checks.rule import CheckInput
 from evaluator.finish import end_of
 from evaluator.grade.thinking import split_thinking
+from evaluator.loading import without_loading
 from evaluator.records import Answer, Record
 
 ALMOST_ALL = 0.95
@@ -51,7 +52,7 @@ def share(part: float) -> str:
 
 
 def _thinks(answer: Answer) -> bool:
-    if answer.reasoning.strip():
+    if without_loading(answer.reasoning).strip():
         return True
     thought = split_thinking(answer.text)
     return thought.unclosed or bool(thought.reasoning.strip())

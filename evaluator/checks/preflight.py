@@ -5,19 +5,79 @@ from collections.abc import Iterable
 from evaluator.checks.observed import share
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.decide.wording import listed
+from evaluator.store.proofs import OwnReplies, Together
 
+_SAME, _SAME_BLOCK = 0.5, 0.9
+"""Shares of different prompts with one and the same long reply."""
+_LOST, _LEAST_LOST = 0.5, 3
+"""Of the replies that held their own word: how many lack it when all are sent at once; noise changes single ones."""
 _CHANGED = 0.25
 """Share of greedy answers that change when prompts are sent together; batched arithmetic always changes some."""
 
 
 def mixed(given: CheckInput) -> Iterable[Finding]:
-    """Find servers that give one question the answer to another."""
+    """Find servers that give one request the reply to another."""
     for name, proofs in given.proofs.items():
-        if proofs.together and proofs.together.mixed:
-            together = proofs.together
-            message = f"of {together.prompts} prompts at once, {together.mixed} got the answer to another one"
-            evidence = {"prompts": together.prompts, "mixed": together.mixed}
+        found = _alone(proofs.alone) or _at_once(proofs.at_once, proofs.together)
+        if found:
+            message, evidence = found
             yield Finding(severity="block", variant=name, message=message, evidence=evidence)
+        elif (once := proofs.at_once) and once.lost >= _LEAST_LOST and once.lost > _LOST * (once.own + once.lost):
+            message = (
+                f"of {once.own + once.lost} prompts whose reply held the word that each asked for, {once.lost} did not"
+                " get it when all were sent at once: the replies may belong to other requests"
+            )
+            evidence = {"lost": once.lost, "kept": once.own}
+            yield Finding(severity="warn", variant=name, message=message, evidence=evidence)
+
+
+def _alone(alone: OwnReplies | None) -> tuple[str, dict[str, int]] | None:
+    if alone is None:
+        return None
+    evidence = {"prompts": alone.prompts, "others": alone.others, "unknown": alone.unknown}
+    if alone.others or alone.unknown:
+        return f"replies belong to other requests: {_counted(alone)}, even one at a time{_example(alone)}", evidence
+    if alone.whole:
+        message = (
+            f"streamed replies belong to other requests: without streaming, {alone.whole} of 6 replies hold the word"
+            " that was asked for, and streamed ones do not"
+        )
+        return message, {**evidence, "whole": alone.whole}
+    return None
+
+
+def _at_once(at_once: OwnReplies | None, together: Together | None) -> tuple[str, dict[str, int]] | None:
+    if at_once and (at_once.others or at_once.unknown):
+        evidence = {"prompts": at_once.prompts, "others": at_once.others, "unknown": at_once.unknown}
+        message = f"replies belong to other requests: {_counted(at_once)} when all were sent at once{_example(at_once)}"
+        return message, evidence
+    if together and together.mixed:
+        evidence = {"prompts": together.prompts, "mixed": together.mixed}
+        return f"of {together.prompts} prompts at once, {together.mixed} got the answer to another one", evidence
+    return None
+
+
+def _counted(replies: OwnReplies) -> str:
+    others = f"{replies.others} got the reply to another prompt" if replies.others else ""
+    unknown = f"{replies.unknown} a reply to a prompt that was not sent at all" if replies.unknown else ""
+    if unknown and not others:
+        unknown = unknown.replace(" a reply", " got a reply", 1)
+    return f"of {replies.prompts} prompts, {' and '.join(part for part in (others, unknown) if part)}"
+
+
+def _example(replies: OwnReplies) -> str:
+    return f" ({replies.example})" if replies.example else ""
+
+
+def one_reply(given: CheckInput) -> Iterable[Finding]:
+    """Find servers that give different prompts the same long reply."""
+    for name, proofs in given.proofs.items():
+        replies = max((r for r in (proofs.alone, proofs.at_once) if r), key=lambda r: r.same / r.prompts, default=None)
+        if replies and replies.same > _SAME * replies.prompts:
+            message = f"{replies.same} of {replies.prompts} different prompts got one and the same reply"
+            severity: Severity = "block" if replies.same > _SAME_BLOCK * replies.prompts else "warn"
+            evidence = {"prompts": replies.prompts, "same": replies.same}
+            yield Finding(severity=severity, variant=name, message=message, evidence=evidence)
 
 
 def batch_noise(given: CheckInput) -> Iterable[Finding]:
@@ -66,11 +126,20 @@ RULES = (
     Rule(
         code="mixed",
         stage="before",
-        severity="block",
-        threat="The server mixes up questions that it works on at the same time.",
-        signal="Prompts that each hold a word of their own, sent at once: an answer with another prompt's word.",
-        advice="Set concurrency to 1, and report the bug to the makers of the server.",
+        severity="block; warn where replies only lack their word",
+        threat="The server gives a question the reply to another one, an earlier one or somebody else's.",
+        signal="Prompts that each ask for a word of their own, sent as the questions are: a reply with another's word.",
+        advice="Report the bug to the makers of the server; concurrency: 1 or stream: false may avoid it.",
         find=mixed,
+    ),
+    Rule(
+        code="one_reply",
+        stage="before",
+        severity="block; warn up to 90 %",
+        threat="The server does not read the prompts, or gives what it has given before.",
+        signal="One reply of 40 characters or more to over half of different prompts.",
+        advice="Look at a reply, and for a cache of replies between here and the model.",
+        find=one_reply,
     ),
     Rule(
         code="batch_noise",

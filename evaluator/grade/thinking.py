@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from evaluator.loading import without_loading
+
 _NAMES = (
     "think",
     "thinking",
@@ -74,11 +76,13 @@ def split_thinking(text: str, reasoning: str = "") -> Thought:
 
     Args:
         text: the reply's content, with or without thinking left in it.
-        reasoning: what the server separated already; comes first in the result's reasoning.
+        reasoning: what the server separated already; comes first in the result's reasoning, without what a proxy says
+            there while it loads the model.
 
     Returns:
         Answer and thinking apart; without an answer where the thinking never ends.
     """
+    reasoning = without_loading(reasoning)
     tag = _TAG.search(text)
     channel = text.find(_HARMONY_CHANNEL)
     harmony = channel >= 0 and (tag is None or channel < tag.start())

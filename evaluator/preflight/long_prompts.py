@@ -1,4 +1,7 @@
-"""Long prompts: does a server take what the study needs, whole, and does the beginning reach the model?"""
+"""Long prompts: does a server take what the study needs, whole, and does the beginning reach the model?
+
+They are not streamed: some servers count nothing in a stream.
+"""
 
 from collections.abc import Sequence
 
@@ -11,7 +14,6 @@ from evaluator.preflight.trial import GREEDY, ONE, Trial, all_text, shortened
 from evaluator.records import Answer, Failure
 from evaluator.store.proofs import Length
 from evaluator.study.requests import Ask, characters, context_needed
-from servers.runtime.table import request
 
 CAP = 16_384
 """Tokens of the longest prompt: reading more would take a large model minutes."""
@@ -35,7 +37,7 @@ async def tokens_needed(trial: Trial, asks: Sequence[Ask]) -> int:
         ServerError: The server is gone.
     """
     longest = max(asks, key=lambda ask: characters(ask.question.prompt))
-    outcome = await trial.put(request(trial.server, longest.question.prompt, ONE, stream=False))
+    outcome = await trial.put(trial.request_for(longest.question.prompt, ONE, stream=False))
     if not isinstance(outcome, Answer) or outcome.prompt_tokens is None:
         return context_needed(tuple(asks))
     # A server that cuts prompts, or counts only what was not in its cache, would make it too little.
@@ -58,7 +60,9 @@ async def lengths(trial: Trial, needed: int) -> tuple[tuple[Length, ...], bool |
     """
     short, counts = await _quarter(trial, min(needed, CAP) - SPARE)
     sizes = ((short, ONE), (2 * short, _RECALL), (4 * short, ONE))
-    replies = [(parts, await trial.put(trial.request_for(_text(parts), sampling))) for parts, sampling in sizes]
+    replies = [
+        (parts, await trial.put(trial.request_for(_text(parts), sampling, stream=False))) for parts, sampling in sizes
+    ]
     asked = replies[1][1]
     found = [_length(trial, *one) for one in replies]
     if not counts:
@@ -69,7 +73,7 @@ async def lengths(trial: Trial, needed: int) -> tuple[tuple[Length, ...], bool |
 async def _quarter(trial: Trial, tokens: int) -> tuple[int, bool]:
     """Say how many parts take a quarter of so many tokens, and whether the server counts a prompt's tokens at all."""
     what = "Counting the tokens of a short prompt"
-    few, more = await trial.ask_all([(_text(parts), ONE) for parts in (_FEW, _MORE)], what)
+    few, more = await trial.ask_all([(_text(parts), ONE) for parts in (_FEW, _MORE)], what, stream=False)
     each, around = _A_PART, 0.0
     if few and more and few.prompt_tokens and more.prompt_tokens and more.prompt_tokens > few.prompt_tokens:
         each = (more.prompt_tokens - few.prompt_tokens) / (_MORE - _FEW)

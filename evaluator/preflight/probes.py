@@ -16,17 +16,18 @@ from msgspec.structs import replace
 from evaluator.ask import client
 from evaluator.ask.traffic import OnWait, Traffic
 from evaluator.grade.thinking import PAIRS, split_thinking
+from evaluator.loading import without_loading
 from evaluator.preflight.long_prompts import lengths, tokens_needed
-from evaluator.preflight.prompts import CODEWORDS, COUNTED, OPEN, TEMPLATE_MARKS, TOGETHER
+from evaluator.preflight.own_replies import number_of_requests, own_replies
+from evaluator.preflight.prompts import COUNTED, OPEN, TEMPLATE_MARKS
 from evaluator.preflight.trial import GREEDY, ONE, Trial, all_text
 from evaluator.records import Answer
-from evaluator.store.proofs import WITHIN_PREFLIGHT, Length, Proofs, Repeated, Thought, Together
+from evaluator.store.proofs import WITHIN_PREFLIGHT, Length, OwnReplies, Proofs, Repeated, Thought, Together
 from evaluator.study.requests import Ask, context_needed
 from evaluator.study.study import Study
 from servers.errors import ServerError
 from servers.http import fetch, root
 from servers.request import headers
-from servers.runtime.table import request
 from servers.spec import Sampling, Server
 from servers.start_errors import cause
 from servers.thinking import token_counts
@@ -40,8 +41,6 @@ _MORE_THOUGHTS = 2
 """Questions put besides, where the first shows the contrary of what is declared: one may be an odd one."""
 _HOT_TIMES = 4
 _LONGER = 256
-_SHORTEST_COPY = 12
-"""Characters of an answer that is no accident where another prompt gets it."""
 _RECORDED = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens")
 """Sampling values in llama-server's record, by the names that they have here."""
 
@@ -62,6 +61,8 @@ class Findings(TypedDict, total=False):
     hot: Repeated | None
     plain: Repeated | None
     applied: dict[str, float]
+    alone: OwnReplies | None
+    at_once: OwnReplies | None
     together: Together | None
 
 
@@ -146,9 +147,13 @@ def _steps(trial: Trial, asks: Sequence[Ask]) -> Sequence[_Step]:
         _Step("the switch for thinking", 1, lambda: _thinking_tokens(trial)),
         _Step("the same prompt twice at temperature 0", 3, lambda: _greedy(trial)),
         _Step("the same prompt four times at temperature 1", _HOT_TIMES, lambda: _drawn(trial)),
-        _Step("the same prompt twice with the study's sampling", 3, lambda: _study_sampling(trial)),
+        _Step(
+            "the same prompt twice with the study's sampling",
+            0 if _few(trial.study) == GREEDY else 3,
+            lambda: _study_sampling(trial),
+        ),
         _Step("the server's record of its sampling", 1, lambda: _recorded_sampling(trial)),
-        _Step("prompts one at a time and all at once", 2 * len(TOGETHER), lambda: _together(trial)),
+        _Step("prompts one at a time and all at once", number_of_requests(trial.study), lambda: _own_replies(trial)),
         _Step("one question of the study", 1, lambda: _thought(trial, asks)),
         _Step("long prompts", 6, lambda: _lengths(trial, asks)),
     )
@@ -184,8 +189,9 @@ async def _tokens(trial: Trial) -> Findings:
     Raises:
         ServerError: The server answers none of them.
     """
+    # Not streamed: some servers count nothing in a stream.
     asked = [(text, ONE) for text in COUNTED.values()]
-    answers = await trial.ask_all(asked, "Counting the tokens of a fixed text")
+    answers = await trial.ask_all(asked, "Counting the tokens of a fixed text", stream=False)
     if not any(answers):
         why = trial.failures[0]
         raise ServerError(". ".join(part for part in (f"The server does not answer. {why}", cause(why)) if part))
@@ -202,7 +208,8 @@ async def _greedy(trial: Trial) -> Findings:
     """Ask greedily twice; a first time goes before, so that both find the prompt in the server's cache, or neither."""
     await trial.ask(OPEN, ONE, "The first prompt at temperature 0")
     answers = [await trial.ask(OPEN, GREEDY, "The same prompt twice at temperature 0") for _ in range(2)]
-    return {"cold": _repeated(0.0, answers)}
+    cold = _repeated(0.0, answers)
+    return {"cold": cold, "plain": cold} if _few(trial.study) == GREEDY else {"cold": cold}
 
 
 async def _drawn(trial: Trial) -> Findings:
@@ -218,10 +225,16 @@ async def _drawn(trial: Trial) -> Findings:
 
 
 async def _study_sampling(trial: Trial) -> Findings:
-    few = _at_most(trial.study.sampling, GREEDY.max_tokens)
+    few = _few(trial.study)
+    if few == GREEDY:
+        return {}
     await trial.ask(OPEN, replace(few, max_tokens=1), "The first prompt with the study's sampling")
     answers = [await trial.ask(OPEN, few, "The same prompt twice with the study's sampling") for _ in range(2)]
     return {"plain": _repeated(few.temperature, answers)}
+
+
+def _few(study: Study) -> Sampling:
+    return _at_most(study.sampling, GREEDY.max_tokens)
 
 
 def _repeated(temperature: float | None, answers: Sequence[Answer | None]) -> Repeated | None:
@@ -269,31 +282,9 @@ def _recorded(slots: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-async def _together(trial: Trial) -> Findings:
-    if trial.study.concurrency == 1:
-        return {}
-    what = "Prompts one at a time and all at once"
-    alone = [await trial.ask(text, GREEDY, what) for text in TOGETHER]
-    at_once = await trial.ask_all([(text, GREEDY) for text in TOGETHER], what)
-    pairs = [(i, all_text(a), all_text(b)) for i, (a, b) in enumerate(zip(alone, at_once, strict=True)) if a and b]
-    if not pairs:
-        return {}
-    own = [all_text(answer) if answer else "" for answer in alone]
-    changed = [(i, after) for i, before, after in pairs if before != after]
-    answered = [bool(answer and split_thinking(answer.text, answer.reasoning).answer.strip()) for answer in at_once]
-    mixed = sum(_is_anothers(i, after, own, copies=answered[i]) for i, after in changed)
-    return {"together": Together(prompts=len(pairs), changed=len(changed), mixed=mixed)}
-
-
-def _is_anothers(i: int, after: str, own: Sequence[str], *, copies: bool) -> bool:
-    """Whether an answer belongs to another prompt: it is that one's alone, or holds a word that only that one has.
-
-    The first tokens of thoughts are often a formula, so equal ones are no copies.
-    """
-    others = [word for j, word in enumerate(CODEWORDS) if j != i]
-    if any(word in after.lower() and word not in own[i].lower() for word in others):
-        return True
-    return copies and len(after) >= _SHORTEST_COPY and own.count(after) == 1
+async def _own_replies(trial: Trial) -> Findings:
+    found = await own_replies(trial)
+    return {"alone": found.alone, "at_once": found.at_once, "together": found.together}
 
 
 async def _thought(trial: Trial, asks: Sequence[Ask]) -> Findings:
@@ -309,7 +300,7 @@ async def _thought(trial: Trial, asks: Sequence[Ask]) -> Findings:
 
 async def _one_thought(trial: Trial, asked: Ask) -> Thought | None:
     sampling = _at_most(asked.sampling, _THOUGHT_TOKENS)
-    outcome = await trial.put(request(trial.server, asked.question.prompt, sampling, stream=False))
+    outcome = await trial.put(trial.request_for(asked.question.prompt, sampling))
     if not isinstance(outcome, Answer):
         trial.fail("One question of the study", outcome)
         return None
@@ -318,7 +309,7 @@ async def _one_thought(trial: Trial, asked: Ask) -> Thought | None:
     lower = outcome.text.lower()
     return Thought(
         reasoned=bool(apart.reasoning.strip()) or apart.unclosed,
-        separated=bool(outcome.reasoning.strip()),
+        separated=bool(without_loading(outcome.reasoning).strip()),
         tags=tuple(mark for mark in dict.fromkeys(marks) if mark in lower),
         finish_reason=outcome.finish_reason,
         completion_tokens=outcome.completion_tokens,

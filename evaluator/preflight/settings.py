@@ -6,7 +6,7 @@ import msgspec
 
 from evaluator.study.study import Study, Variant
 
-_VERSION = 1
+_VERSION = 2
 """Of the probes: what was proved by others is proved again."""
 
 
@@ -22,5 +22,5 @@ def settings_of(study: Study, variant: Variant) -> str:
         name: {key: msgspec.to_builtins(settings).get(key) for key in ("format", "shots")}
         for name, settings in study.benchmarks.chosen().items()
     }
-    matters = [_VERSION, server, asked, msgspec.to_builtins(study.sampling), study.concurrency]
+    matters = [_VERSION, server, asked, msgspec.to_builtins(study.sampling), study.concurrency, study.stream]
     return hashlib.sha256(msgspec.json.encode(matters, order="sorted")).hexdigest()[:16]

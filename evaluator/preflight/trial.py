@@ -39,10 +39,11 @@ class Trial:
         self.on_request: Callable[[], None] = lambda: None
         """Called after each request."""
 
-    def request_for(self, text: str, sampling: Sampling, *, stream: bool = False) -> Request:
-        """Put a text as the study puts its questions."""
-        prompt = Prompt(messages=({"role": "user", "content": text},)) if self.chat else Prompt(text=text)
-        return request(self.server, prompt, sampling, stream=stream)
+    def request_for(self, asked: str | Prompt, sampling: Sampling, *, stream: bool | None = None) -> Request:
+        """Put a text, or a prompt, as the study puts its questions: streamed if these are, unless it is said."""
+        if isinstance(asked, str):
+            asked = Prompt(messages=({"role": "user", "content": asked},)) if self.chat else Prompt(text=asked)
+        return request(self.server, asked, sampling, stream=self.study.stream if stream is None else stream)
 
     async def put(self, asked: Request, on_token: OnToken = lambda: None) -> Answer | Failure:
         """Send one request; once more where it failed in passing, and again for as long as the server asks to wait.
@@ -66,25 +67,29 @@ class Trial:
         self.on_request()
         return outcome
 
-    async def ask(self, text: str, sampling: Sampling, what: str) -> Answer | None:
+    async def ask(
+        self, asked: str | Prompt, sampling: Sampling, what: str, *, stream: bool | None = None
+    ) -> Answer | None:
         """Ask one thing; None where no answer came, which is noted in words: `what` could not be done."""
-        outcome = await self.put(self.request_for(text, sampling))
+        outcome = await self.put(self.request_for(asked, sampling, stream=stream))
         if isinstance(outcome, Answer):
             return outcome
         self.fail(what, outcome)
         return None
 
-    async def ask_all(self, asked: Iterable[tuple[str, Sampling]], what: str) -> list[Answer | None]:
+    async def ask_all(
+        self, asked: Iterable[tuple[str | Prompt, Sampling]], what: str, *, stream: bool | None = None
+    ) -> list[Answer | None]:
         """Ask several things, as many at once as the study does; answers come in the order of the questions."""
         places = asyncio.Semaphore(self.study.concurrency)
 
-        async def one(text: str, sampling: Sampling) -> Answer | None:
+        async def one(put: str | Prompt, sampling: Sampling) -> Answer | None:
             async with places:
-                return await self.ask(text, sampling, what)
+                return await self.ask(put, sampling, what, stream=stream)
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(text, sampling)) for text, sampling in asked]
+                tasks = [group.create_task(one(put, sampling)) for put, sampling in asked]
         except* ServerError as errors:
             raise errors.exceptions[0] from None
         return [task.result() for task in tasks]

@@ -23,7 +23,7 @@ ASPECTS: Mapping[str, tuple[str, ...]] = {
     "sampling": ("sampling_ignored", "sampling_record", "sampling_default", "greedy_differs", "unsent", "seed_serial"),
     "template": ("template", "template_tokens", "tokenizer", "markup"),
     "model": ("model_changed", "changed", "same_model", "same_weights", "model_name"),
-    "at once": ("mixed", "batch_noise"),
+    "at once": ("mixed", "one_reply", "batch_noise"),
     "KV": ("kv_cache", "kv_unproved", "kv_unknown"),
 }
 """By column of the table, the codes of the findings that contradict it; other findings are only listed."""

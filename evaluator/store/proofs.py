@@ -51,6 +51,29 @@ class Together(Struct, frozen=True, kw_only=True):
     """How many of these got an answer that belongs to another prompt."""
 
 
+class OwnReplies(Struct, frozen=True, kw_only=True):
+    """Replies to prompts that each asked for a word of their own."""
+
+    prompts: int
+    """Those that were answered."""
+    own: int
+    """Replies with the prompt's own word; small models often leave it out."""
+    others: int = 0
+    """Replies with what only another prompt of the same check asked for."""
+    unknown: int = 0
+    """Replies with such a word that no prompt of this check had: of another check, some other day or somebody else's.
+    """
+    same: int = 0
+    """Prompts that got one and the same long reply; 0 where all long replies differ."""
+    lost: int = 0
+    """Of prompts put all at once: without their own word, which was there when they were put one at a time."""
+    whole: int | None = None
+    """Of the first six: replies with their own word that were not streamed, where streamed ones lacked it. None: there
+    is no such difference."""
+    example: str = ""
+    """Words of one reply that belongs to another request."""
+
+
 class Proofs(Struct, frozen=True, kw_only=True):
     """What one variant's server proved. None, or empty: it could not be found out."""
 
@@ -79,6 +102,10 @@ class Proofs(Struct, frozen=True, kw_only=True):
     """With the study's own sampling."""
     applied: dict[str, float] = {}
     """Sampling values that the server itself reports for a request with the study's sampling."""
+    alone: OwnReplies | None = None
+    """Of prompts put one at a time."""
+    at_once: OwnReplies | None = None
+    """Of these and more, put all at once."""
     together: Together | None = None
     model: str | None = None
     """The model's name in the server's replies."""

@@ -20,6 +20,7 @@ from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import before
 from evaluator.cli import main
 from evaluator.preflight import preflight
+from evaluator.records import limit_of
 from servers.fake import FakeModel, FakeServer, Reply
 from servers.fake.dialects import LLAMA_SERVER, PLAIN, Dialect
 from tests.support.model_files import gguf_bytes
@@ -32,6 +33,8 @@ SHORT = "temperature: 0, max_tokens: 800"
 """For a runtime that cannot be told all of that."""
 HOT = SAMPLING.replace("temperature: 0", "temperature: 0.7")
 OFF, ON = "thinking: false", "thinking: true"
+_TRIED_WITH = 768
+"""Tokens at most, of a question of the study while the server is tried."""
 Script = Callable[[Any, int], Reply]
 PROGRAM = """\
 #!{python}
@@ -171,8 +174,8 @@ def at_questions(change: Callable[[Reply], Reply], *, one_in: int = 1, script: S
 
 
 def put(body: Any) -> bool:
-    """Whether this is a question of the study, put: the check before it does not stream."""
-    return prompt_of(body) in ANSWERS and bool(body.get("stream"))
+    """Whether this is a question of the study, put: the check before it gives it fewer tokens."""
+    return prompt_of(body) in ANSWERS and (limit_of(body) or 0) > _TRIED_WITH
 
 
 def changed_reply(**changes: Any) -> Callable[[Reply], Reply]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from evaluator.preflight.prompts import CODEWORDS, RECALL, TOGETHER, WORD
+from evaluator.preflight.prompts import CODEWORDS, MORE_CODEWORDS, RECALL, TOGETHER, WORD
 from servers.fake import Reply
 from tests.support.scripted import ANSWERS
 
@@ -23,9 +23,8 @@ def honest(body: Any, number: int) -> Reply:
         text = WORD
     else:
         drawn = f" {number}" if (body.get("temperature") or body.get("options", {}).get("temperature")) else ""
-        text = (
-            f"{' '.join(word for word in CODEWORDS if word in asked)} {hashlib.md5(asked.encode()).hexdigest()}{drawn}"
-        )
+        words = " ".join(word for word in (*CODEWORDS, *MORE_CODEWORDS) if word in asked.lower())
+        text = f"{words} {hashlib.md5(asked.encode()).hexdigest()}{drawn}"
     switch = (body.get("chat_template_kwargs") or {}).get("enable_thinking")
     return Reply(text=text, prompt_tokens=len(asked.split()) + 5 + 2 * bool(switch))
 
