@@ -11,6 +11,7 @@ from evaluator.ask.parts import said
 from evaluator.ask.reply import Choice, OnToken, Reply, decode
 from evaluator.ask.server_errors import after_200, excerpt, is_error
 from evaluator.finish import end_of
+from evaluator.loading import is_loading
 from evaluator.records import Answer, Failure
 from evaluator.text import one_line
 
@@ -87,7 +88,7 @@ def _take_choice(partial: Partial, choice: Choice) -> Failure | None:
     reason = choice.reason
     if text or thought or refusal or tools:
         partial.on_token()
-        if partial.first_token_s is None and partial.streams:
+        if partial.first_token_s is None and partial.streams and (text or not _loads(partial, thought)):
             partial.first_token_s = time.perf_counter() - partial.started
         partial.pieces += 1
         partial.characters += len(text) + len(thought)
@@ -99,6 +100,10 @@ def _take_choice(partial: Partial, choice: Choice) -> Failure | None:
     if reason is not None:
         _take_reason(partial, reason)
     return _too_long(partial) if partial.characters > partial.bounds.characters else None
+
+
+def _loads(partial: Partial, thought: str) -> bool:
+    return bool(thought) and is_loading("".join((*partial.thought, thought)))
 
 
 def _add(partial: Partial, text: str, thought: str, refusal: str, tools: tuple[str, ...]) -> None:

@@ -22,13 +22,17 @@ def mixed(given: CheckInput) -> Iterable[Finding]:
         if found:
             message, evidence = found
             yield Finding(severity="block", variant=name, message=message, evidence=evidence)
-        elif (once := proofs.at_once) and once.lost >= _LEAST_LOST and once.lost > _LOST * (once.own + once.lost):
+        elif proofs.alone and proofs.at_once and _is_lost(proofs.alone, proofs.at_once):
             message = (
-                f"of {once.own + once.lost} prompts whose reply held the word that each asked for, {once.lost} did not"
-                " get it when all were sent at once: the replies may belong to other requests"
+                f"of {proofs.alone.own} replies that held the word asked for, {proofs.at_once.lost} did not when all"
+                " prompts were sent at once: they may belong to other requests"
             )
-            evidence = {"lost": once.lost, "kept": once.own}
+            evidence = {"own": proofs.alone.own, "lost": proofs.at_once.lost}
             yield Finding(severity="warn", variant=name, message=message, evidence=evidence)
+
+
+def _is_lost(alone: OwnReplies, at_once: OwnReplies) -> bool:
+    return at_once.lost >= _LEAST_LOST and at_once.lost > _LOST * alone.own
 
 
 def _alone(alone: OwnReplies | None) -> tuple[str, dict[str, int]] | None:

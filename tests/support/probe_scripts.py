@@ -1,6 +1,7 @@
 """A scripted server that does what it is asked, for the tests of canaries, and the faults that can be planted in it."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -76,6 +77,20 @@ class Mixing:
             return honest({**body, "messages": [{"role": "user", "content": other}]}, number)
         self.seen.add(asked)
         return honest(body, number)
+
+
+class Behind:
+    """Each stream is the reply to the request before, whatever that was."""
+
+    def __init__(self, among: Callable[[Any], bool] = lambda body: bool(body.get("stream"))) -> None:
+        self.among = among
+        self.last = Reply(text="Hello.")
+
+    def __call__(self, body: Any, number: int) -> Reply:
+        reply = honest(body, number)
+        if self.among(body):
+            reply, self.last = replace(self.last, prompt_tokens=reply.prompt_tokens), reply
+        return reply
 
 
 class Swapped:

@@ -79,6 +79,18 @@ def contradicted() -> Findings:
     return Findings((), after(replace(given, asked={**given.asked, key: problem}, grades=grades)))
 
 
+def answers_of_the_question_before() -> Any:
+    """Give each question the answer to the one before it, in the words of its option."""
+    last = ["Hello."]
+
+    def give(question: Question, number: int) -> Reply:
+        before, last[0] = last[0], question.options[question.letters.index(question.answer)]
+        plain = usual(question, number)
+        return replace(plain, text=f"{plain.text[:-1]}: {before}.")
+
+    return give
+
+
 WORDS = " ".join(f"word{number * number % 7919}" for number in range(1000))
 WORDY = changed_reply(reasoning=WORDS)
 THOUGHT = {"thought": Thought(reasoned=True, separated=True)}
@@ -231,6 +243,20 @@ AFTER: tuple[Threat, ...] = (
         by_hand(replies={"b": changed(25, lambda answer, _: replace(answer, text=f"{answer.text}\n" * 60))}),
         "loops",
         "warn",
+    ),
+    late(
+        "one reply for many questions",
+        "a cache that does not look at the prompt",
+        by_hand(replies={"b": with_(20, text=f"{WORDS[:100]} The answer is (A).")}),
+        "same_text",
+        "warn",
+    ),
+    late(
+        "replies to other questions",
+        "each reply quotes the right option of the question before",
+        by_hand(replies={"b": answers_of_the_question_before()}),
+        "others_reply",
+        "block",
     ),
     late("T20 prompts differ", "records edited", PlantedRun(then=edited(reworded)), "prompts", "block"),
     late(

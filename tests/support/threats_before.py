@@ -4,14 +4,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from evaluator.store.proofs import Length, Repeated, Thought, Together
+from evaluator.store.proofs import Length, OwnReplies, Repeated, Thought, Together
 from servers.fake.dialects import LM_STUDIO, MLX_LM, OLLAMA
 from servers.spec import Machine
 from tests.support import check_inputs
 from tests.support.check_inputs import AT, PROOFS, TOO_LONG, changed, shifted, study_of, with_, without
 from tests.support.check_inputs import thinking as thinking_in
 from tests.support.planted_runs import OFF, SHORT, PlantedRun, Served, llama, model, started, with_script
-from tests.support.probe_scripts import thinking, truncating
+from tests.support.probe_scripts import Behind, thinking, truncating
 from tests.support.threat import Threat, by_hand, row
 
 UNMET = (("unmet", "warn"),)
@@ -236,6 +236,21 @@ BEFORE: tuple[Threat, ...] = (
         "greedy_differs",
         "warn",
         also=(("batch_noise", "warn"),),
+    ),
+    row(
+        "replies of other requests",
+        "streams that are one reply behind",
+        with_script(Behind),
+        "mixed",
+        "block",
+        also=(("batch_noise", "warn"), ("floor", "warn")),
+    ),
+    row(
+        "one reply for all",
+        "12 prompts, one sentence",
+        by_hand(proofs={"b": {"alone": OwnReplies(prompts=12, own=0, same=12)}}),
+        "one_reply",
+        "block",
     ),
     row(
         "T9 record differs from what was sent",
