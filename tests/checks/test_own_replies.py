@@ -77,10 +77,10 @@ def right(question: Question) -> str:
             CODE, lambda qs, _: right(qs[0]), [("same_text block", 60), ("others_reply block", 59)], id="one-function"
         ),
         pytest.param(
-            CODE, lambda qs, i: right(qs[i - 1]), [("others_reply block", 60)], id="functions-of-the-one-before"
+            CODE, lambda qs, i: right(qs[i - 1]), [("others_reply block", 59)], id="functions-of-the-one-before"
         ),
         pytest.param(
-            CODE, lambda qs, i: right(qs[i ^ 1]), [("others_reply block", 60)], id="pairs-of-functions-swapped"
+            CODE, lambda qs, i: right(qs[i ^ 1]), [("others_reply block", 59)], id="pairs-of-functions-swapped"
         ),
         pytest.param(
             CODE,
@@ -113,11 +113,9 @@ def test_thoughts_are_no_copies() -> None:
     assert found(run_of(MMLU, lambda _qs, _i: f"<think>{REFUSAL}</think>The answer is (C).")) == []
 
 
-@given(st.lists(st.text(max_size=90), min_size=1, max_size=60), st.data())
-def test_texts_that_differ_are_never_one_reply(texts: list[str], data: st.DataObject) -> None:
-    at = data.draw(st.integers(0, len(texts) - 1))
-
-    given = run_of(MMLU, lambda _, i: f"{i} {texts[(i + at) % len(texts)]}")
+@given(st.lists(st.text("ab ", max_size=9), min_size=1, max_size=5))
+def test_texts_that_differ_are_never_one_reply(texts: list[str]) -> None:
+    given = run_of(MMLU, lambda _, i: f"{REFUSAL} {texts[i % len(texts)]} {i}")
 
     assert list[Finding](same_text(given)) == []
 
