@@ -77,7 +77,7 @@ async def test_it_is_loaded_as_the_questions_will_ask_for_it(tmp_path: Path) -> 
         pytest.param(
             {"tensors": [{"type": "Q4_K", "shape": [9, 9]}, {"type": "Q6_K", "shape": [9, 9]}] + 2 * [
                 {"type": "Q4_K", "shape": [9, 9]}, {"type": "F32", "shape": [9]}]},
-            {"quantization": "Q4_K_M (Q4_K 3, Q6_K 1)"},
+            {"quantization": "Q4_K_M (Q4_K × 3, Q6_K × 1)"},
             id="types-of-matrices",
         ),
         pytest.param(
