@@ -1,9 +1,10 @@
 """The wrong one of http and https is told from a server that does not run, and no key is sent to find out."""
 
 import asyncio
+import gc
 import shutil
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +14,16 @@ from servers.attach import attach
 from servers.errors import ServerError
 from servers.fake import FakeServer, Reply
 from servers.spec import ServerSpec
+
+# asyncio leaves a socket to the garbage collector where a TLS handshake fails.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Let sockets that were left be collected while the warning about them is ignored."""
+    yield
+    gc.collect()
 
 
 async def refused(base_url: str) -> str:
