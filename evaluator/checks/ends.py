@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.finish import end_of, names_context
-from evaluator.grade.cut import ends_early, more_tokens_help
+from evaluator.grade.cut import ends_early, more_tokens_help, tokens_counted
 from evaluator.records import Answer, Grade, Record, limit_of
 from servers.spec import ServerFacts
 
@@ -21,6 +21,8 @@ ADVICE: Mapping[Cause, str] = {
 }
 _OFTEN = 0.02
 """Share of the replies; as for those that were cut off."""
+_NEARLY_FULL = 16
+"""Tokens that may be left of a context that is full: servers keep some, and templates end with some."""
 _WHERE: Mapping[str, str] = {
     "llama_server": "start llama-server without -n (--n-predict)",
     "mlx_lm": "start mlx_lm.server with a larger --max-tokens",
@@ -133,7 +135,7 @@ def says_length(given: CheckInput) -> Iterable[Finding]:
 
 
 def _is_early(one: Ended) -> bool:
-    is_early = ends_early(one.answer.completion_tokens, limit_of(one.record.request))
+    is_early = ends_early(tokens_counted(one.answer), limit_of(one.record.request))
     return is_early and _says_limit(one.answer) and not names_context(one.answer.finish_reason)
 
 
@@ -144,7 +146,7 @@ def _says_limit(answer: Answer) -> bool:
 def _fills_context(answer: Answer, facts: ServerFacts | None) -> bool:
     """Whether prompt and reply fill the context that the server reports: another rule's concern."""
     total = (answer.prompt_tokens or 0) + (answer.completion_tokens or 0)
-    return facts is not None and facts.context in {total, total + 1}
+    return facts is not None and facts.context is not None and abs(facts.context - total) <= _NEARLY_FULL
 
 
 RULES = (

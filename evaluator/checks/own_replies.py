@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from evaluator.checks.observed import records_by_part, share
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
+from evaluator.finish import end_of
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Key, Question, Record
 
@@ -27,7 +28,9 @@ _LOOKED_AT = 400
 def same_text(given: CheckInput) -> Iterable[Finding]:
     """Find one long reply that many different questions got."""
     for (variant, benchmark), records in records_by_part(given).items():
-        answers = {r.key.question_id: r.answer for r in records if r.answer and r.answer.finish_reason != "length"}
+        answers = {
+            r.key.question_id: r.answer for r in records if r.answer and end_of(r.answer.finish_reason) != "limit"
+        }
         texts = Counter(
             text
             for answer in answers.values()
@@ -77,7 +80,10 @@ def _answered(asked: Mapping[Key, Question], records: Sequence[Record]) -> Itera
 def _defined(question: Question, text: str, names: Mapping[str, str]) -> str | None:
     """Return the question whose function a reply begins with, while it never names its own."""
     first = _FUNCTION.search(text)
-    if first is None or _BODY.search(text, 0, first.start()) or re.search(rf"\b{re.escape(question.answer)}\b", text):
+    if first is None or re.search(rf"\b{re.escape(question.answer)}\b", text):
+        return None
+    before = text[: first.start()]
+    if _BODY.search(before) or (before.strip() and not question.prompt.chat):
         return None  # what follows a bare body is the next thing that a base model thinks of
     return names.get(first[1]) if first[1] not in question.code_prompt else None
 
@@ -106,8 +112,8 @@ RULES = (
         code="same_text",
         stage="after",
         severity="warn; block above 50 %",
-        threat="Replies do not depend on the questions: one that was kept, a refusal, a server that reads no prompts.",
-        signal="One reply of 80 characters or more to five questions and above 5 % of them.",
+        threat="Replies do not depend on the questions: one from a cache, a refusal, a server that reads no prompts.",
+        signal="One whole reply of 80 characters or more to five questions and above 5 % of them.",
         advice="Read it in the records, and look for a cache of replies between here and the model.",
         find=same_text,
     ),

@@ -141,7 +141,7 @@ RULES = (
         stage="before",
         severity="block; warn up to 90 %",
         threat="The server does not read the prompts, or gives what it has given before.",
-        signal="One reply of 40 characters or more to over half of different prompts.",
+        signal="One whole reply of 40 characters or more to over half of different prompts.",
         advice="Look at a reply, and for a cache of replies between here and the model.",
         find=one_reply,
     ),

@@ -47,11 +47,6 @@ def hidden_budget(given: CheckInput) -> Iterable[Finding]:
             yield Finding(severity="warn", variant=variant.name, message=message, evidence=evidence)
 
 
-def _ended_by_itself(answer: Answer, limit: int) -> bool:
-    holds_something = bool(answer.text or answer.reasoning)
-    return holds_something and end_of(answer.finish_reason) != "limit" and answer.completion_tokens != limit
-
-
 def _at_one_length(replies: Collection[Answer]) -> tuple[int, str] | None:
     """Count the long replies, or thoughts, of exactly the same length, and describe them; None where few are."""
     measures: tuple[tuple[str, Callable[[Answer], int], int], ...] = (

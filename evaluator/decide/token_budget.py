@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.score import NO_GRADE, per_question
-from evaluator.grade.cut import ends_early
+from evaluator.grade.cut import ends_early, tokens_counted
 from evaluator.records import Grade, Record, limit_of
 from evaluator.study.study import Study
 
@@ -98,9 +98,9 @@ def _replies(records: Iterable[Record], grades: Iterable[Grade]) -> tuple[list[_
     graded = {grade.key: grade for grade in grades if grade.outcome not in NO_GRADE}
     pairs = [(record, record.answer, graded[record.key]) for record in records if record.key in graded]
     counted = [
-        _Reply(answer.completion_tokens, limit_of(record.request) or answer.completion_tokens, grade)
+        _Reply(count, limit_of(record.request) or count, grade)
         for record, answer, grade in pairs
-        if answer and answer.completion_tokens is not None
+        if answer and (count := tokens_counted(answer)) is not None
     ]
     return counted, len(pairs) - len(counted)
 

@@ -11,6 +11,9 @@ _REACHED = 0.9
 _TELLING = 16
 """Tokens. With a smaller limit a whole reply ends right at it often enough by chance."""
 
+_CHARACTERS = 16
+"""Of a token, at most, over a whole reply: with more of them something was not counted."""
+
 
 class Cut(NamedTuple):
     """A reply counts as cut off."""
@@ -34,25 +37,34 @@ def cut(answer: Answer, limit: int | None, text: str, question: Question) -> Cut
         return None
     if end == "limit" and names_context(answer.finish_reason):
         return Cut("the context was full")
-    if answer.completion_tokens is None or limit is None:
+    count = tokens_counted(answer)
+    if count is None or limit is None:
         return Cut("the output limit cut the reply") if end == "limit" else None
-    return _by_count(answer.completion_tokens, limit, text, question, said=end == "limit")
+    return _by_count(count, limit, text, question, says_limit=end == "limit")
 
 
-def _by_count(count: int, limit: int, text: str, question: Question, *, said: bool) -> Cut | None:
-    """Hold what the server said of a limit against its count of tokens; the text decides where the two disagree."""
-    if said and not ends_early(count, limit):
+def _by_count(count: int, limit: int, text: str, question: Question, *, says_limit: bool) -> Cut | None:
+    """Hold what the server says of a limit against its count of tokens; the text decides where the two disagree."""
+    if says_limit and not ends_early(count, limit):
         return Cut("the output limit cut the reply")
-    if not said and (count < limit - 1 or limit < _TELLING):
+    if not says_limit and (count < limit - 1 or limit < _TELLING):
         return None
-    whole = (said or count > limit) and KINDS[question.kind].ends_by_itself(text, question)
+    whole = (says_limit or count > limit) and KINDS[question.kind].ends_by_itself(text, question)
     if whole:
         return None
-    if said:
+    if says_limit:
         why = f"cut after {count:,} tokens although {limit:,} were allowed: the server's own limit"
     else:
         why = f"cut off: it has {count:,} of the {limit:,} tokens allowed, whatever the server says"
     return Cut(why, unless_right=whole is None)
+
+
+def tokens_counted(answer: Answer) -> int | None:
+    """Return the tokens of a reply; None where nobody counted, or not all: some servers leave the thoughts out."""
+    count = answer.completion_tokens
+    if count is None or len(answer.text) + len(answer.reasoning) > _CHARACTERS * count:
+        return None
+    return count
 
 
 def ends_early(count: int | None, limit: int | None) -> bool:
@@ -65,4 +77,4 @@ def more_tokens_help(record: Record) -> bool:
     answer = record.answer
     if answer is None or names_context(answer.finish_reason):
         return False
-    return not ends_early(answer.completion_tokens, limit_of(record.request))
+    return not ends_early(tokens_counted(answer), limit_of(record.request))

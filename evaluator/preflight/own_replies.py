@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from evaluator.benchmarks import BENCHMARKS
+from evaluator.finish import end_of
 from evaluator.grade.choice.extract import read_letter
 from evaluator.grade.thinking import split_thinking
 from evaluator.preflight.prompts import CODEWORDS, MORE_CODEWORDS, QUESTIONS, REPEAT, TOGETHER
@@ -131,7 +132,7 @@ def _judged(asked: Sequence[_Marked], replies: Sequence[Answer | None]) -> OwnRe
     if not answered:
         return None
     strange = [(one.word, words) for one, reply in answered if (words := _words(reply) - {one.word})]
-    texts = Counter(split_thinking(reply.text, reply.reasoning).answer.strip() for _, reply in answered)
+    texts = Counter(_whole_answer(reply) for _, reply in answered)
     same = max((count for text, count in texts.items() if len(text) >= _SAME), default=0)
     return OwnReplies(
         prompts=len(answered),
@@ -141,6 +142,16 @@ def _judged(asked: Sequence[_Marked], replies: Sequence[Answer | None]) -> OwnRe
         same=same if same > 1 else 0,
         example=f"asked for {strange[0][0]}, it wrote {min(strange[0][1])}" if strange else "",
     )
+
+
+def _whole_answer(reply: Answer) -> str:
+    """Return a reply without its thoughts; empty where it was cut off.
+
+    Behind a chat template that opens the thinking itself, the first tokens of thoughts look like an answer, and are
+    often a formula: "Thinking Process: 1. **Analyze the Request:**".
+    """
+    is_cut = end_of(reply.finish_reason) == "limit"
+    return "" if is_cut else split_thinking(reply.text, reply.reasoning).answer.strip()
 
 
 def _words(reply: Answer) -> set[str]:
@@ -214,10 +225,9 @@ def _together(before: Sequence[Answer | None], after: Sequence[Answer | None]) -
 def _is_anothers(i: int, reply: Answer, own: Sequence[str]) -> bool:
     """Whether an answer belongs to another prompt: it is that one's alone, or holds a word that only that one has.
 
-    The first tokens of thoughts are often a formula, so equal ones are no copies.
+    Equal beginnings of thoughts are no copies.
     """
     text = all_text(reply)
     if any(word in text.lower() and word not in own[i].lower() for word in CODEWORDS if word != CODEWORDS[i]):
         return True
-    copies = bool(split_thinking(reply.text, reply.reasoning).answer.strip())
-    return copies and len(text) >= _SHORTEST_COPY and own.count(text) == 1
+    return bool(_whole_answer(reply)) and len(text) >= _SHORTEST_COPY and own.count(text) == 1

@@ -11,6 +11,12 @@ from evaluator.checks.table import after
 from evaluator.records import Answer, Question, Record
 from tests.support.check_inputs import Reply, changed, check_input, cut, study_of, with_
 
+THOUGHTS_NOT_COUNTED: dict[str, Any] = {
+    "text": "Let us",
+    "reasoning": "Perhaps it is so. " * 900,
+    "finish_reason": "length",
+    "completion_tokens": 2,
+}
 OPEN = "Let us weigh the options, one by one"
 
 
@@ -72,6 +78,10 @@ def test_it_is_told_where_each_server_has_its_limit(runtime: str, where: str) ->
         pytest.param(early(50, reason="contextLengthReached"), {}, id="the-server-names-the-context"),
         pytest.param(early(50, lambda n: 900 - n), {"context": 1000}, id="the-context-is-full"),
         pytest.param(early(50, lambda n: 900 - n), {"context": 1001}, id="the-context-is-full-but-for-one"),
+        pytest.param(early(50, lambda n: 900 - n), {"context": 1012}, id="the-context-is-full-but-for-a-few"),
+        pytest.param(
+            changed(50, lambda answer, _: replace(answer, **THOUGHTS_NOT_COUNTED)), {}, id="thoughts-not-counted"
+        ),
         pytest.param(with_(50, text=""), {}, id="nothing-written"),
     ],
 )

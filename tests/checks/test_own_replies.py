@@ -57,6 +57,12 @@ def right(question: Question) -> str:
         pytest.param(MMLU, lambda qs, i: right(qs[i]), [], id="right"),
         pytest.param(CODE, lambda qs, i: right(qs[i]), [], id="right-code"),
         pytest.param(BODIES, lambda _, i: f"    return {i}\n\ndef is_prime(n):\n    return n", [], id="bodies"),
+        pytest.param(
+            BODIES,
+            lambda qs, i: f"return {i}\n\n\ndef {qs[i - 1].answer}(n):\n    return n",
+            [],
+            id="bodies-without-their-blanks-before-the-next-question",
+        ),
         pytest.param(CODE, lambda _, i: f"```python\ndef solution(x):\n    return {i}\n```", [], id="another-name"),
         pytest.param(
             CODE,

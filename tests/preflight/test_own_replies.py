@@ -31,6 +31,8 @@ benchmarks: {mmlu_pro: {questions: 5, shots: 0}, humaneval: {questions: 5}, gsm8
 sampling: {max_tokens: 500}
 """
 LONG = "I'm sorry, but as a language model I have nothing to say about that."
+FORMULA = "Thinking Process:\n\n1.  **Analyze the Request:**\n    *   **Task:** Write"
+"""How thoughts begin that a chat template opened: nothing tells them from an answer."""
 TALES = ("There once was a king.", "Rain fell for a week.", "She sold sea shells.", "Nobody came.", "He left at noon.")
 
 
@@ -57,8 +59,8 @@ def is_question(body: Any) -> bool:
 class Repeated:
     """Answers as `then` once a prompt of the check is put for the second time: when all are sent at once."""
 
-    def __init__(self, then: Script) -> None:
-        self.then, self.seen = then, set[str]()
+    def __init__(self, then: Script, first: Script = honest) -> None:
+        self.then, self.first, self.seen = then, first, set[str]()
 
     def __call__(self, body: Any, number: int) -> Reply:
         asked = prompt(body)
@@ -66,8 +68,9 @@ class Repeated:
         self.seen.add(asked)
         if begun:
             self.seen |= set(TOGETHER)
-        assert callable(self.then)
-        return self.then(body, number) if begun else honest(body, number)
+        script = self.then if begun else self.first
+        assert callable(script)
+        return script(body, number)
 
 
 def swapped_pairs(body: Any, number: int) -> Reply:
@@ -170,6 +173,17 @@ async def test_one_long_reply_for_different_prompts_is_found(script: Script, sev
     assert [check[:2] for check in await found(script)] == [("one_reply", severity)]
 
 
+def _formula_to(which: int) -> Script:
+    """Give one of the prompts nothing but the beginning of thoughts."""
+
+    def script(body: Any, number: int) -> Reply:
+        reply = honest(body, number)
+        is_it = prompt(body) == TOGETHER[which]
+        return replace(reply, text=FORMULA, finish_reason="length") if is_it else reply
+
+    return script
+
+
 class Cached:
     """A cache that gives a prompt the reply that it got before: of an earlier run, too."""
 
@@ -188,6 +202,8 @@ class Cached:
         pytest.param(Reply(text="Hello.", prompt_tokens=9), id="hello-to-all"),
         pytest.param(Reply(text="The answer is (C).", prompt_tokens=9), id="one-letter-to-all"),
         pytest.param(Reply(text="", reasoning="Okay, the user wants", finish_reason="length"), id="cut-in-thoughts"),
+        pytest.param(Reply(text=FORMULA, prompt_tokens=9, finish_reason="length"), id="one-formula-of-thoughts"),
+        pytest.param(Repeated(_formula_to(1), _formula_to(0)), id="a-formula-of-thoughts-to-another-prompt"),
         pytest.param(letters_only, id="letters-only"),
         pytest.param(
             lambda body, n: replace(honest(body, n), text=LONG if is_question(body) else "Hello."),
