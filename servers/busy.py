@@ -22,7 +22,10 @@ def busy() -> str:
 
 
 def _load() -> str:
-    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    try:
+        load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    except OSError:
+        return ""
     return f"load {load:.1f} on {processors} processors" if load > processors else ""
 
 

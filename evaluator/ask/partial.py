@@ -19,6 +19,8 @@ _KEPT = 2000
 """Characters of a reply that failed."""
 _DEEPEST = 6
 """Of lists and objects in each other, in a server's own figures."""
+_LONGEST_LOADING = 10_000
+"""Characters that llama-swap sends while it loads a model: a dot a second, for hours."""
 
 
 class Partial(Struct):
@@ -103,7 +105,7 @@ def _take_choice(partial: Partial, choice: Choice) -> Failure | None:
 
 
 def _loads(partial: Partial, thought: str) -> bool:
-    return bool(thought) and is_loading("".join((*partial.thought, thought)))
+    return partial.characters < _LONGEST_LOADING and bool(thought) and is_loading("".join((*partial.thought, thought)))
 
 
 def _add(partial: Partial, text: str, thought: str, refusal: str, tools: tuple[str, ...]) -> None:

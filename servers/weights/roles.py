@@ -54,7 +54,8 @@ def role(header: Header) -> str | None:
         return by_type
     if architecture in _EMBEDDERS or architecture.endswith(("-bert", "encoder")):
         return f"an embedding model (architecture {architecture})"
-    pooling = _POOLING.get(header.metadata.get(f"{architecture}.pooling_type") or 0)
+    pooling_type = header.metadata.get(f"{architecture}.pooling_type")
+    pooling = _POOLING.get(pooling_type) if isinstance(pooling_type, int) else None
     if pooling:
         return f"{'a reranker' if pooling == 'RANK' else 'an embedding model'} (its pooling_type is {pooling})"
     if _DRAFT.search(architecture) or _only_draft_layers(header):

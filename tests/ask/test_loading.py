@@ -1,10 +1,15 @@
 """What llama-swap says while it loads a model is no thought and no first token; a thought is never dropped."""
 
+import time
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator.ask import client
+from evaluator.ask.bounds import bounds_of
+from evaluator.ask.partial import Partial, take
 from evaluator.checks.observed import share_that_thinks
 from evaluator.grade.thinking import split_thinking
 from evaluator.loading import is_loading, without_loading
@@ -70,12 +75,23 @@ def test_every_beginning_of_it_is_loading() -> None:
     ],
 )
 async def test_the_first_token_comes_after_it(reasoning: str, *, late: bool) -> None:
-    reply = Reply(text="C", reasoning=reasoning, pause=0.005)
-    least = 0.005 * (len(SENT) // reply.piece - 2)
+    reply = Reply(text="C", reasoning=reasoning, pause=0.01)
     async with FakeServer(reply) as fake, client.connect(fake.base_url, concurrency=1, silence=9) as http:
         body = {"model": "fake", "messages": [{"role": "user", "content": "?"}], "stream": True}
         answer = await client.ask_once(http, f"{fake.base_url}/chat/completions", body)
 
     assert isinstance(answer, Answer)
     assert answer.first_token_s is not None
-    assert (answer.first_token_s > least) is late
+    assert (answer.first_token_s > answer.duration_s / 2) is late
+
+
+def test_a_load_that_never_ends_takes_linear_time() -> None:
+    chunk = {"choices": [{"delta": {"reasoning_content": "."}}]}
+    partial = Partial(started=0, streams=True, on_token=lambda: None, bounds=bounds_of(4096))
+    began = time.process_time()
+
+    take(partial, msgspec.json.encode({"choices": [{"delta": {"reasoning_content": SENT[:40]}}]}))
+    for _ in range(60_000):
+        assert take(partial, msgspec.json.encode(chunk)) is None
+
+    assert time.process_time() - began < 10

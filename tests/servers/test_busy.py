@@ -75,3 +75,14 @@ def test_it_is_said_in_one_sentence(load: float, swapped: int, sentence: str, mo
     monkeypatch.setattr(busy, "read_meminfo", lambda: swapped)
 
     assert busy.busy() == sentence
+
+
+def test_a_load_that_cannot_be_read_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> tuple[float, float, float]:
+        raise OSError("Load averages are unobtainable")
+
+    monkeypatch.setattr(os, "getloadavg", unknown)
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(busy, "read_meminfo", lambda: 0)
+
+    assert busy.busy() == ""

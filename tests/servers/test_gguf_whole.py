@@ -244,6 +244,8 @@ def test_what_lies_beside_a_model_is_none(tmp_path: Path, name: str) -> None:
     "metadata",
     [
         pytest.param({"llama.pooling_type": 0}, id="no-pooling"),
+        pytest.param({"llama.pooling_type": ["LAST"]}, id="pooling-in-a-list"),
+        pytest.param({"llama.pooling_type": "LAST"}, id="pooling-in-a-word"),
         pytest.param({"general.type": "model"}, id="a-model"),
         pytest.param({"general.type": "something new"}, id="a-type-of-later"),
         pytest.param({"general.architecture": "something-new"}, id="an-architecture-of-later"),
