@@ -194,11 +194,11 @@ async def test_a_key_is_sent_but_never_part_of_the_request_that_is_stored() -> N
 
 
 async def test_a_megabyte_of_reply_takes_no_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     answer = await ask(Reply(text="word " * 200_000, piece=4096))
 
     assert isinstance(answer, Answer)
     assert len(answer.text) == 1_000_000
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     await asyncio.sleep(0)

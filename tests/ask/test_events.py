@@ -81,21 +81,21 @@ def test_a_good_reply_is_the_same_in_any_cut_line_ends_and_legal_form(
 @pytest.mark.parametrize("size", [1 << 16, 1 << 12], ids=["64 KB", "4 KB"])
 def test_a_large_event_in_small_pieces_takes_linear_time(size: int) -> None:
     sent = event(chunk("x" * (40 << 20)))
-    events, started = Events(), time.perf_counter()
+    events, started = Events(), time.process_time()
 
     found = [one for i in range(0, len(sent), size) for one in events.feed(sent[i : i + size])]
 
     assert len(found) == 1
     assert events.held == 0
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_many_lines_of_one_event_take_linear_time() -> None:
-    piece, started = b"data: 1\n" * 8000, time.perf_counter()
+    piece, started = b"data: 1\n" * 8000, time.process_time()
     events = Events()
     for _ in range(60):
         events.feed(piece)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 WHOLE = {**chunk(), "choices": [{"index": 0, "message": {"content": "The answer is (C)."}, "finish_reason": "stop"}]}

@@ -214,9 +214,9 @@ async def test_a_server_that_answers_nothing_is_an_error_with_its_cause() -> Non
 async def test_time_that_runs_out_leaves_the_rest_out_and_says_so() -> None:
     began = time.monotonic()
 
-    found = await tried(lambda body, n: replace(honest(body, n), delay=0.3), seconds=1)
+    found = await tried(lambda body, n: replace(honest(body, n), delay=0.8), seconds=3)
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 12
     assert found.tokens
     assert found.lengths == ()
     assert "Time ran out" in found.failures[-1]

@@ -159,10 +159,10 @@ ONE = KEY + struct.pack("<II", 4, 1)
 def test_a_hostile_gguf_says_nothing_and_soon(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.gguf"
     path.write_bytes(content)
-    started = time.monotonic()
+    started = time.process_time()
 
     assert weights_gguf.read(path) == UNKNOWN
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_truncated_gguf_says_nothing(tmp_path: Path) -> None:
