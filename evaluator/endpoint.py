@@ -9,13 +9,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from evaluator.analyse.report import Report
-from evaluator.ask import client
+from evaluator.ask import client, retry
 from evaluator.ask.servers import describe_server
+from evaluator.ask.traffic import Traffic
 from evaluator.benchmarks import QUICK
 from evaluator.errors import StudyError
-from evaluator.events import Described, OnEvent, ignore
+from evaluator.events import Checking, Described, OnEvent, ignore
 from evaluator.pipeline import run_study
-from evaluator.records import Failure
+from evaluator.records import Answer, Failure
 from evaluator.store.facts import refuse_changed_server
 from evaluator.study.file import load_study
 from evaluator.study.requests import context_needed, plan
@@ -37,6 +38,8 @@ _GREETING = Prompt(messages=({"role": "user", "content": "Reply with the single 
 _FEW_TOKENS = 16
 _PATIENCE_S = 300.0
 """Seconds for the first reply: the server may have to load its model."""
+_BUSY_S = 120.0
+"""Seconds for which a server is asked again that is busy, or asks to be asked later."""
 
 
 def evaluate(
@@ -71,7 +74,7 @@ def evaluate(
         runs: Folder in which each run has a folder of its own.
         check: Whether the server is tried before the first question.
         force: Whether to ask even if a check blocks the claim; the report says so.
-        on_event: Called with each event (see `evaluator.events`); the first says which server answers (`Described`).
+        on_event: Called with each event (see `evaluator.events`); `Described` says which server answers.
 
     Returns:
         A report of one variant, named `running`, as `run_study` returns it; scores are proportions between 0 and 1.
@@ -102,7 +105,7 @@ def evaluate(
         slots=concurrency,
         api_key_env=api_key_env,
     )
-    server, facts = signals.run(_greet(spec, supposed.sampling))
+    server, facts = signals.run(_greet(spec, supposed.sampling, on_event))
     known = {**variant, "model": server.spec.model, "runtime": server.spec.runtime}
     study = _study(known, settings, name or _name(server.spec))
     refuse_changed_server(Path(runs) / study.study, RUNNING, facts)
@@ -129,15 +132,22 @@ def _name(spec: ServerSpec) -> str:
     return "-".join(part for part in (start, short[:room], digest) if part)
 
 
-async def _greet(spec: ServerSpec, sampling: Sampling) -> tuple[Server, ServerFacts]:
-    """Find out which server answers, and make sure that it answers a question."""
+async def _greet(spec: ServerSpec, sampling: Sampling, on_event: OnEvent) -> tuple[Server, ServerFacts]:
+    """Find out which server answers, and make sure that it answers a question, with the patience of questions."""
+
+    def on_wait(text: str, seconds: float) -> None:
+        on_event(Checking(RUNNING, f"{text} {seconds:.0f} s" if seconds else text))
+
+    traffic = Traffic(1, silence=_BUSY_S, startup=spec.startup_seconds, on_wait=on_wait)
     async with launch(spec, log=Path()) as server:
         facts = await describe_server(server, sampling)
         few = replace(sampling, max_tokens=min(_FEW_TOKENS, sampling.max_tokens))
         url, body = request(server, _GREETING, few, stream=True)
         http = client.connect(server.base_url, concurrency=1, silence=_PATIENCE_S, headers=headers(server.spec))
-        async with http:
-            outcome = await client.ask_once(http, url, body)
+        async with http, traffic:
+            outcome, before = await retry.ask(http, url, body, traffic)
+    if before:
+        on_event(Checking(RUNNING, "it answers" if isinstance(outcome, Answer) else "it does not answer", ended=True))
     if isinstance(outcome, Failure):
         raise ServerError(f"{server.engine} does not answer a first question: {outcome.message}")
     return server, facts

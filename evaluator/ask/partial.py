@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from evaluator.ask.bounds import Bounds
 from evaluator.ask.parts import said
 from evaluator.ask.reply import Choice, OnToken, Reply, decode
-from evaluator.ask.server_errors import after_200, excerpt, is_error
+from evaluator.ask.server_errors import after_200, excerpt, is_error, words_of
 from evaluator.finish import end_of
 from evaluator.loading import is_loading
 from evaluator.records import Answer, Failure
@@ -44,6 +44,8 @@ class Partial(Struct):
     """Whether each piece so far named a reason, as Gemini's do behind some proxies: then only the last one counts."""
     first_token_s: float | None = None
     last: Reply = Reply()
+    other: str = ""
+    """The beginning of what came in place of a reply, and says neither that it is an error nor what it is."""
     usage: Any = None
     timings: Any = None
     ended: bool = False
@@ -62,7 +64,10 @@ def take(partial: Partial, data: bytes) -> Failure | None:
         if reply.model == "keepalive":  # oMLX sends such chunks while it reads the prompt
             return None
         _take_figures(partial, reply)
-        return None if choice is None else _take_choice(partial, choice)
+        if choice is None:
+            partial.other = partial.other if partial.pieces or reply.usage else excerpt(data)[:300]
+            return None
+        return _take_choice(partial, choice)
     except (ValueError, RecursionError) as error:
         return garbled(data, "it is nested too deeply" if isinstance(error, RecursionError) else str(error))
 
@@ -149,10 +154,12 @@ def finish(partial: Partial) -> Answer | Failure:
     if partial.reason is None and not partial.ended:
         return Failure(kind="dropped", message="the reply ended before it was complete")
     if partial.reason is None:
-        return Failure(kind="broken_off", message="the server ended its reply without a finish reason", status=200)
+        sent = f": it sent {partial.other}" if partial.other and not partial.pieces else ""
+        why = f"the server ended its reply without a finish reason{sent}"
+        return Failure(kind="broken_off", message=why, status=200)
     reason = _word(partial.reason)
     if _is_broken(partial.reason):
-        why = f"the server broke its reply off, finish reason: {reason}"
+        why = f"the server broke its reply off, finish reason: {reason}{_words_beside(partial.reason)}"
         return Failure(kind="broken_off", message=why, status=200)
     usage = partial.usage if isinstance(partial.usage, dict) else {}
     details = usage.get("prompt_tokens_details")
@@ -182,6 +189,14 @@ def _word(reason: object) -> str:
     """Give a finish reason as one word; SGLang's own is an object: {"type": "stop", "matched": 106}."""
     word = reason.get("type", reason) if isinstance(reason, dict) else reason
     return one_line(_mended(word) if isinstance(word, str) else msgspec.json.encode(_writable(word)).decode())[:80]
+
+
+def _words_beside(reason: object) -> str:
+    """Give what a reason that is an object says beside its word; SGLang: {"type": "abort", "message": "..."}."""
+    if not isinstance(reason, dict) or not isinstance(reason.get("type"), str):
+        return ""
+    words = words_of(msgspec.json.encode(_writable(reason)))
+    return "" if words == _word(reason) else f": {words}"
 
 
 def _whole(parts: list[str]) -> str:

@@ -10,7 +10,9 @@ from evaluator.ask.reply import Choice, Piece
 _DEEPEST = 8
 """Lists and objects in each other; real ones have three."""
 _TEXTS = frozenset({"text", "output_text", "input_text", "text_delta"})
-_THOUGHTS = frozenset({"thinking", "reasoning", "reasoning_content", "thought"})
+_THOUGHTS = frozenset(
+    {"thinking", "reasoning", "reasoning_content", "thought", "think", "reasoning_text", "summary_text"}
+)
 
 _UNKNOWN = "its content is neither a text nor a list of parts of a known form"
 

@@ -122,10 +122,24 @@ def decode(data: bytes) -> Reply | None:
         value = read_json(data)
         if value is None or isinstance(value, int | float):
             return None
-        reply = msgspec.convert(value, Reply)
+        reply = msgspec.convert(_without_blanks(value), Reply)
         if isinstance(error, UnicodeDecodeError) and "\ufffd" in str((reply.choices, reply.message, reply.response)):
             raise
         return reply
+
+
+def _without_blanks(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Leave out what holds nothing where an object belongs: PHP and Lua write an empty one as a list."""
+    choices = value.get("choices") if isinstance(value, dict) else None
+    if not isinstance(choices, list):
+        return value
+    parts = ("delta", "message")
+    full = [
+        {name: item for name, item in one.items() if name not in parts or item} if isinstance(one, dict) else one
+        for one in choices
+        if one
+    ]
+    return {**value, "choices": full}
 
 
 def read_json(data: bytes) -> Any:  # noqa: ANN401 - JSON

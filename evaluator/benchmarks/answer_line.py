@@ -16,7 +16,7 @@ from evaluator.text import one_line
 
 _TEXTS = ("text", "output_text")
 """Types of the parts that hold text: OpenAI's and Anthropic's, the Responses API's."""
-_THOUGHTS = ("thinking", "reasoning", "summary_text")
+_THOUGHTS = ("thinking", "reasoning", "summary_text", "reasoning_text", "reasoning_content", "thought", "think")
 _DEEPEST = 50
 
 

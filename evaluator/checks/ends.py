@@ -10,7 +10,7 @@ from evaluator.grade.cut import ends_early, more_tokens_help, tokens_counted
 from evaluator.records import Answer, Grade, Record, limit_of
 from servers.spec import ServerFacts
 
-Cause = Literal["limit", "server", "context", "thoughts", "tool", "nothing"]
+Cause = Literal["limit", "server", "context", "thoughts", "tool", "nothing", "no_tokens"]
 ADVICE: Mapping[Cause, str] = {
     "limit": "Raise max_tokens (run --more-tokens asks only these again), or read the bounds instead of the score.",
     "server": "A larger max_tokens changes nothing: find the server's own limit, lift it, and ask in a new run.",
@@ -18,6 +18,7 @@ ADVICE: Mapping[Cause, str] = {
     "thoughts": "Read a few in the records: thinking is all there is. Look at the template and at thinking budgets.",
     "tool": "Serve the model without tools and their parser, or with another chat template, and ask in a new run.",
     "nothing": "Read a few in the records, and look at the chat template: the model ends its reply at once.",
+    "no_tokens": "Read the server's log, and see whether its context holds the prompts: some send nothing if not.",
 }
 _OFTEN = 0.02
 """Share of the replies; as for those that were cut off."""
@@ -81,7 +82,9 @@ def _cause(ended: Ended) -> Cause:
         return "server" if _says_limit(answer) else "thoughts"
     if answer.tool_calls or end_of(answer.finish_reason) == "tool":
         return "tool"
-    return "thoughts" if grade.why.startswith("thinking") else "nothing"
+    if grade.why.startswith("thinking"):
+        return "thoughts"
+    return "no_tokens" if answer.completion_tokens == 0 else "nothing"
 
 
 def server_limit(given: CheckInput) -> Iterable[Finding]:

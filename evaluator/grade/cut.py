@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from evaluator.finish import end_of, names_context
 from evaluator.grade.kinds import KINDS
-from evaluator.records import Answer, Question, Record, limit_of
+from evaluator.records import Answer, Outcome, Question, Record, limit_of
 
 _REACHED = 0.9
 """Of the limit: with fewer tokens something else has ended the reply."""
@@ -21,6 +21,7 @@ class Cut(NamedTuple):
     why: str
     unless_right: bool = False
     """Its text may be whole, which only its tests can tell."""
+    outcome: Outcome = "truncated"
 
 
 def cut(answer: Answer, limit: int | None, text: str, question: Question) -> Cut | None:
@@ -33,6 +34,8 @@ def cut(answer: Answer, limit: int | None, text: str, question: Question) -> Cut
         question: what it answers.
     """
     end = "whole" if answer.finish_reason is None else end_of(answer.finish_reason)
+    if end == "filter":
+        return _by_filter(text, question)
     if end not in {"whole", "limit"} or KINDS[question.kind].survives_limit(text, question):
         return None
     if end == "limit" and names_context(answer.finish_reason):
@@ -41,6 +44,12 @@ def cut(answer: Answer, limit: int | None, text: str, question: Question) -> Cut
     if count is None or limit is None:
         return Cut("the output limit cut the reply") if end == "limit" else None
     return _by_count(count, limit, text, question, says_limit=end == "limit")
+
+
+def _by_filter(text: str, question: Question) -> Cut | None:
+    """Say whether a filter cut a text off: it may also have looked at a whole one, and then ended the reply."""
+    whole = not text.strip() or KINDS[question.kind].ends_by_itself(text, question)
+    return None if whole else Cut("a filter cut the reply off", unless_right=whole is None, outcome="refused")
 
 
 def _by_count(count: int, limit: int, text: str, question: Question, *, says_limit: bool) -> Cut | None:
@@ -53,7 +62,8 @@ def _by_count(count: int, limit: int, text: str, question: Question, *, says_lim
     if whole:
         return None
     if says_limit:
-        why = f"cut after {count:,} tokens although {limit:,} were allowed: the server's own limit"
+        tokens = f"{count:,} token{'' if count == 1 else 's'}"
+        why = f"cut after {tokens} although {limit:,} were allowed: the server's own limit"
     else:
         why = f"cut off: it has {count:,} of the {limit:,} tokens allowed, whatever the server says"
     return Cut(why, unless_right=whole is None)

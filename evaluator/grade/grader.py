@@ -79,7 +79,7 @@ class Grader:
         if outcome is None:
             outcome, extraction = self._execute(extraction, question, stop)
             if judged.cut and outcome == "wrong":
-                outcome, extraction = "truncated", Extraction(value=None, why=judged.cut.why)
+                outcome, extraction = judged.cut.outcome, Extraction(value=None, why=judged.cut.why)
         return Grade(
             key=record.key,
             variant=record.variant,
@@ -140,7 +140,7 @@ def _judge(record: Record, question: Question) -> _Judged:
         return _without_answer("truncated", "the thinking never ends")
     was_cut = cut(answer, limit_of(record.request), thought.answer, question)
     if was_cut and not was_cut.unless_right:
-        return _without_answer("truncated", was_cut.why)
+        return _without_answer(was_cut.outcome, was_cut.why)
     if thought.answer.strip():
         return _read(answer, thought.answer, question, was_cut)
     return _without_answer(*_nothing_written(answer, thought))
@@ -187,8 +187,8 @@ def _nothing_written(answer: Answer, thought: Thought) -> tuple[Outcome, str]:
     if thought.reasoning:
         return "empty", "thinking, but no answer after it"
     count = answer.completion_tokens
-    tokens = "" if count is None else f": {count} token{'' if count == 1 else 's'}"
-    return "empty", f"nothing was written{tokens}"
+    tokens = "" if count is None else f": {count:,} token{'' if count == 1 else 's'}"
+    return "empty", f"{'only blanks were' if answer.text else 'nothing was'} written{tokens}"
 
 
 def _calls_tool(answer: Answer) -> bool:

@@ -16,6 +16,8 @@ from servers.weights.safetensors_header import read_entries
 MLX = ("mlx_lm", "omlx")
 """Runtimes that load MLX weights; the others load GGUF."""
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d+)-of-(?P<total>\d+)\.safetensors")
+_PIECE = re.compile(r"(?P<whole>.+\.gguf)[.-](?:part|split)[._-]?(?:\d+(?:of\d+)?|[a-z]{1,2})", re.IGNORECASE)
+"""What uploaders cut a large file into, as bytes; parts that llama.cpp knows have names of another form."""
 _MOST_SHARDS = 10_000
 _UNFINISHED = (".incomplete", ".part", ".partial", ".crdownload", ".download", ".aria2", ".tmp", ".!qB")
 """Ends of names that programs give to downloads under way."""
@@ -102,6 +104,9 @@ def gguf_file(path: Path) -> Path:
     """
     if path.is_dir():
         return gguf_file(only_model(path))
+    if piece := _PIECE.fullmatch(path.name):
+        problem = f"{path} is one piece of a file that was cut up, and llama.cpp loads it whole only"
+        raise ModelError(problem, remedy=f"put all pieces together in their order: cat PIECES > {piece['whole']}")
     parts = [path.with_name(name) for name in gguf_parts(path.name)]
     lost = [part.name for part in parts if not part.is_file()]
     if lost:

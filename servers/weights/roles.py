@@ -40,6 +40,8 @@ _POOLING = {1: "MEAN", 2: "CLS", 3: "LAST", 4: "RANK"}
 _DRAFT = re.compile(r"(?:^|[-_])(?:eagle\d?|medusa|dflash|mtp|nextn|assistant|draft)(?:[-_]|$)", re.IGNORECASE)
 _NEVER = re.compile(r"^\._|(?:^|[-_.])(?:mmproj|imatrix)(?=[-_.])", re.IGNORECASE)
 """Names of what is no language model: macOS's side files, projectors, importance matrices."""
+_IMATRIX = re.compile(r"(?<=[-_.])(?:I?Q\d|TQ\d|MXFP4)\w*", re.IGNORECASE)
+"""A type in the name of `x-Q4_K_M-imatrix.gguf`: a model that was quantized with an importance matrix."""
 _SELDOM = re.compile(
     r"(?:^|[-_.])(?:lora|adapter|vocab|control[-_]?vector|eagle\d?|mtp|draft|dflash)(?=[-_.])", re.IGNORECASE
 )
@@ -90,7 +92,13 @@ def _role_of(file: Path) -> str | None:
     try:
         return role(read_header(file))
     except (OSError, ModelError):
-        return "no model, by its name" if _NEVER.search(file.name) else None
+        return "no model, by its name" if _is_beside(file.name) else None
+
+
+def _is_beside(name: str) -> bool:
+    """Whether a name is one of what lies beside models, and is never one."""
+    found = _NEVER.search(name)
+    return found is not None and not ("imatrix" in found[0].lower() and _IMATRIX.search(name))
 
 
 def only_gguf(names: Iterable[str], where: str, prefix: str) -> str:
@@ -108,7 +116,7 @@ def only_gguf(names: Iterable[str], where: str, prefix: str) -> str:
         {
             str(PurePosixPath(name).with_name(gguf_parts(PurePosixPath(name).name)[0]))
             for name in names
-            if name.endswith(".gguf") and not _NEVER.search(PurePosixPath(name).name)
+            if name.endswith(".gguf") and not _is_beside(PurePosixPath(name).name)
         }
     )
     models = [name for name in models if not _SELDOM.search(PurePosixPath(name).name)] or models

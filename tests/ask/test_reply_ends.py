@@ -39,7 +39,19 @@ def outcome(reason: Any, *, whole_reply: bool) -> Any:
             "preempted",
             "false",
         ),
-        *({"type": "abort", "message": "x"}, {"matched": 5}, {"type": 3}, [], ["stop"], 3, 0, True, False, {}),
+        *(
+            {"type": "abort"},
+            {"type": "abort", "message": ""},
+            {"matched": 5},
+            {"type": 3},
+            [],
+            ["stop"],
+            3,
+            0,
+            True,
+            False,
+            {},
+        ),
     ],
     ids=str,
 )
@@ -50,6 +62,46 @@ def test_any_other_word_is_a_reply_broken_off(reason: Any, whole_reply: bool) ->
     word = reason.get("type", reason) if isinstance(reason, dict) else reason
     said = word if isinstance(word, str) else json.dumps(word, separators=(",", ":"))
     assert failure.message.endswith(f"finish reason: {said}")
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("beside", "words"),
+    [
+        pytest.param({"message": "Abort in waiting queue"}, "Abort in waiting queue", id="message"),
+        pytest.param({"message": "out of memory", "status_code": 500}, "out of memory", id="message and status"),
+        pytest.param({"error": {"message": "the engine died"}}, "the engine died", id="error"),
+        pytest.param({"detail": "preempted"}, "preempted", id="detail"),
+        pytest.param({"msg": "KV cache\nfull"}, "KV cache full", id="over two lines"),
+    ],
+)
+def test_what_a_reason_says_beside_its_word_is_told(beside: dict[str, Any], words: str, whole_reply: bool) -> None:
+    failure = outcome({"type": "abort", **beside}, whole_reply=whole_reply)
+
+    assert failure.message.endswith(f"finish reason: abort: {words}")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"id": "x", "choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+        {"choices": [], "note": "no worker took it"},
+        {"choices": [{"index": 1, "delta": {"content": HALF}, "finish_reason": "stop"}]},
+        {"result": {"text": HALF}},
+        {"queue": 7},
+    ],
+    ids=str,
+)
+def test_what_came_in_place_of_a_reply_is_shown(sent: dict[str, Any]) -> None:
+    for failure in (failure_of(event(sent), DONE), failure_of(json.dumps(sent).encode(), stream=False)):
+        assert failure.kind == "broken_off"
+        assert failure.message.endswith(f"it sent {json.dumps(sent)}")
+
+
+def test_chunks_without_a_choice_beside_a_reply_are_not_shown() -> None:
+    failure = failure_of(event({"queue": 7}), event(chunk(HALF)), event({"queue": 0}), DONE)
+
+    assert failure.message == "the server ended its reply without a finish reason"
 
 
 @WAYS

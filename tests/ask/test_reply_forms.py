@@ -13,6 +13,7 @@ from evaluator.records import Answer, Failure, Key, Record
 from tests.support.sent_bytes import DONE, answer_of, chunk, event, failure_of, outcome_of
 
 ANSWER, THOUGHT = "The answer is (C).", "Perhaps (A)."
+END = {"finish_reason": "stop"}
 SIDE = ["usage", "model", "system_fingerprint", "timings", "stats", "id", "object", "created", "service_tier", "x"]
 
 
@@ -36,6 +37,8 @@ def text(value: str) -> dict[str, Any]:
         pytest.param([{"type": "thinking", "thinking": THOUGHT}, text(ANSWER)], THOUGHT, id="Anthropic"),
         pytest.param([{"type": "reasoning", "text": THOUGHT}, text(ANSWER)], THOUGHT, id="reasoning"),
         pytest.param([{"type": "reasoning", "summary": [text(THOUGHT)]}, text(ANSWER)], THOUGHT, id="summary"),
+        pytest.param([{"type": "reasoning_text", "text": THOUGHT}, text(ANSWER)], THOUGHT, id="reasoning_text"),
+        pytest.param([{"type": "think", "text": THOUGHT}, text(ANSWER)], THOUGHT, id="think"),
     ],
 )
 def test_content_in_parts(content: Any, thought: str) -> None:
@@ -249,3 +252,25 @@ def written_and_read(outcome: Answer | Failure) -> None:
     got = {"answer": outcome} if isinstance(outcome, Answer) else {"failure": outcome}
     record = Record(key=Key("b", "q"), variant="v", started="", request={}, **got)
     assert msgspec.json.decode(msgspec.json.encode(record), type=Record) == record
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [{"delta": []}, {"delta": ""}, {"delta": [], "message": []}, {"message": ""}, None, {}],
+    ids=str,
+)
+def test_what_holds_nothing_where_an_object_belongs_costs_nothing(blank: Any) -> None:
+    """PHP and Lua write an empty object as a list."""
+    start, end = ({"choices": [blank if blank is None else {"index": 0, **blank, **more}]} for more in ({}, END))
+
+    assert answer_of(event(start), event(chunk(ANSWER, "stop")), DONE).text == ANSWER
+    if blank is not None:
+        assert answer_of(event(chunk(ANSWER)), event(end), DONE).text == ANSWER
+    assert answer_of(event({"choices": [None, *chunk(ANSWER, "stop")["choices"]]}), DONE).text == ANSWER
+
+
+@pytest.mark.parametrize("full", [["(C)"], "(C)", 5, True], ids=str)
+def test_what_holds_something_in_the_place_of_a_message_is_not_passed_over(full: Any) -> None:
+    sent = {"choices": [{"index": 0, "delta": full, "finish_reason": "stop"}]}
+
+    assert failure_of(event(sent), DONE).kind == "garbled"

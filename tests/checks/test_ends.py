@@ -107,6 +107,11 @@ BY_CAUSE: dict[str, tuple[Callable[..., Reply], str, str]] = {
     "tool": (with_(9, text="", tool_calls=("answer",)), "it called the tool answer", "without tools"),
     "some tool": (with_(9, text="", finish_reason="tool_calls"), "it called a tool", "without tools"),
     "nothing": (with_(9, text="", completion_tokens=1), "nothing was written: 1 token", "chat template"),
+    "no token": (
+        with_(9, text="", completion_tokens=0, prompt_tokens=36000),
+        "0 tokens",
+        "its context holds the prompts",
+    ),
 }
 
 

@@ -187,6 +187,30 @@ def test_a_server_that_does_not_answer_a_question_is_told_so_before_the_run(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "says"),
+    [
+        pytest.param(503, "Loading model", "its model is loading, asked again in", id="loading"),
+        pytest.param(503, "no worker is free", "the server is busy, asked again in", id="busy"),
+        pytest.param(429, "rate limited", "the server is busy, asked again in", id="too many"),
+        pytest.param(500, "unexpected server status: llm busy - no slots available", "is busy", id="busy, 500"),
+        pytest.param(502, "bad gateway", "it answers", id="a failure that passes"),
+    ],
+)
+def test_the_first_question_is_asked_again_as_later_ones_are(
+    tmp_path: Path, status: int, error: str, says: str
+) -> None:
+    def script(body: Any, number: int) -> Reply:
+        return Reply(status=status, error=error) if number < 3 else answer(body, number)
+
+    with FakeServer(script) as fake:
+        result = evaluate(fake, tmp_path)
+
+    assert result.exit_code == 0, result.output
+    assert says in result.output
+    assert "running: it answers" in result.output
+
+
 def test_nobody_there_is_one_sentence(tmp_path: Path, nobody: int) -> None:
     result = CliRunner().invoke(main, ["eval", "--base-url", f"http://127.0.0.1:{nobody}", "--runs", str(tmp_path)])
 

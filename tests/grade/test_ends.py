@@ -237,3 +237,41 @@ def test_nothing_said_is_not_the_same_as_nothing_written(record: Record, outcome
 )
 def test_only_what_a_larger_limit_can_mend_is_asked_again(record: Record, again: bool) -> None:
     assert was_cut_off(record, mmlu()) == again
+
+
+FILTERS = ("content_filter", "SAFETY", "refusal", "guardrail_intervened", "sensitive")
+
+
+@pytest.mark.parametrize("word", FILTERS)
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        pytest.param(WHOLE, "correct", id="whole"),
+        pytest.param("**C**", "correct", id="a letter"),
+        pytest.param(HALF, "refused", id="half, with a letter"),
+        pytest.param("The answer is (C", "refused", id="an open bracket"),
+        pytest.param("Then the answer is (C), for it", "refused", id="inside a sentence"),
+        pytest.param("To make it, one", "refused", id="no letter"),
+        pytest.param("", "refused", id="nothing"),
+        pytest.param(" \n", "refused", id="blanks"),
+    ],
+)
+def test_what_a_filter_cut_off_is_not_graded(word: str, text: str, outcome: str) -> None:
+    assert grade(replied(text, word), mmlu()).outcome == outcome
+
+
+def test_a_number_and_code_that_a_filter_cut_off_are_not_graded_either() -> None:
+    assert grade(replied(SUM, "content_filter"), NUMBER).outcome == "correct"
+    assert grade(replied(f"{SUM} That is, for a", "content_filter"), NUMBER).outcome == "refused"
+    assert grade(replied(block("return 1"), "content_filter"), code(CHAT)).outcome == "not_scored"
+    assert grade(replied(block("return 1").removesuffix("```"), "content_filter"), code(CHAT)).outcome == "refused"
+
+
+def test_blanks_are_told_from_nothing() -> None:
+    said = [grade(replied(text, count=count), mmlu()).why for text, count in (("", 1), ("\n" * 9, 2000), (" ", None))]
+
+    assert said == [
+        "nothing was written: 1 token",
+        "only blanks were written: 2,000 tokens",
+        "only blanks were written",
+    ]
