@@ -9,8 +9,23 @@ def strip_control(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Strip control characters, and make every run of white space one blank."""
-    return " ".join(strip_control(text).split())
+    """Make every run of white space one blank, and strip control characters."""
+    return " ".join(strip_control(" ".join(text.split())).split())
+
+
+def shortened(text: str, most: int) -> str:
+    """Put a text in one line of at most so many characters, and ` …` where it was longer."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[:most]} …"
+
+
+def whole_characters(text: str) -> str:
+    """Join the two halves of a character that came apart; a half alone, which cannot be written, becomes U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def duration(seconds: float) -> str:

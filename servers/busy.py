@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from servers.machine import output
+from servers.wording import in_bytes
 
 _SWAP_THAT_MATTERS = 1 << 30
 """Bytes; a little is swapped out on every machine that has run for a while."""
-_GB = 1e9
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -31,7 +31,7 @@ def _load() -> str:
 
 def _swap() -> str:
     used = read_sysctl(output("sysctl", "-n", "vm.swapusage")) if platform.system() == "Darwin" else read_meminfo()
-    return f"{used / _GB:.1f} GB swapped out" if used >= _SWAP_THAT_MATTERS else ""
+    return f"{in_bytes(used)} swapped out" if used >= _SWAP_THAT_MATTERS else ""
 
 
 def read_meminfo(file: Path = Path("/proc/meminfo")) -> int:

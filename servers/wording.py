@@ -23,3 +23,16 @@ def waiting(who: str, slots: int | None, asked: int) -> tuple[str, ...]:
         return ()
     fewer = f"{who} works on {slots} question(s) at once, not on {asked}"
     return (f"{fewer}: the others wait in line, so that the time to their first token is not the model's",)
+
+
+def in_bytes(size: int, other: int = 0) -> str:
+    """Write a number of bytes: `5.3 MB`; to the last one where it would read as the other number does."""
+    short = _rounded(size)
+    return f"{size:,} bytes" if other != size and short == _rounded(other) else short
+
+
+def _rounded(size: int) -> str:
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= scale:
+            return f"{size / scale:,.1f} {unit}"
+    return f"{size} bytes"

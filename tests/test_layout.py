@@ -18,6 +18,7 @@ EVALUATOR = (
         "errors",
         "finish",
         "loading",
+        "lenient_json",
         "records",
         "stats",
         "grade",

@@ -5,11 +5,12 @@ Server-sent events: WHATWG, HTML Living Standard, section 9.2.6. What servers do
 
 import msgspec
 
+from evaluator.ask.server_errors import names_failure
+
 DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b":", b"id:", b"retry:")
 """Lines that say nothing of the reply: comments, and what a browser would need to connect again."""
-_FAILED = (b"error", b"exception", b"fail", b"abort")
 
 _is_json = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -93,7 +94,7 @@ class Events:
 
     def _dispatch(self, found: list[Event]) -> None:
         if self._data:
-            found.append((self._joined(self._data, b"\n"), any(word in self._name for word in _FAILED)))
+            found.append((self._joined(self._data, b"\n"), names_failure(self._name.decode(errors="replace"))))
         self._name = b""
 
     @property

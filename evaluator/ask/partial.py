@@ -10,10 +10,11 @@ from evaluator.ask.bounds import Bounds
 from evaluator.ask.parts import said
 from evaluator.ask.reply import Choice, OnToken, Reply, decode
 from evaluator.ask.server_errors import after_200, excerpt, is_error, words_of
-from evaluator.finish import end_of
+from evaluator.finish import end_of, word_of
+from evaluator.lenient_json import count_of, writable
 from evaluator.loading import is_loading
 from evaluator.records import Answer, Failure
-from evaluator.text import one_line
+from evaluator.text import one_line, whole_characters
 
 _KEPT = 2000
 """Characters of a reply that failed."""
@@ -167,16 +168,16 @@ def finish(partial: Partial) -> Answer | Failure:
         text=_whole(partial.text),
         reasoning=_whole(partial.thought),
         refusal=_whole(partial.refusal),
-        tool_calls=tuple(map(_mended, partial.tools)),
+        tool_calls=tuple(map(whole_characters, partial.tools)),
         finish_reason=reason,
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
+        prompt_tokens=count_of(usage.get("prompt_tokens")),
+        completion_tokens=count_of(usage.get("completion_tokens")),
+        cached_tokens=count_of(details.get("cached_tokens")) if isinstance(details, dict) else None,
         first_token_s=partial.first_token_s,
         duration_s=time.perf_counter() - partial.started,
         model=_name(partial.last.model),
         fingerprint=_name(partial.last.system_fingerprint),
-        timings=_writable(partial.timings) if isinstance(partial.timings, dict) else None,
+        timings=writable(partial.timings, _DEEPEST) if isinstance(partial.timings, dict) else None,
     )
 
 
@@ -186,53 +187,24 @@ def kept(partial: Partial) -> str:
 
 
 def _word(reason: object) -> str:
-    """Give a finish reason as one word; SGLang's own is an object: {"type": "stop", "matched": 106}."""
-    word = reason.get("type", reason) if isinstance(reason, dict) else reason
-    return one_line(_mended(word) if isinstance(word, str) else msgspec.json.encode(_writable(word)).decode())[:80]
+    """Give a finish reason as one word; what has none is written out."""
+    if (word := word_of(reason)) is not None:
+        return one_line(whole_characters(word))[:80]
+    kind = reason.get("type", reason) if isinstance(reason, dict) else reason
+    return one_line(msgspec.json.encode(writable(kind, _DEEPEST)).decode())[:80]
 
 
 def _words_beside(reason: object) -> str:
     """Give what a reason that is an object says beside its word; SGLang: {"type": "abort", "message": "..."}."""
     if not isinstance(reason, dict) or not isinstance(reason.get("type"), str):
         return ""
-    words = words_of(msgspec.json.encode(_writable(reason)))
+    words = words_of(msgspec.json.encode(writable(reason, _DEEPEST)))
     return "" if words == _word(reason) else f": {words}"
 
 
 def _whole(parts: list[str]) -> str:
-    return _mended("".join(parts))
-
-
-def _mended(text: str) -> str:
-    """Join the two halves of a character that came apart; a half alone becomes U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+    return whole_characters("".join(parts))
 
 
 def _name(value: object) -> str | None:
-    return _mended(value) or None if isinstance(value, str) else None
-
-
-def _count(value: object) -> int | None:
-    """Read a number of tokens."""
-    try:
-        number = -1.0 if isinstance(value, bool) else float(value)  # type: ignore[arg-type] # what is none is seen
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return int(number) if 0 <= number < 2**53 else None
-
-
-def _writable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - JSON
-    """Make of a server's figures what can be written as JSON, and read again."""
-    if isinstance(value, str):
-        return _mended(value)
-    if isinstance(value, dict | list) and depth >= _DEEPEST:
-        return None
-    if isinstance(value, dict):
-        return {_mended(name): _writable(item, depth + 1) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_writable(item, depth + 1) for item in value]
-    return value if not isinstance(value, int) or abs(value) < 2**63 else None
+    return whole_characters(value) or None if isinstance(value, str) else None

@@ -3,13 +3,13 @@
 Decoded by msgspec: an SDK that builds a model object for every chunk costs more than the rest of the client together.
 """
 
-import json
 from collections.abc import Callable
-from math import isfinite
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+
+from evaluator.lenient_json import read_json
 
 OnToken = Callable[[], None]
 """Called whenever a token arrives."""
@@ -142,29 +142,5 @@ def _without_blanks(value: Any) -> Any:  # noqa: ANN401 - JSON
     return {**value, "choices": full}
 
 
-def read_json(data: bytes) -> Any:  # noqa: ANN401 - JSON
-    """Decode JSON as Python writes it: NaN, infinities and numbers out of range are None, halves of characters stay.
-
-    Raises:
-        ValueError: It is no JSON.
-        RecursionError: It is nested too deeply.
-    """
-    try:
-        return msgspec.json.decode(data)
-    except (ValueError, RecursionError):
-        return _LENIENT.decode(data.decode("utf-8-sig", errors="replace"))
-
-
-def _finite(digits: str) -> float | None:
-    return value if isfinite(value := float(digits)) else None
-
-
-def _bearable(digits: str) -> int | None:
-    return int(digits) if len(digits) <= 30 else None  # Python refuses to read thousands of digits, and to write them
-
-
 def _is_first(choice: Choice) -> bool:
     return choice.index in (0, None, "0")
-
-
-_LENIENT = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, parse_int=_bearable)

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx2
 
-from evaluator.ask.reply import Choice, Reply, read_json
+from evaluator.ask.reply import Choice, Reply
+from evaluator.lenient_json import read_json
 from evaluator.records import Failure, FailureKind
 from evaluator.text import one_line
 
@@ -43,7 +44,7 @@ def is_error(reply: Reply, choice: Choice | None, data: bytes) -> bool:
     """
     if (reply.error is not None and _is_said(reply.error)) or reply.object == "error":
         return True
-    if reply.status is not None and _names_failure(reply.status):
+    if reply.status is not None and names_failure(reply.status):
         return True
     if choice is not None:
         piece = choice.piece
@@ -77,9 +78,9 @@ def excerpt(text: str | bytes) -> str:
     """Give the beginning of a text, harmless and in one line, a page's tags left out."""
     start = text[:_LOOKED_AT]
     line = start.decode(errors="replace") if isinstance(start, bytes) else start
-    line = line.encode(errors="replace").decode()  # halves of characters
     line = _TAGS.sub(" ", line) if line.lstrip().startswith("<") else line
-    return one_line(" ".join(_RUNS.sub(r"\1\1\1…", line).split()))[:_SHOWN].strip()
+    line = line.encode(errors="replace").decode()  # halves of characters
+    return one_line(_RUNS.sub(r"\1\1\1…", line))[:_SHOWN].strip()
 
 
 def _reports_error(body: Any) -> bool:  # noqa: ANN401 - JSON
@@ -87,7 +88,7 @@ def _reports_error(body: Any) -> bool:  # noqa: ANN401 - JSON
     if not isinstance(body, dict):
         return False
     kinds = (body.get("object"), body.get("type"))
-    if _is_said(body.get("errors")) or body.get("success") is False or any(map(_names_failure, kinds)):
+    if _is_said(body.get("errors")) or body.get("success") is False or any(map(names_failure, kinds)):
         return True
     codes = [body.get(name) for name in ("code", "status", "status_code", "error_code")]
     if any(400 <= float(code) < 600 for code in map(str, codes) if code.isdecimal()):
@@ -124,5 +125,6 @@ def _is_said(error: Any) -> bool:  # noqa: ANN401 - JSON
     return any(error.values()) if isinstance(error, dict) else bool(error)
 
 
-def _names_failure(word: Any) -> bool:  # noqa: ANN401 - JSON
+def names_failure(word: object) -> bool:
+    """Whether a word, such as the name of an event or a status, says that something failed."""
     return isinstance(word, str) and any(part in word.lower() for part in _FAILED)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterable
-from math import isnan
 from typing import Any
 
 import msgspec
@@ -11,8 +10,9 @@ from msgspec.structs import astuple
 
 from evaluator.errors import BadLineError
 from evaluator.finish import end_of, word_of
+from evaluator.lenient_json import count_of, writable
 from evaluator.records import Answer, Failure, Key, Question, Record
-from evaluator.text import one_line
+from evaluator.text import shortened
 
 _TEXTS = ("text", "output_text")
 """Types of the parts that hold text: OpenAI's and Anthropic's, the Responses API's."""
@@ -77,7 +77,7 @@ def _decoded(raw: bytes) -> Line:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        return msgspec.convert(_mended(json.loads(raw)), Line)
+        return msgspec.convert(writable(json.loads(raw), 2 * _DEEPEST), Line)
 
 
 def _is_deep(value: object) -> bool:
@@ -100,22 +100,11 @@ def _is_text(value: object) -> bool:
     return value is None or value is UNSET or isinstance(value, str)
 
 
-def _mended(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Put U+FFFD in place of every half of a character, which nothing can be written with, and null of NaN: a gap."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_mended(item) for item in value]
-    if isinstance(value, dict):
-        return {_mended(key): _mended(item) for key, item in value.items()}
-    return None if isinstance(value, float) and isnan(value) else value
-
-
 def record(line: Line, question: Question, repeat: int) -> Record:
     """Convert a line to the record that a run would have written."""
     key = Key(question.benchmark, question.id, repeat)
     text, ended = _text(line.text), _reason(line)
-    tokens, limit = _tokens(line), _count(line.max_tokens)
+    tokens, limit = _tokens(line), count_of(line.max_tokens)
     if failure := _failure(line, text, ended):
         return Record(key=key, variant="", started="", request={}, failure=failure)
     answer = Answer(
@@ -137,7 +126,7 @@ def _failure(line: Line, text: str, ended: object) -> Failure | None:
         return Failure(kind="server_error", message=f"{message:.300}")
     if ended is not None and end_of(ended) == "broken":
         word = ended if isinstance(ended, str) and ended else shown(ended)
-        return Failure(kind="broken_off", message=f"the server broke the reply off ({one_line(word):.80})")
+        return Failure(kind="broken_off", message=f"the server broke the reply off ({shortened(word, 80)})")
     return None
 
 
@@ -183,16 +172,7 @@ def _tools(calls: object) -> tuple[str, ...]:
 def _tokens(line: Line) -> int | None:
     usage = line.usage if isinstance(line.usage, dict) else {}
     given = (line.completion_tokens, usage.get("completion_tokens"), usage.get("output_tokens"))
-    return next((count for value in given if (count := _count(value)) is not None), None)
-
-
-def _count(value: object) -> int | None:
-    """Read a count; tables with gaps in them have it as 12.0, others as text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
-        return int(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53:
-        return int(value)
-    return None
+    return next((count for value in given if (count := count_of(value)) is not None), None)
 
 
 def shown(value: object) -> str:

@@ -8,6 +8,7 @@ from evaluator.checks.observed import answers
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.decide.wording import listed
 from evaluator.grade.cut import more_tokens_help
+from evaluator.records import limit_of
 
 _SAME = 1e-4
 """Relative: servers keep such values as 32-bit floats."""
@@ -102,7 +103,7 @@ def more_tokens(given: CheckInput) -> Iterable[Finding]:
     """Count the questions that were asked with a larger limit than the others."""
     limit = given.study.sampling.max_tokens
     for variant in given.study.variants:
-        limits = [_limit(record.request) for record in given.records.get(variant.name, ())]
+        limits = [limit_of(record.request) or 0 for record in given.records.get(variant.name, ())]
         larger = [tokens for tokens in limits if tokens > limit]
         if larger and answers(given, variant.name):
             message = (
@@ -115,10 +116,10 @@ def more_tokens(given: CheckInput) -> Iterable[Finding]:
 def more_tokens_unequal(given: CheckInput) -> Iterable[Finding]:
     """Find variants with replies still cut off, while those of others were asked again with more tokens."""
     asked = [(name, record) for name, records in given.records.items() for record in records]
-    largest = max((_limit(record.request) for _, record in asked), default=0)
+    largest = max((limit_of(record.request) or 0 for _, record in asked), default=0)
     if largest <= given.study.sampling.max_tokens:
         return
-    smaller = {(name, r.key) for name, r in asked if _limit(r.request) < largest and more_tokens_help(r)}
+    smaller = {(name, r.key) for name, r in asked if (limit_of(r.request) or 0) < largest and more_tokens_help(r)}
     cut = Counter(
         grade.variant
         for grade in given.grades
@@ -130,15 +131,6 @@ def more_tokens_unequal(given: CheckInput) -> Iterable[Finding]:
             " again"
         )
         yield Finding(severity="block", variant=name, message=message, evidence={"left": left, "largest": largest})
-
-
-def _limit(request: Mapping[str, object]) -> int:
-    """Return a request's output limit, by whatever name the server has for it; 0 where it has none."""
-    options = request.get("options")
-    places = (request, options) if isinstance(options, Mapping) else (request,)
-    names = ("max_tokens", "max_completion_tokens", "num_predict", "n_predict")
-    limits = [place[name] for place in places for name in names if name in place]
-    return next((limit for limit in limits if isinstance(limit, int)), 0)
 
 
 def _alike(sent: float, applied: float) -> bool:

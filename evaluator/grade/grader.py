@@ -15,7 +15,7 @@ from evaluator.grade.refusals import refuses
 from evaluator.grade.sandbox import NoSandbox, Run, Sandbox, run_tests
 from evaluator.grade.thinking import Thought, split_thinking
 from evaluator.records import Answer, Extraction, Grade, Outcome, Question, Record, limit_of
-from evaluator.text import one_line
+from evaluator.text import shortened
 
 VERSION = "3"
 
@@ -202,5 +202,4 @@ def _called(answer: Answer) -> str:
 
 def _short(text: str) -> str:
     """Put text from a server in one line, in quotation marks where it is blank, and cut it to a bearable length."""
-    line = one_line(text)
-    return f"{line[:80]}..." if len(line) > 80 else line or repr(text[:20])
+    return shortened(text, 80) or repr(text[:20])

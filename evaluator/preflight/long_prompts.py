@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from evaluator.finish import end_of
 from evaluator.grade.thinking import split_thinking
 from evaluator.preflight.prompts import PART, RECALL, REMEMBER, WORD
-from evaluator.preflight.trial import GREEDY, ONE, Trial, all_text, shortened
+from evaluator.preflight.trial import GREEDY, ONE, SHOWN, Trial, all_text
 from evaluator.records import Answer, Failure
 from evaluator.store.proofs import Length
 from evaluator.study.requests import Ask, characters, context_needed
+from evaluator.text import shortened
 
 CAP = 16_384
 """Tokens of the longest prompt: reading more would take a large model minutes."""
@@ -88,7 +89,7 @@ def _length(trial: Trial, parts: int, outcome: Answer | Failure) -> Length | Non
     if outcome.kind in _LOST:
         trial.fail("A long prompt", outcome)
         return None
-    return Length(parts=parts, prompt_tokens=None, refused=shortened(outcome))
+    return Length(parts=parts, prompt_tokens=None, refused=shortened(outcome.message, SHOWN))
 
 
 def _text(parts: int) -> str:

@@ -10,7 +10,7 @@ from evaluator.ask.reply import OnToken
 from evaluator.ask.traffic import Traffic
 from evaluator.records import Answer, Failure
 from evaluator.study.study import Study
-from evaluator.text import one_line
+from evaluator.text import shortened
 from servers import process
 from servers.errors import ServerError
 from servers.launch import alive
@@ -21,7 +21,7 @@ GREEDY = Sampling(temperature=0.0, max_tokens=24)
 ONE = Sampling(temperature=0.0, max_tokens=1)
 _ATTEMPTS = 2
 """A connection may break between a router and its models."""
-_SHOWN = 300
+SHOWN = 300
 """Characters of what a server says when it refuses."""
 
 
@@ -96,15 +96,9 @@ class Trial:
 
     def fail(self, what: str, failure: Failure) -> None:
         """Note what could not be done, once."""
-        sentence = f"{what} could not be done: {shortened(failure)}"
+        sentence = f"{what} could not be done: {shortened(failure.message, SHOWN)}"
         if sentence not in self.failures:
             self.failures.append(sentence)
-
-
-def shortened(failure: Failure) -> str:
-    """Give what a server answered, harmless, in one line and not too long."""
-    line = one_line(failure.message)
-    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]} …"
 
 
 def all_text(answer: Answer) -> str:

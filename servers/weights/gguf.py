@@ -18,7 +18,7 @@ from servers.weights.facts import FileFacts, mentions_qat, types_in_words
 from servers.weights.gguf_header import Header, Tensor, read_header
 from servers.weights.gguf_promise import broken_promise
 from servers.weights.hashing import files_of, template_sha256
-from servers.weights.mistaken import in_bytes
+from servers.wording import in_bytes
 
 _PEOPLE = (".quantized_by", ".author", ".organization")
 """Ends of the metadata that name people, who may be called anything."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from servers.errors import LaterVersionError, ModelError
-from servers.weights.mistaken import in_bytes, mistaken
+from servers.weights.mistaken import mistaken
+from servers.wording import in_bytes
 
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _SCALARS = {

@@ -43,16 +43,3 @@ def mistaken(head: bytes) -> tuple[str, str]:
         if re.match(beginning, head, re.IGNORECASE | re.DOTALL):
             return what, remedy
     return "is no GGUF file (it does not begin with `GGUF`)", "fetch or convert it again."
-
-
-def in_bytes(size: int, other: int = 0) -> str:
-    """Write a number of bytes: `5.3 MB`; to the last one where it would read as the other number does."""
-    short = _rounded(size)
-    return f"{size:,} bytes" if other != size and short == _rounded(other) else short
-
-
-def _rounded(size: int) -> str:
-    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= scale:
-            return f"{size / scale:,.1f} {unit}"
-    return f"{size} bytes"

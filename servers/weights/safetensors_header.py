@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from servers.errors import ModelError
-from servers.weights.mistaken import in_bytes, mistaken
+from servers.weights.mistaken import mistaken
+from servers.wording import in_bytes
 
 _MAX_HEADER = 100_000_000
 """Bytes, the safetensors library's own limit."""
