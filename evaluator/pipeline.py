@@ -330,8 +330,8 @@ def _set_up(loaded: LoadedStudy, folder: Path, needed: int, *, force: bool) -> _
             left_out[variant.name] = str(error)
     if force:
         left_out |= {name: str(error) for name, error in cannot_start(loaded.study, specs).items()}
-    kept = {name: spec for name, spec in specs.items() if name not in left_out}
-    return _Setup(loaded.study, folder, needed, kept, left_out)
+    startable = {name: spec for name, spec in specs.items() if name not in left_out}
+    return _Setup(loaded.study, folder, needed, startable, left_out)
 
 
 def _keys(study: Study, asks: Sequence[Ask]) -> dict[str, list[Key]]:

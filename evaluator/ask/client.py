@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from evaluator.ask.bounds import bounds_of
 from evaluator.ask.events import DONE, Event, Events
-from evaluator.ask.partial import Partial, finish, kept, take, too_much
+from evaluator.ask.partial import Partial, beginning, finish, take, too_much
 from evaluator.ask.reply import OnToken
 from evaluator.ask.retry_after import retry_after
 from evaluator.ask.server_errors import after_200, excerpt, refusal
@@ -60,7 +60,7 @@ async def _asked(http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_to
     except httpx2.HTTPError as error:
         failure = failure_of(error)
     outcome = failure or finish(partial)
-    return outcome if isinstance(outcome, Answer) else replace(outcome, text=kept(partial))
+    return outcome if isinstance(outcome, Answer) else replace(outcome, text=beginning(partial))
 
 
 def failure_of(error: httpx2.HTTPError) -> Failure:

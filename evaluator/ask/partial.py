@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from evaluator.ask.bounds import Bounds
-from evaluator.ask.parts import said
+from evaluator.ask.parts import read_message
 from evaluator.ask.reply import Choice, OnToken, Reply, decode
 from evaluator.ask.server_errors import after_200, excerpt, is_error, words_of
 from evaluator.finish import end_of, word_of
@@ -16,7 +16,7 @@ from evaluator.loading import is_loading
 from evaluator.records import Answer, Failure
 from evaluator.text import one_line, whole_characters
 
-_KEPT = 2000
+_BEGINNING = 2000
 """Characters of a reply that failed."""
 _DEEPEST = 6
 """Of lists and objects in each other, in a server's own figures."""
@@ -92,7 +92,7 @@ def _take_figures(partial: Partial, reply: Reply) -> None:
 
 
 def _take_choice(partial: Partial, choice: Choice) -> Failure | None:
-    text, thought, refusal, tools = said(choice)
+    text, thought, refusal, tools = read_message(choice)
     reason = choice.reason
     if text or thought or refusal or tools:
         partial.on_token()
@@ -140,8 +140,8 @@ def _too_long(partial: Partial) -> Failure | None:
     """Judge a text of more characters than is usual."""
     pieces, characters, bounds = partial.pieces, partial.characters, partial.bounds
     if pieces > bounds.pieces:
-        came = f"{pieces:,} pieces and {characters:,} characters had come"
-        return Failure(kind="too_long", message=f"the server did not stop at max_tokens ({partial.limit}): {came}")
+        received = f"{pieces:,} pieces and {characters:,} characters were received"
+        return Failure(kind="too_long", message=f"the server did not stop at max_tokens ({partial.limit}): {received}")
     return too_much(bounds.held) if characters > bounds.held else None
 
 
@@ -181,9 +181,9 @@ def finish(partial: Partial) -> Answer | Failure:
     )
 
 
-def kept(partial: Partial) -> str:
-    """Give the beginning of what came of a reply that failed."""
-    return (_whole(partial.text) or _whole(partial.thought))[:_KEPT]
+def beginning(partial: Partial) -> str:
+    """Return the beginning of the text, or else of the thoughts, of a reply that failed."""
+    return (_whole(partial.text) or _whole(partial.thought))[:_BEGINNING]
 
 
 def _word(reason: object) -> str:

@@ -1,9 +1,9 @@
-"""What a message says: its text, its thoughts, a refusal, the tools that it calls, in every form that servers use.
+"""Read a message: its text, its thoughts, a refusal, the tools that it calls, in every form that servers use.
 
 The text is the answer, so it is read strictly; the rest is read where it can be.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from evaluator.ask.reply import Choice, Piece
 
@@ -15,13 +15,13 @@ _THOUGHTS = frozenset(
 )
 
 _UNKNOWN = "its content is neither a text nor a list of parts of a known form"
+_Field = Literal["text", "thought", "refusal"]
 
-
-Said = tuple[str, str, str, tuple[str, ...]]
+Message = tuple[str, str, str, tuple[str, ...]]
 """Text, thoughts, refusal, names of tools."""
 
 
-def said(choice: Choice) -> Said:
+def read_message(choice: Choice) -> Message:
     """Read a message, or a part of one.
 
     Raises:
@@ -64,22 +64,29 @@ def _parts(content: Any) -> tuple[str, str, str]:  # noqa: ANN401 - JSON
     """Read a content that may be a list of parts: its text, its thoughts, its refusal."""
     if content is None or isinstance(content, str):
         return content or "", "", ""
-    texts, thoughts, refusals = [], [], []
+    texts: dict[_Field, list[str]] = {"text": [], "thought": [], "refusal": []}
     for part in content if isinstance(content, list) else [content]:
-        kind = (part.get("type") or "text") if isinstance(part, dict) else None
-        if part is None or isinstance(part, str):
-            texts.append(part or "")
-        elif not isinstance(kind, str):
-            raise ValueError(_UNKNOWN)
-        elif kind in _THOUGHTS:
-            thoughts.append(text_of(part))
-        elif kind == "refusal":
-            refusals.append(text_of(part))
-        elif kind in _TEXTS and isinstance(part.get("text", 0), str | None):
-            texts.append(part["text"] or "")
-        elif kind in _TEXTS or "text" in part:
-            raise ValueError(_UNKNOWN)
-    return "".join(texts), "".join(thoughts), "".join(refusals)
+        field, text = _part(part)
+        texts[field].append(text)
+    return "".join(texts["text"]), "".join(texts["thought"]), "".join(texts["refusal"])
+
+
+def _part(part: Any) -> tuple[_Field, str]:  # noqa: ANN401 - JSON
+    """Read one part: what it belongs to, and its text; what holds no text, such as a picture, has an empty one."""
+    if part is None or isinstance(part, str):
+        return "text", part or ""
+    kind = (part.get("type") or "text") if isinstance(part, dict) else None
+    if not isinstance(kind, str):
+        raise ValueError(_UNKNOWN)  # noqa: TRY004 - as of all that cannot be read
+    if kind in _THOUGHTS:
+        return "thought", text_of(part)
+    if kind == "refusal":
+        return "refusal", text_of(part)
+    if kind in _TEXTS and isinstance(part.get("text", 0), str | None):
+        return "text", part["text"] or ""
+    if kind in _TEXTS or "text" in part:
+        raise ValueError(_UNKNOWN)
+    return "text", ""
 
 
 def _tools(piece: Piece) -> tuple[str, ...]:

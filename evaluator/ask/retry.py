@@ -38,7 +38,7 @@ async def ask(
     """Ask, and ask again after a transient failure; the caller has taken a place of the traffic.
 
     A failure like others may happen so many times. Where the server asks to wait, it is waited for as long as the
-    traffic bears it; where it is busy with other requests of ours, until one of them is done.
+    traffic allows; where it is busy with other requests of ours, until one of them is done.
 
     Returns the last outcome, and the transient failures before it.
     """
@@ -89,7 +89,7 @@ async def _sent(
         if isinstance(outcome, Answer):
             traffic.worked()
         elif outcome.kind != "timeout":
-            traffic.heard()
+            traffic.saw_activity()
             traffic.last_refusal = outcome.message if outcome.status else traffic.last_refusal
     return outcome
 
@@ -114,7 +114,7 @@ def _seconds(state: RetryCallState, traffic: Traffic) -> float:
 def _asked(failure: Failure, bound: float) -> float | None:
     """Return how long the server asks to wait, and a little more: not all are to come back at once.
 
-    None where it does not say, or asks for longer than is borne.
+    None where it does not say, or asks for longer than we wait.
     """
     if failure.retry_after is None or failure.retry_after > bound:
         return None

@@ -38,18 +38,18 @@ def is_error(reply: Reply, choice: Choice | None, data: bytes) -> bool:
     """Whether a reply, or a chunk, that came with status 200 reports an error.
 
     Args:
-        reply: What came.
+        reply: As decoded.
         choice: The one of its choices that is read.
         data: What it was decoded from.
     """
-    if (reply.error is not None and _is_said(reply.error)) or reply.object == "error":
+    if (reply.error is not None and _holds_anything(reply.error)) or reply.object == "error":
         return True
     if reply.status is not None and names_failure(reply.status):
         return True
     if choice is not None:
         piece = choice.piece
         return (choice.error is not None or piece.error is not None) and (
-            _is_said(choice.error) or _is_said(piece.error)
+            _holds_anything(choice.error) or _holds_anything(piece.error)
         )
     return not reply.choices and _reports_error(read_json(data))
 
@@ -88,13 +88,13 @@ def _reports_error(body: Any) -> bool:  # noqa: ANN401 - JSON
     if not isinstance(body, dict):
         return False
     kinds = (body.get("object"), body.get("type"))
-    if _is_said(body.get("errors")) or body.get("success") is False or any(map(names_failure, kinds)):
+    if _holds_anything(body.get("errors")) or body.get("success") is False or any(map(names_failure, kinds)):
         return True
     codes = [body.get(name) for name in ("code", "status", "status_code", "error_code")]
     if any(400 <= float(code) < 600 for code in map(str, codes) if code.isdecimal()):
         return True
     fine = body.get("success") is True or any(str(code).lower() in _FINE for code in codes)
-    return not fine and any(_is_said(body.get(name)) for name in _REASONS)
+    return not fine and any(_holds_anything(body.get(name)) for name in _REASONS)
 
 
 def _words(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - servers put text, objects or numbers here
@@ -104,24 +104,27 @@ def _words(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - servers put tex
         return ""
     if isinstance(value, list):
         return "; ".join(filter(None, (_words(item, depth + 1) for item in value[:5])))
-    if not isinstance(value, dict):
-        return ""
-    said = [_words(value.get(name), depth + 1) for name in _REASONS]
-    if not any(said):
-        said = [next(filter(None, (_words(value.get(name), depth + 1) for name in _REASONS_TOO)), "")]
-    choices = value.get("choices")
-    if not any(said) and isinstance(choices, list):
-        parts = [
-            part for one in choices if isinstance(one, dict) for part in (one, one.get("delta"), one.get("message"))
-        ]
-        said = [_words(part.get("error"), depth + 1) for part in parts if isinstance(part, dict)]
-    reason = ": ".join(dict.fromkeys(filter(None, said)))
+    return _words_of_object(value, depth + 1) if isinstance(value, dict) else ""
+
+
+def _words_of_object(value: dict[str, Any], depth: int) -> str:
+    words = [_words(value.get(name), depth) for name in _REASONS]
+    if not any(words):
+        words = [next(filter(None, (_words(value.get(name), depth) for name in _REASONS_TOO)), "")]
+    if not any(words):
+        words = _words_of_choices(value.get("choices"), depth)
+    reason = ": ".join(dict.fromkeys(filter(None, words)))
     place = value.get("loc")  # FastAPI's: which field of the request is wrong
     return f"{reason} ({'.'.join(map(str, place[:5]))})" if isinstance(place, list) and place else reason
 
 
-def _is_said(error: Any) -> bool:  # noqa: ANN401 - JSON
-    """Whether there is anything in it."""
+def _words_of_choices(choices: Any, depth: int) -> list[str]:  # noqa: ANN401 - JSON
+    objects = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    parts = [part for choice in objects for part in (choice, choice.get("delta"), choice.get("message"))]
+    return [_words(part.get("error"), depth) for part in parts if isinstance(part, dict)]
+
+
+def _holds_anything(error: Any) -> bool:  # noqa: ANN401 - JSON
     return any(error.values()) if isinstance(error, dict) else bool(error)
 
 

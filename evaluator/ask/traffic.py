@@ -18,7 +18,7 @@ class Traffic:
     """The requests to one server. `async with` takes a place among those in flight, first come, first served.
 
     A server that says that it is busy gets fewer places. One that only ever asks to wait is waited for as long as the
-    study bears silence, a model that loads as long as a start may take.
+    study allows silence, a model that loads as long as a start may take.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class Traffic:
         self.last_refusal = ""
         self._active_at = self._ended_at = self.clock()
 
-    def heard(self) -> None:
+    def saw_activity(self) -> None:
         """Note that the server has sent something."""
         self._active_at = self.clock()
 
     def worked(self) -> None:
         """Note that the server has sent what it was asked for, or a part of it."""
-        self.heard()
+        self.saw_activity()
         self._since.clear()
         if self.at_once < self._announced:
             self._announced = self.at_once

@@ -138,8 +138,8 @@ def _reason(line: Line) -> object:
     given = [reason for reason in (line.finish_reason, line.done_reason) if reason is not None]
     if not given and line.stop_reason is not None and type(line.stop_reason) is not int:
         given = [line.stop_reason]
-    said = [reason for reason in given if reason != ""] or given
-    return next((reason for reason in said if end_of(reason) != "whole"), said[0] if said else None)
+    given = [reason for reason in given if reason != ""] or given
+    return next((reason for reason in given if end_of(reason) != "whole"), given[0] if given else None)
 
 
 def _text(value: object, kinds: Collection[str] = _TEXTS) -> str:

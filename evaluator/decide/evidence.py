@@ -6,7 +6,7 @@ from math import fsum
 from msgspec import Struct
 
 from evaluator.decide.designs import DESIGNS, DesignKind, Looks
-from evaluator.decide.samples import Answers, comparable, flips_interval, sample_of
+from evaluator.decide.samples import Answers, Repeats, Sample, comparable, flips_interval, sample_of
 from evaluator.stats.paired import PairedTable
 from evaluator.stats.proportions import Interval
 from evaluator.study.study import LOOKS, Mode
@@ -74,11 +74,8 @@ def looks_at(ours: Answers, theirs: Answers, benchmark: str, design: Design) -> 
     answered = both.index(False) if False in both else len(order)
     ends = design.kind.cut(len(order), answered, design.looks) if order else []
     repeated = design.repeated.get(benchmark, {})
-    samples = []
-    for end in ends:
-        seen = [(order[i], a, b) for i, a, b in pairs if i < end]
-        clusters = [repeated.get(question, question) for question, _, _ in seen]
-        samples.append((sample_of([(a, b) for _, a, b in seen], clusters), end / len(order)))
+    clusters = [repeated.get(question, question) for question in order]
+    samples = [(_sample_until(end, pairs, clusters), end / len(order)) for end in ends]
     samples = [(sample, fraction) for sample, fraction in samples if sample.n]
     return Looks(
         mode=design.mode,
@@ -86,6 +83,12 @@ def looks_at(ours: Answers, theirs: Answers, benchmark: str, design: Design) -> 
         samples=tuple(sample for sample, _ in samples),
         fractions=tuple(fraction for _, fraction in samples),
     )
+
+
+def _sample_until(end: int, pairs: Sequence[tuple[int, Repeats, Repeats]], clusters: Sequence[str]) -> Sample:
+    """Take the pairs before a place in the order of questions; `clusters` are those of all questions, in order."""
+    seen = [pair for pair in pairs if pair[0] < end]
+    return sample_of([(ours, theirs) for _, ours, theirs in seen], [clusters[i] for i, _, _ in seen])
 
 
 def p_values(looks: Looks, margin: float) -> tuple[float, float]:

@@ -90,11 +90,11 @@ async def own_replies(trial: Trial) -> Found:
     replies = await trial.ask_all([(one.prompt, one.sampling) for one in asked.at_once], _WHAT)
     at_once, after = _judged(asked.at_once, replies), replies[len(before) - 1 :: -1]
     if at_once:
-        kept = [
+        still = [
             _has_own(one, new) for one, old, new in zip(asked.alone, before, after, strict=True) if _has_own(one, old)
         ]
         swapped = _swapped_letters(asked.alone, before, after)
-        at_once = replace(at_once, others=max(at_once.others, swapped), lost=kept.count(False))
+        at_once = replace(at_once, others=max(at_once.others, swapped), lost=still.count(False))
     return Found(alone, at_once, _together(before, after))
 
 

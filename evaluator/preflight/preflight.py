@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,10 +18,12 @@ from evaluator.store.facts import keep_facts, read_facts
 from evaluator.store.folder import logs_path
 from evaluator.store.proofs import Proofs, keep_proofs, read_proofs
 from evaluator.study.requests import Ask
-from evaluator.study.study import Study
+from evaluator.study.study import Study, Variant
 from servers import signals
 from servers.errors import ServerError
 from servers.spec import Server, ServerFacts, ServerSpec
+
+T = TypeVar("T")
 
 
 class Step(Struct, frozen=True):
@@ -89,25 +92,29 @@ def check_lacking(
     """
     facts = read_facts(folder)
     proofs = {name: proofs for name, proofs in read_proofs(folder).items() if name in facts}
-    same = {
-        variant.name
-        for variant in study.variants
-        if variant.base_url is None
-        and variant.name in proofs
-        and proofs[variant.name].settings == settings_of(study, variant)
+    earlier = {variant.name: proofs[variant.name] for variant in study.variants if _still_holds(study, variant, proofs)}
+    lacking = {
+        name: spec
+        for name, spec in specs.items()
+        if name in wanted and (name not in earlier or earlier[name].context < needed)
     }
-    current = {name for name in same if proofs[name].context >= needed}
-    lacking = {name: spec for name, spec in specs.items() if name in wanted and name not in current}
-    earlier = {name: proofs[name] for name in lacking if name in same}
-    logs = logs_path(folder)
+    earlier, logs = _only(earlier, lacking), logs_path(folder)
     tried = try_servers(study, lacking, asks, logs, needed=needed, force=force, on_step=on_step, earlier=earlier)
-    names = {variant.name for variant in study.variants} - lacking.keys()
+    known = {variant.name for variant in study.variants} - lacking.keys()
     everything = replace(
-        tried,
-        facts={**{name: facts[name] for name in facts if name in names}, **tried.facts},
-        proofs={**{name: proofs[name] for name in proofs if name in names}, **tried.proofs},
+        tried, facts={**_only(facts, known), **tried.facts}, proofs={**_only(proofs, known), **tried.proofs}
     )
     return judged(everything, asks), frozenset(tried.facts)
+
+
+def _still_holds(study: Study, variant: Variant, proofs: Mapping[str, Proofs]) -> bool:
+    """Whether a server that we start proved itself before with the settings of now."""
+    known = proofs.get(variant.name)
+    return variant.base_url is None and known is not None and known.settings == settings_of(study, variant)
+
+
+def _only(by_variant: Mapping[str, T], names: Collection[str]) -> dict[str, T]:
+    return {name: value for name, value in by_variant.items() if name in names}
 
 
 def try_servers(

@@ -15,6 +15,7 @@ from servers.weights.safetensors_header import read_entries
 
 MLX = ("mlx_lm", "omlx")
 """Runtimes that load MLX weights; the others load GGUF."""
+_MLX_NEEDS = "MLX needs a directory with config.json and *.safetensors"
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d+)-of-(?P<total>\d+)\.safetensors")
 _PIECE = re.compile(r"(?P<whole>.+\.gguf)[.-](?:part|split)[._-]?(?:\d+(?:of\d+)?|[a-z]{1,2})", re.IGNORECASE)
 """What uploaders cut a large file into, as bytes; parts that llama.cpp knows have names of another form."""
@@ -34,19 +35,11 @@ def mlx_directory(path: Path) -> Path:
         ModelError: It is none, or not whole.
         OSError: It cannot be read.
     """
-    needs = "MLX needs a directory with config.json and *.safetensors"
     if path.is_file():
         kind = "a GGUF file" if path.suffix == ".gguf" else "a file"
-        raise ModelError(f"{path} is {kind}, but {needs}.")
-    files = weight_files(path)
-    absent = [*(["config.json"] if not (path / "config.json").is_file() else ())]
-    absent += [] if files else ["*.safetensors"]
-    unfinished = _unfinished(path)
-    if (path / "adapter_config.json").is_file() and "config.json" in absent:
-        raise ModelError(f"{path} is a LoRA adapter, not a model", remedy="name the model that it was fused with.")
-    if absent:
-        more = f", and {names_in_words(unfinished)} a download that stopped" if unfinished else ""
-        raise ModelError(f"{path} has no {' and no '.join(absent)}, but {needs}{more}.")
+        raise ModelError(f"{path} is {kind}, but {_MLX_NEEDS}.")
+    files, unfinished = weight_files(path), _unfinished(path)
+    _refuse_without(path, files, unfinished)
     lost = _lost_of_series([file.name for file in files])
     if not lost:
         tensors = {name for file in files for name in read_entries(file)}
@@ -56,6 +49,21 @@ def mlx_directory(path: Path) -> Path:
         raise ModelError(f"{path} is incomplete: {names_in_words(lost)} missing", remedy=_AGAIN)
     refuse_encoder(path)
     return path
+
+
+def _refuse_without(path: Path, weights: Sequence[Path], unfinished: Sequence[str]) -> None:
+    """Refuse a directory without weights, or without their configuration.
+
+    Raises:
+        ModelError: It lacks one of them.
+    """
+    absent = [] if (path / "config.json").is_file() else ["config.json"]
+    if absent and (path / "adapter_config.json").is_file():
+        raise ModelError(f"{path} is a LoRA adapter, not a model", remedy="name the model that it was fused with.")
+    absent += [] if weights else ["*.safetensors"]
+    if absent:
+        more = f", and {names_in_words(unfinished)} a download that stopped" if unfinished else ""
+        raise ModelError(f"{path} has no {' and no '.join(absent)}, but {_MLX_NEEDS}{more}.")
 
 
 def _lost_of_series(names: Sequence[str]) -> list[str]:

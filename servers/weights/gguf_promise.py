@@ -37,23 +37,27 @@ def broken_promise(
         bits: Per weight, of the whole file.
     """
     matrices = [(tensor, kind) for tensor, kind in tensors if len(tensor.shape) > 1]
-    body = [(tensor, kind) for tensor, kind in matrices if not tensor.name.startswith(_MORE_PRECISE)] or matrices
-    weights: Counter[str] = Counter()
-    for tensor, kind in body:
-        weights[_family(kind)] += tensor.elements
-    most = weights.most_common(1)[0][0] if weights else _UNKNOWN
+    most = _most(matrices)
     if bits is None or most.startswith(_UNKNOWN):
         return None
-    named = _named(file)
-    promises = [f"its file says {asked}"] if asked and _family(asked) != most else []
-    families = [*map(_family, named), *([_family(asked)] if asked else [])]
-    if named and not {most, *families[len(named) :]} & set(families[: len(named)]) and "unquantized" not in file:
+    named, asked_family = _named(file), _family(asked or most)
+    promises = [] if asked_family == most else [f"its file says {asked}"]
+    if named and {most, asked_family}.isdisjoint(map(_family, named)) and "unquantized" not in file:
         promises.append(f"its name says {' and '.join(dict.fromkeys(named))}")
     if not promises:
         return None
     return (
         f"{' and '.join(promises)}, its tensors are {_listed(kind for _, kind in matrices)}: {bits:.2f} bits a weight"
     )
+
+
+def _most(matrices: Sequence[tuple[Tensor, str]]) -> str:
+    """Return the family of types that most weights have, tables of tokens left out."""
+    body = [(tensor, kind) for tensor, kind in matrices if not tensor.name.startswith(_MORE_PRECISE)] or matrices
+    weights: Counter[str] = Counter()
+    for tensor, kind in body:
+        weights[_family(kind)] += tensor.elements
+    return weights.most_common(1)[0][0] if weights else _UNKNOWN
 
 
 def _named(file: str) -> list[str]:

@@ -178,6 +178,6 @@ def test_a_server_is_silent_only_while_it_is_asked(steps: list[tuple[str, float]
         elif what == "end":
             sending.__exit__(None, None, None)
         elif what == "hear":
-            traffic.heard()
+            traffic.saw_activity()
 
     assert traffic.silent_s() == silent

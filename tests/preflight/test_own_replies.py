@@ -218,7 +218,7 @@ async def test_weak_models_and_caches_are_accused_of_nothing(script: Script) -> 
     assert await found(script) == []
 
 
-class Desk:
+class FakeTrial:
     """Stands for a server that is tried: a function from prompts to replies, and what becomes of many at once."""
 
     def __init__(
@@ -237,10 +237,10 @@ class Desk:
         return [replies[i] for i in self._order(len(replies))]
 
 
-def looked_at(desk: Desk) -> Found:
+def looked_at(trial: FakeTrial) -> Found:
     """Run what asks no server to its end."""
     try:
-        own_replies(desk).send(None)  # type: ignore[arg-type] # a desk has what is used of a trial
+        own_replies(trial).send(None)  # type: ignore[arg-type] # it has what is used of a trial
     except StopIteration as ended:
         result: Found = ended.value
         return result
@@ -257,9 +257,9 @@ WITHOUT_WORDS = st.text(max_size=60).filter(
     concurrency=st.sampled_from([1, 4, 40]),
 )
 def test_a_model_that_answers_by_the_prompt_alone_is_never_accused(texts: list[str], concurrency: int) -> None:
-    desk = Desk(lambda asked: texts[len(asked) % len(texts)], f"concurrency: {concurrency}\n")
+    trial = FakeTrial(lambda asked: texts[len(asked) % len(texts)], f"concurrency: {concurrency}\n")
 
-    found = looked_at(desk)
+    found = looked_at(trial)
 
     for seen in (found.alone, found.at_once):
         assert seen is None or (seen.others, seen.unknown, seen.lost, seen.whole) == (0, 0, 0, None)
@@ -271,12 +271,12 @@ def test_replies_in_any_rotated_order_are_found(shift: int, concurrency: int) ->
     def echo(asked: str) -> str:
         return " ".join(word for word in (*CODEWORDS, *MORE_CODEWORDS) if word in asked.lower())
 
-    desk = Desk(echo, f"concurrency: {concurrency}\n", lambda n: [(i + shift) % n for i in range(n)])
-    expected = number_of_requests(desk.study)
+    trial = FakeTrial(echo, f"concurrency: {concurrency}\n", lambda n: [(i + shift) % n for i in range(n)])
+    expected = number_of_requests(trial.study)
 
-    found = looked_at(desk)
+    found = looked_at(trial)
 
-    assert desk.asked == expected
+    assert trial.asked == expected
     assert found.alone is not None
     assert (found.alone.others, found.alone.own) == (0, found.alone.prompts)
     assert found.at_once is not None

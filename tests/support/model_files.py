@@ -46,7 +46,7 @@ def gguf_bytes(
 
 
 def safetensors_bytes(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> bytes:
-    """A whole safetensors file of noughts; each tensor has a type and a shape."""
+    """A whole safetensors file of zeros; each tensor has a type and a shape."""
     head: dict[str, Any] = {"__metadata__": {"format": "mlx"}}
     at = 0
     for name, (dtype, shape) in tensors.items():

@@ -1,4 +1,4 @@
-"""A scripted server that does what it is asked, for the tests of canaries, and the faults that can be planted in it."""
+"""A scripted server that does what it is asked, for tests of the preflight, and faults that can be planted in it."""
 
 import hashlib
 from collections.abc import Callable
