@@ -92,7 +92,7 @@ def test_a_chat_template_that_fails_in_mlx_lm_is_told(tmp_path: Path) -> None:
 
     result = CliRunner().invoke(main, ["run", str(study), "--runs", str(tmp_path / "runs")])
 
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "chat template does not work in this server" in " ".join(result.output.split())
 
 
