@@ -123,8 +123,8 @@ async def prove(
         found: Findings = {"needed": context_needed(tuple(asks))}
         steps = _steps(trial, asks)
         found |= await _tried(trial, steps[-1:] if earlier else steps, began + seconds, on_step)
-    names = list(dict.fromkeys(trial.names))
-    swapped = f"it replied as {names[0]} first, and as {', '.join(names[1:])} later {WITHIN_PREFLIGHT}" if names else ""
+    # Some proxies name a model in streams otherwise than in whole replies.
+    names, others = list(trial.names[study.stream]), list(trial.names[not study.stream])
     took = round(time.monotonic() - began, 2)
     if earlier:
         failures = tuple(dict.fromkeys((*earlier.failures, *trial.failures)))
@@ -133,11 +133,17 @@ async def prove(
         settings=settings,
         seconds=took,
         context=context,
-        model=names[0] if names else None,
-        changed=(swapped,) if len(names) > 1 else (),
+        model=next(iter(names or others), None),
+        changed=_swapped(names if len(names) > 1 else others),
         failures=tuple(trial.failures),
         **found,
     )
+
+
+def _swapped(names: Sequence[str]) -> tuple[str, ...]:
+    if len(names) < 2:
+        return ()
+    return (f"it replied as {names[0]} first, and as {', '.join(names[1:])} later {WITHIN_PREFLIGHT}",)
 
 
 def _steps(trial: Trial, asks: Sequence[Ask]) -> Sequence[_Step]:

@@ -33,8 +33,8 @@ class Trial:
         settings = study.benchmarks.chosen().values()
         self.chat = any(benchmark.format == "chat" for benchmark in settings)
         """Whether the study asks chats; where it asks both, chats are tried."""
-        self.names: list[str] = []
-        """Under which the server replied, in order."""
+        self.names: dict[bool, dict[str, None]] = {True: {}, False: {}}
+        """By whether they were streamed: under which names the server replied, in order."""
         self.failures: list[str] = []
         self.on_request: Callable[[], None] = lambda: None
         """Called after each request."""
@@ -57,7 +57,7 @@ class Trial:
             )
         if isinstance(outcome, Answer):
             if outcome.model:
-                self.names.append(outcome.model)
+                self.names[bool(asked.body.get("stream"))][outcome.model] = None
         elif not alive(self.server):
             server = self.server
             left = process.describe_end(server.pid or 0, server.log, server.log_start) if server.log else ""

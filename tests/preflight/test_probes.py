@@ -330,3 +330,13 @@ def test_proofs_that_are_no_text_are_told_in_a_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(StudyError, match="not what whichquant wrote"):
         read_proofs(tmp_path)
+
+
+async def test_a_proxy_that_names_a_model_otherwise_in_streams_is_no_change() -> None:
+    def script(body: Any, number: int) -> Reply:
+        return replace(honest(body, number), extra={"model": "alias" if body.get("stream") else "its-own-name"})
+
+    found = await tried(script)
+
+    assert found.changed == ()
+    assert found.model == "alias"
