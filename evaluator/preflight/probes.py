@@ -8,8 +8,8 @@ judged elsewhere, too (`checks`): this gives numbers.
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, TypedDict
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from evaluator.ask import client
 from evaluator.ask.traffic import OnWait, Traffic
 from evaluator.grade.thinking import PAIRS, split_thinking
 from evaluator.loading import without_loading
+from evaluator.preflight.applied_sampling import applied_sampling
 from evaluator.preflight.long_prompts import lengths, tokens_needed
 from evaluator.preflight.own_replies import number_of_requests, own_replies
 from evaluator.preflight.prompts import COUNTED, OPEN, TEMPLATE_MARKS
@@ -26,7 +27,6 @@ from evaluator.store.proofs import WITHIN_PREFLIGHT, Length, OwnReplies, Proofs,
 from evaluator.study.requests import Ask, context_needed
 from evaluator.study.study import Study
 from servers.errors import ServerError
-from servers.http import fetch, root
 from servers.request import headers
 from servers.spec import Sampling, Server
 from servers.start_errors import cause
@@ -41,11 +41,6 @@ _MORE_THOUGHTS = 2
 """Questions put besides, where the first shows the contrary of what is declared: one may be an odd one."""
 _HOT_TIMES = 4
 _LONGER = 256
-_RECORDED = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens")
-"""Sampling values in llama-server's record, by the names that they have here."""
-
-_ANY_SEED = 2**32 - 1
-"""What llama-server writes where it draws a seed itself."""
 
 
 class Findings(TypedDict, total=False):
@@ -158,7 +153,7 @@ def _steps(trial: Trial, asks: Sequence[Ask]) -> Sequence[_Step]:
             0 if _few(trial.study) == GREEDY else 3,
             lambda: _study_sampling(trial),
         ),
-        _Step("the server's record of its sampling", 1, lambda: _recorded_sampling(trial)),
+        _Step("the server's record of its sampling", 1, lambda: _applied(trial)),
         _Step("prompts one at a time and all at once", number_of_requests(trial.study), lambda: _own_replies(trial)),
         _Step("one question of the study", 1, lambda: _thought(trial, asks)),
         _Step("long prompts", 6, lambda: _lengths(trial, asks)),
@@ -251,41 +246,8 @@ def _repeated(temperature: float | None, answers: Sequence[Answer | None]) -> Re
     return Repeated(temperature=temperature, times=len(texts), different=len(set(texts)))
 
 
-async def _recorded_sampling(trial: Trial) -> Findings:
-    """Read llama-server's record of a request with the study's sampling, which is broken off as soon as it runs."""
-    server = trial.server
-    if server.spec.runtime != "llama_server":
-        return {}
-    begun = asyncio.Event()
-    asked = trial.request_for(OPEN, trial.study.sampling, stream=True)
-    running = asyncio.create_task(trial.put(asked, on_token=begun.set))
-    waiting = asyncio.create_task(begun.wait())
-    try:
-        await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
-        slots = await fetch(f"{root(server.base_url)}/slots?model={server.model}", headers=headers(server.spec))
-        if running.done():
-            running.result()
-    finally:
-        running.cancel()
-        waiting.cancel()
-        await asyncio.gather(running, waiting, return_exceptions=True)
-    listed = [slot for slot in slots.body or () if isinstance(slot, dict)] if isinstance(slots.body, list) else []
-    return {"applied": _recorded(listed)}
-
-
-def _recorded(slots: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Take the values of the latest task."""
-    used = [slot for slot in slots if isinstance(slot.get("params"), dict) and isinstance(slot.get("id_task"), int)]
-    params = max(used, key=lambda slot: int(slot["id_task"]))["params"] if used else {}
-    named = {"max_tokens": params.get("n_predict"), **params}
-    if named.get("seed") == _ANY_SEED:
-        del named["seed"]
-    # It keeps single precision: 0.7 would come back as 0.699999988.
-    return {
-        name: round(float(value), 6)
-        for name in _RECORDED
-        if isinstance(value := named.get(name), int | float) and not isinstance(value, bool)
-    }
+async def _applied(trial: Trial) -> Findings:
+    return {"applied": await applied_sampling(trial)}
 
 
 async def _own_replies(trial: Trial) -> Findings:
