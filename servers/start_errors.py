@@ -22,8 +22,10 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
         "This build of the server does not know the model's architecture: update it.",
     ),
     (
-        re.compile(r"(?:unknown|invalid|unrecognized) arguments?:?\s+-|wheel does not know -", re.IGNORECASE),
-        "The server does not know one of its arguments: update it, or take the argument out of args.",
+        re.compile(
+            r"(?:(?:unknown|invalid|unrecognized) arguments?:?\s+|wheel does not know )(-[\w-]*)", re.IGNORECASE
+        ),
+        "The server does not know the argument {0}: update it, or take the argument out of args.",
     ),
     (
         re.compile(
@@ -46,7 +48,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
         "The model's file cannot be read, or is incomplete: fetch it again.",
     ),
 )
-"""Patterns in the log of a server that cannot start, and what they mean; the first that matches counts."""
+"""Patterns in the log of a server that cannot start, and what they mean, with what a group caught; the first counts."""
 _ENDS: dict[int, str] = {
     signal.SIGILL: (
         "It met an instruction that this processor does not have: it was built for another one, install another build."
@@ -66,5 +68,6 @@ def cause(log: str, code: int = 0) -> str | None:
         log: What it wrote.
         code: Its exit code; above 128 the signal that ended it.
     """
-    from_log = next((sentence for pattern, sentence in _CAUSES if pattern.search(log)), None)
+    found = ((sentence, pattern.search(log)) for pattern, sentence in _CAUSES)
+    from_log = next((sentence.format(*match.groups()) for sentence, match in found if match), None)
     return from_log or _ENDS.get(code - 128)

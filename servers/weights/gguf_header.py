@@ -90,7 +90,7 @@ def read_header(file: Path) -> Header:
                 return _walked(file, _Walk(data, 4), size)
             except EOFError as error:
                 short = size <= _MAX_HEADER
-                cut = f"{file} is {in_bytes(size)} and ends inside its header: its download was cut"
+                cut = f"{file} is {in_bytes(size)} and ends inside its header: its download was cut, or it is damaged"
                 problem = cut if short else f"{file} has a damaged header"
                 raise ModelError(problem, remedy="fetch it again.") from error
             except (ValueError, RecursionError) as error:
@@ -182,7 +182,7 @@ class _Walk:
         try:
             for _ in range(count):
                 at += 8 + length(data, at)[0]
-        except struct.error as error:
+        except (struct.error, OverflowError) as error:  # OverflowError: a place beyond any file
             raise EOFError from error
         self.at = at
         self._pass(0)

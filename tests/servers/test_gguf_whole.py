@@ -3,6 +3,7 @@
 The law: any header, with any numbers for types of tensors, gives facts or one sentence.
 """
 
+import contextlib
 import math
 import struct
 from collections.abc import Mapping
@@ -22,6 +23,14 @@ from tests.support.model_files import gguf_bytes, pair, text, u64
 
 Q4_0, F32 = 2, 0
 BODY = [("blk.0.a.weight", (64, 8), Q4_0, 288), ("norm.weight", (64,), F32, 256)]
+LENGTHS = {
+    "2-bytes-all-ones": 2**16 - 1,
+    "32-bits": 2**32 - 1,
+    "63-bits": 2**63 - 1,
+    "sign": 2**63,
+    "64-bits": 2**64 - 1,
+}
+"""Lengths of a text that no file has; places are counted in 63 bits."""
 KNOWN = {kind.value for kind in gguf.GGMLQuantizationType}
 
 
@@ -41,6 +50,19 @@ def refused(path: Path) -> str:
 def facts_of(tmp_path: Path, content: bytes, name: str = "m.gguf") -> FileFacts:
     (tmp_path / name).write_bytes(content)
     return weights_gguf.read(tmp_path / name)
+
+
+@given(at=st.integers(4, 6000), odd=st.sampled_from([b"\xff", b"\x7f", b"\0", b"\x80"]), count=st.integers(1, 40))
+def test_damage_anywhere_in_a_header_gives_facts_or_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, at: int, odd: bytes, count: int
+) -> None:
+    path = tmp_path_factory.mktemp("law") / "m.gguf"
+    whole = gguf_bytes({"tokenizer.ggml.tokens": ["word"] * 400, "general.name": "m"}, BODY)
+    path.write_bytes((whole[:at] + odd * count + whole[at + count :])[: len(whole)])
+
+    weights_gguf.read(path)
+    with contextlib.suppress(ModelError):
+        checked(path)
 
 
 @pytest.mark.parametrize("kind", [151, 155, 4, 5, 31, 38, 2**31, 2**32 - 1, 230])
@@ -147,6 +169,12 @@ def test_bytes_behind_the_last_tensor_are_fine(tmp_path: Path, more: bytes) -> N
         pytest.param(b"GGUF" + struct.pack("<IQQ", 3, 0, 2**60), "ends inside its header", id="many-pairs"),
         pytest.param(
             b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<I", 77), "damaged header", id="value"
+        ),
+        *(
+            pytest.param(
+                gguf_bytes({"k": ["x"] * 400}).replace(text("x"), u64(length) + b"x", 1), "ends inside", id=name
+            )
+            for name, length in LENGTHS.items()
         ),
         pytest.param(gguf_bytes({}, [("a", (33,), Q4_0, 18)]), "damaged header (a has broken rows)", id="rows"),
         pytest.param(gguf_bytes({}, [("a", (2**62,), F32, 18)]), "damaged header (a tensor of", id="vast"),

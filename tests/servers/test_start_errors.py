@@ -20,9 +20,19 @@ from servers.start_errors import cause
         pytest.param("srv init: chat template parsing error: Expected value", "chat template", id="llama-template"),
         pytest.param("HTTP 404: Expected an expression, got 'end of statement block'", "chat template", id="mlx-404"),
         pytest.param("ValueError: tokenizer.chat_template is not set", "chat template", id="no-template"),
-        pytest.param("error: invalid argument: --frobnicate", "does not know one of its arguments", id="argument"),
-        pytest.param("error: invalid argument: --chat-template-kwargs", "one of its arguments", id="an-old-llama"),
-        pytest.param("error: unrecognized arguments: --chat-template-args", "one of its arguments", id="an-old-mlx"),
+        pytest.param(
+            "error: invalid argument: --frobnicate", "does not know the argument --frobnicate: update", id="argument"
+        ),
+        pytest.param(
+            "error: invalid argument: --chat-template-kwargs",
+            "the argument --chat-template-kwargs: ",
+            id="an-old-llama",
+        ),
+        pytest.param(
+            "error: unrecognized arguments: --chat-template-args",
+            "the argument --chat-template-args: ",
+            id="an-old-mlx",
+        ),
         pytest.param("gguf_init_from_file_impl: invalid magic characters", "fetch it again", id="magic"),
     ],
 )
