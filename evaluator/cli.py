@@ -25,10 +25,11 @@ _RUNS = click.option(
 _FORCE = click.option("--force", is_flag=True, help="Ask even if a check blocks the claim; the report says so.")
 _NO_CHECK = click.option("--no-check", is_flag=True, help="Do not check the servers before the first question.")
 
-_EXIT_CODES = """\b
-Exit codes: 0 done; 1 done, but a check blocks the claim or a variant was not
-finished; 2 the input is wrong; 3 a server could not be started or reached;
-4 the disk is full; 130 interrupted (the same command goes on where it stopped)."""
+_EXIT_CODES = (
+    "Exit codes: 0 done; 1 done, but a check blocks the claim or a variant was not finished; 2 the input is wrong; "
+    "3 a server could not be started or reached; 4 the disk is full; "
+    "130 interrupted (the same command goes on where it stopped)."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON object, for programs.")
 
 

@@ -113,7 +113,7 @@ def unchecked(given: CheckInput) -> Iterable[Finding]:
     asked = [variant.name for variant in given.study.variants if given.records.get(variant.name)]
     names = [name for name in asked if given.unchecked or name not in given.proofs]
     if names:
-        message = f"the questions were asked without a preflight: {listed(names)}"
+        message = f"the questions were asked without a check of the servers: {listed(names)}"
         yield Finding(severity="note", message=message, evidence={"variants": names})
 
 
@@ -122,7 +122,7 @@ def forced(given: CheckInput) -> Iterable[Finding]:
     if given.forced:
         yield Finding(
             severity="note",
-            message="the questions were asked although a preflight check blocks the comparison (--force)",
+            message="the questions were asked although a check blocks the comparison (--force)",
         )
 
 
@@ -178,7 +178,7 @@ RULES = (
         severity="note",
         threat="A warning was overruled.",
         signal="--force, in the run's plan.",
-        advice="Fix what the preflight found, and run again.",
+        advice="Mend what the check found, and run again.",
         find=forced,
     ),
 )

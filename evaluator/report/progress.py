@@ -19,6 +19,7 @@ from evaluator.stats.proportions import wilson
 from evaluator.text import strip_control
 
 _LINE_EVERY_S = 15.0
+_WAITING = "waiting"
 
 
 class Progress:
@@ -33,7 +34,7 @@ class Progress:
         """Begin; `planned` holds what each variant is asked in all, finished questions included."""
         self._planned = {name: Counter(key.benchmark for key in keys) for name, keys in planned.items()}
         self._console, self._clock = console, clock
-        self._status = dict.fromkeys(planned, "waiting")
+        self._status = dict.fromkeys(planned, _WAITING)
         self._waits: dict[str, tuple[str, float]] = {}
         """By variant what is waited for, and until when."""
         self._wait_line_at: dict[str, float] = {}
@@ -45,6 +46,7 @@ class Progress:
         self._tokens: Counter[str] = Counter()
         self._opened = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         self._begun: dict[str, float] = {}
+        self._last_at: dict[str, float] = {}
         self._fresh: Counter[str] = Counter()
         self._line_at = clock()
         self._live = Live(get_renderable=self.drawing, console=console, refresh_per_second=4, transient=True)
@@ -88,55 +90,70 @@ class Progress:
         self._failed[name] += (grade.outcome == "failed") - (before == "failed")
         if record.started >= self._opened:  # records of an earlier run do not show the speed of this one
             self._begun.setdefault(name, self._clock() - (record.answer.duration_s if record.answer else 0.0))
+            self._last_at[name] = self._clock()
             self._fresh[name] += 1
             self._tokens[name] += (record.answer.completion_tokens or 0) if record.answer else 0
         self._print_now_and_then(name)
 
     def drawing(self) -> Group:
-        """Draw the table, and below it what is waited for."""
-        return Group(self.table(), *(Text(f"{name}: {wait}") for name in self._planned if (wait := self._wait(name))))
+        """Draw the table, and below it what found no room in it and what is waited for."""
+        states = [] if self._has_room() else [(n, state) for n, state in self._status.items() if state != _WAITING]
+        waits = [(name, wait) for name in self._planned if (wait := self._wait(name))]
+        lines = (Text(f"{name}: {text}", no_wrap=True, overflow="ellipsis") for name, text in [*states, *waits])
+        return Group(self.table(), *lines)
 
     def table(self) -> Table:
-        """Draw one row for each variant."""
+        """Draw one row for each variant; where the terminal is narrow, without intervals and states."""
+        room = self._has_room()
         table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("variant")
+        table.add_column("variant", overflow="fold")
         table.add_column("asked", justify="right", no_wrap=True)
-        for benchmark in {b: None for planned in self._planned.values() for b in planned}:
+        for benchmark in self._benchmarks():
             table.add_column(wording.name(benchmark), no_wrap=True)
         for heading in ("tokens/s", "failures", "time left"):
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("server", style="dim", max_width=40)
+        if room:
+            table.add_column("server", style="dim", max_width=40)
         for name in self._planned:
-            # The column that gives way where the terminal is narrow; its text stays in one line.
-            table.add_row(Text(name), *self._cells(name), Text(self._status[name], no_wrap=True, overflow="ellipsis"))
+            state = Text(self._status[name], no_wrap=True, overflow="ellipsis")
+            table.add_row(Text(name), *self._cells(name, intervals=room), *([state] if room else []))
         return table
+
+    def _benchmarks(self) -> list[str]:
+        return list({benchmark: None for planned in self._planned.values() for benchmark in planned})
+
+    def _has_room(self) -> bool:
+        """Say whether intervals and states fit beside the names: 23 columns a benchmark, 50 for all else."""
+        return self._console.width >= 50 + 23 * len(self._benchmarks()) + max(map(len, self._planned))
 
     def _wait(self, name: str) -> str:
         text, until = self._waits.get(name, ("", 0.0))
         left = ceil(until - self._clock())
         return f"{text} {left} s" if left > 0 else ""
 
-    def _cells(self, name: str) -> list[str]:
+    def _cells(self, name: str, *, intervals: bool = True) -> list[str]:
         planned, graded = self._planned[name], self._graded[name]
         rate, left = self._pace(name)
         return [
             f"{graded.total()}/{planned.total()}",
-            *(self._so_far(name, benchmark) for benchmark in planned),
+            *(self._so_far(name, benchmark, intervals=intervals) for benchmark in planned),
             wording.number(rate),
             str(self._failed[name]),
             left,
         ]
 
-    def _so_far(self, name: str, benchmark: str) -> str:
+    def _so_far(self, name: str, benchmark: str, *, intervals: bool) -> str:
         k, n = self._correct[name][benchmark], self._scored[name][benchmark]
         if not n:
             return f"0 of {self._graded[name][benchmark]} scored" if self._graded[name][benchmark] else ""
-        return f"{k}/{n} ({wording.interval(wilson(k, n)).replace(' to ', wording.DASH)})"
+        interval = f" ({wording.interval(wilson(k, n)).replace(' to ', wording.DASH)})"
+        return f"{k}/{n}{interval if intervals else ''}"
 
     def _pace(self, name: str) -> tuple[float | None, str]:
         """Return completion tokens per second in this run, and the time left as `m:ss`."""
         left = self._planned[name].total() - self._graded[name].total()
-        elapsed = self._clock() - self._begun[name] if name in self._begun else 0.0
+        until = self._clock() if left > 0 else self._last_at.get(name, 0.0)  # the speed of what is done stays
+        elapsed = until - self._begun[name] if name in self._begun else 0.0
         rate = self._tokens[name] / elapsed if elapsed > 0 and self._tokens[name] else None
         if left <= 0:
             return rate, "done"
@@ -153,5 +170,6 @@ class Progress:
         asked, *so_far, rate, failures, left = self._cells(name)
         titles = [wording.name(benchmark) for benchmark in self._planned[name]]
         counts = ", ".join(f"{title} {text}" for title, text in zip(titles, so_far, strict=True) if text)
-        line = f"{name}: {asked}; {counts}; {rate} tokens/s; {failures} failed; time left {left}"
+        left = left if left == "done" else f"time left {left}"
+        line = f"{name}: {asked}; {counts}; {rate} tokens/s; {failures} failed; {left}"
         self._console.print(Text(line), soft_wrap=True)

@@ -62,10 +62,10 @@ def _table(report: Report, benchmark: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("variant", overflow="fold")
     one_variant = phrases.has_one_variant(report)
-    for heading in ("size", "correct", "%", "95 %", *(() if one_variant else ("differs",)), "no ans.", "tok/s"):
+    for heading in ("size", "correct", "%", "95 %", *(() if one_variant else ("differs",)), "no\nans.", "tok/s"):
         table.add_column(heading, justify="right", no_wrap=True)
     if not one_variant:
-        table.add_column("verdict", min_width=10, overflow="fold")
+        table.add_column("verdict", width=10, overflow="fold")  # rich would narrow one that has a least width
     for score in phrases.rows(report, benchmark):
         comparison = phrases.against(report, benchmark).get(score.variant)
         difference = comparison.difference if comparison else None
@@ -73,7 +73,7 @@ def _table(report: Report, benchmark: str) -> Table:
         cells: tuple[str | Text, ...] = (
             score.variant,
             phrases.size(report, score.variant),
-            wording.correct(score),
+            wording.correct(score).replace(" ", "\n"),
             wording.percent(score.accuracy).removesuffix(" %"),
             wording.interval(score.interval).removesuffix(" %").replace(" to ", wording.DASH),
             *(() if one_variant else (differs,)),

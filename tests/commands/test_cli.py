@@ -128,3 +128,11 @@ def test_an_option_of_compare_that_cannot_be_is_one_sentence(arguments: list[str
     result = CliRunner().invoke(main, ["compare", *arguments])
 
     assert (result.exit_code, result.stderr) == (2, f"whichquant: {said}\n")
+
+
+@pytest.mark.parametrize("width", [40, 60, 72, 80, 100])
+def test_exit_codes_are_broken_as_the_terminal_is_wide(width: int) -> None:
+    lines = CliRunner().invoke(main, ["--help"], terminal_width=width).output.partition("Exit codes")[2].splitlines()
+
+    assert "goes on where it stopped)." in " ".join(line.strip() for line in lines)
+    assert max(map(len, lines)) <= width

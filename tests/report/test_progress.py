@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -126,6 +127,54 @@ def test_a_wait_is_counted_down_below_the_table_and_goes_away(seen: tuple[Progre
     assert shown == [*([f"q4: the server asks to wait: {left} s"] for left in range(12, 0, -1)), [], []]
 
 
+@pytest.mark.parametrize("name", ["q8", "mlx-4bit", "gemma-4-26b", "q8_0-kv-q4_0"])
+@pytest.mark.parametrize(
+    ("width", "benchmarks", "shown"),
+    [
+        pytest.param(80, ("humaneval",), "1/1 ", id="two-benchmarks"),
+        pytest.param(80, ("humaneval", "gsm8k"), "1/1 ", id="three-benchmarks"),
+        pytest.param(132, ("humaneval",), "1/1 (20.7\u2013100.0 %)", id="wide"),
+        pytest.param(160, ("humaneval", "gsm8k"), "1/1 (20.7\u2013100.0 %)", id="three-and-wide"),
+        pytest.param(88, (), "1/1 (20.7\u2013100.0 %)", id="one-benchmark"),
+    ],
+)
+def test_names_and_counts_stay_whole_and_intervals_give_way(
+    name: str, width: int, benchmarks: tuple[str, ...], shown: str
+) -> None:
+    planned = (*KEYS, *(Key(benchmark, str(i)) for benchmark in benchmarks for i in range(5)))
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    progress = Progress({"q4": planned, name: planned}, console, Clock())
+    progress.graded(*one(0))
+    for key in planned[len(KEYS) :]:
+        record, grade = one(0)
+        progress.graded(msgspec.structs.replace(record, key=key), msgspec.structs.replace(grade, key=key))
+
+    progress.show_status(name, "starting its server")
+    header, row, other, *more = drawn(progress, console).splitlines()
+
+    assert "".join(line.split()[0] for line in (other, *more)) == name
+    assert row.split()[0] == "q4"
+    assert shown in row
+    with console.capture() as capture:
+        console.print(progress.drawing())
+    assert "starting its " in capture.get()
+    assert all(title in header for title in ("asked", "MMLU-Pro", "tokens/s", "failures", "time left"))
+    assert max(map(len, (header, row, other))) <= width
+    assert "\u2026" not in (row + other)[: header.index("time left")]
+
+
+def test_the_speed_of_a_variant_that_is_done_stays(seen: tuple[Progress, Clock, Console]) -> None:
+    progress, clock, console = seen
+    for i in range(20):
+        progress.graded(*one(i))
+        clock.now += 1
+    at_its_end = drawn(progress, console)
+    clock.now += 600  # the next variant is asked
+
+    assert " 29 " in at_its_end, "600 tokens in 21 s"
+    assert drawn(progress, console) == at_its_end
+
+
 def test_at_80_columns_the_state_of_the_server_gives_way_and_not_the_counts() -> None:
     planned = {"q4": (*KEYS, *(Key("humaneval", str(i)) for i in range(5)))}
     narrow = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
@@ -135,8 +184,9 @@ def test_at_80_columns_the_state_of_the_server_gives_way_and_not_the_counts() ->
 
     header, row = drawn(progress, narrow).splitlines()
 
+    assert row.startswith("q4 ")
     assert "1/25" in row
-    assert "1/1 (20.7\u2013100.0 %)" in row
+    assert "1/1 " in row
     assert all(title in header for title in ("asked", "MMLU-Pro", "HumanEval", "tokens/s", "failures", "time left"))
 
 

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from evaluator.cli import main
+from evaluator.report import phrases
 from servers.fake import FakeServer, Reply, Script
 from tests.support.scripted import Bench, mostly, prompt_of, right
 
@@ -158,6 +159,22 @@ def test_one_variant_has_no_comparison_furniture(tmp_path: Path) -> None:
         assert re.search(r"running solved \d+\.\d % of 20 questions of MMLU-Pro \(95 % interval", plain(text))
     assert "how well this build answers" in forms[1]
     assert "Accuracy with categories weighted as in all of MMLU-Pro" in forms[1]
+
+
+@pytest.mark.parametrize("name", ["b", "broken", "mlx-4bit", "gemma-4-26b", "q8_0-kv-q4_0"])
+def test_a_table_with_a_variant_that_is_not_scored_fits_into_80_columns(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(phrases, "size", lambda *_: "17.4 MB")
+    monkeypatch.setenv("COLUMNS", "80")
+    scripts: dict[str, Any] = {"good": right, "same": right, name: Reply(status=400)}
+    study = bench.study(8, **scripts)
+    table = bench.run(study).output.partition("MMLU-Pro: 8 of")[2].partition("What the data")[0]
+    lines = [line for line in table.splitlines() if line.startswith(" ")]
+
+    for words in ("variant", "baseline", "not", "comparable", "scored", "100.0", "67.6\u2013100.0"):
+        assert any(words in line.split() for line in lines), (words, table)
+    assert name in "".join(line.split()[0] for line in lines if line[1] != " ")
 
 
 def test_rates_of_what_went_wrong_have_intervals(bench: Bench) -> None:
