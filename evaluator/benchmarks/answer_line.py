@@ -54,6 +54,10 @@ def decode(raw: bytes) -> Line:
     Raises:
         BadLineError: it is no answer.
     """
+    if raw.lstrip().startswith(b"["):
+        raise BadLineError(
+            "not an answer but a JSON array, where one object a line is wanted; jq -c '.[]' FILE > NEW makes it so"
+        )
     try:
         line = _decoded(raw)
     except msgspec.ValidationError as error:

@@ -18,6 +18,14 @@ _BOM = b"\xef\xbb\xbf"
 _LONGEST_LINE = 64 << 20
 """Bytes; a longer line is no answer, and would fill the memory."""
 _FEWEST_OPTIONS = 3
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",  # Inspect's logs are such files
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+}
+"""By how such files begin."""
 _AS_UTF_8 = "write it again as UTF-8; in PowerShell: Get-Content FILE | Set-Content -Encoding utf8 NEW"
 
 
@@ -56,8 +64,8 @@ def lines(file: str) -> Iterator[tuple[int, bytes]]:
                 while len(rest) > _LONGEST_LINE and not rest.endswith(b"\n"):
                     rest = stream.readline(_LONGEST_LINE + 1)
                 line = line.removeprefix(_BOM)  # also where files were put together
-                if number == 1 and _is_wide(line):
-                    raise StudyError("is UTF-16, not UTF-8", source=named(file), remedy=_AS_UTF_8)
+                if number == 1:
+                    _refuse_other_files(line, file)
                 if line.strip():
                     yield number, line
     except (OSError, AttributeError, ValueError) as error:  # the last two: standard input, or a path, that is none
@@ -107,9 +115,16 @@ def graded(known: Identity, question: Question, grade: Grade) -> Graded:
 _NAMES = ("question_id", "task_id", "n_options")
 
 
-def _is_wide(line: bytes) -> bool:
-    """Whether a file's first line is UTF-16, by its mark or by the zeros between its characters."""
-    return line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in line[:4]
+def _refuse_other_files(start: bytes, file: str) -> None:
+    """Refuse what is no text, or a text in wide characters, by its mark or by the zeros between its characters.
+
+    Raises:
+        StudyError: It is one.
+    """
+    if kind := next((kind for mark, kind in _COMPRESSED.items() if start.startswith(mark)), None):
+        raise StudyError(f"is compressed ({kind})", source=named(file), remedy="unpack it first")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in start[:4]:
+        raise StudyError("is UTF-16, not UTF-8", source=named(file), remedy=_AS_UTF_8)
 
 
 def _question(line: Line, benchmark: Benchmark) -> Question:
@@ -133,12 +148,15 @@ def _question(line: Line, benchmark: Benchmark) -> Question:
 
 
 def _id(line: Line, benchmark: Benchmark) -> str | None:
-    asked = getattr(line, benchmark.id_field)
-    if isinstance(asked, float) and asked.is_integer():  # as tables with gaps in them are written
-        asked = int(asked)
+    asked = _whole(getattr(line, benchmark.id_field))
     if asked is not None and type(asked) not in (int, str):
         raise BadLineError(f"{benchmark.id_field} is {shown(asked)}, and must be a number or text")
     return None if asked is None else str(asked)
+
+
+def _whole(number: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return 4 of 4.0, as tables with gaps in them are written; all else as it is."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _unknown_question(line: Line, benchmark: Benchmark) -> Question:
@@ -148,10 +166,11 @@ def _unknown_question(line: Line, benchmark: Benchmark) -> Question:
         needs = f"{benchmark.id_field} or n_options" if most else benchmark.id_field
         given = " and ".join(key for key in _NAMES if getattr(line, key) is not None)
         raise BadLineError(f"needs {needs}, has {given or 'none'}")
-    if type(line.n_options) is not int or not _FEWEST_OPTIONS <= line.n_options <= most:
+    options = _whole(line.n_options)
+    if type(options) is not int or not _FEWEST_OPTIONS <= options <= most:
         allowed = f"must be a whole number from {_FEWEST_OPTIONS} to {most}"
-        raise BadLineError(f"n_options is {shown(line.n_options)}, and {allowed}")
-    letters = benchmark.letters[: line.n_options]
+        raise BadLineError(f"n_options is {shown(options)}, and {allowed}")
+    letters = benchmark.letters[:options]
     return Question(benchmark=benchmark.name, id="", kind="choice", category="", prompt=Prompt(), letters=letters)
 
 

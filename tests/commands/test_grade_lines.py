@@ -1,7 +1,10 @@
 """Files of answers as other programs write them: each answer is read, or one sentence says why it cannot be."""
 
+import bz2
 import codecs
+import gzip
 import json
+import lzma
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -181,3 +184,39 @@ def test_what_cannot_be_read_is_one_sentence_with_its_line(tmp_path: Path, line:
     assert why in named
     with pytest.raises(BadLineError):
         read(line.encode(), BENCHMARKS["mmlu_pro"])
+
+
+@pytest.mark.parametrize(
+    ("packed", "kind"),
+    [
+        pytest.param(gzip.compress(b"{}"), "gzip", id="gzip"),
+        pytest.param(bz2.compress(b"{}"), "bzip2", id="bzip2"),
+        pytest.param(lzma.compress(b"{}"), "xz", id="xz"),
+        pytest.param(b"\x28\xb5\x2f\xfd\x20\x02", "zstd", id="zstd"),
+        pytest.param(b"PK\x03\x04\x14\x00", "zip", id="zip"),
+    ],
+)
+def test_a_packed_file_is_named_as_one(tmp_path: Path, packed: bytes, kind: str) -> None:
+    (tmp_path / "answers").write_bytes(packed)
+    result = CliRunner().invoke(main, ["grade", str(tmp_path / "answers"), "--benchmark", "mmlu_pro"])
+
+    assert result.exit_code == 2
+    assert f"is compressed ({kind}): unpack it first" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["[%s]", "[\n%s\n]", "[%s,\n%s]", " [ %s ,\n %s]"])
+def test_an_array_is_named_as_one(tmp_path: Path, text: str) -> None:
+    (tmp_path / "answers").write_text(text.replace("%s", json.dumps(ROW)))
+    result = CliRunner().invoke(main, ["grade", str(tmp_path / "answers"), "--benchmark", "mmlu_pro"])
+
+    assert "answers:1: not an answer but a JSON array" in result.stderr
+
+
+def test_options_are_counted_in_tables_with_gaps_too(tmp_path: Path) -> None:
+    lines = [json.dumps(ROW | {"n_options": count}) for count in (4, 4.0, 10.0, 4.5, 2.0, "4", True)]
+    lines.append('{"n_options": 1e999, "text": "B"}')
+    (tmp_path / "answers").write_text("\n".join(lines))
+    result = CliRunner().invoke(main, ["grade", str(tmp_path / "answers"), "--benchmark", "mmlu_pro"])
+
+    assert [json.loads(line)["extracted"] for line in result.stdout.splitlines()] == ["B", "B", "B"]
+    assert "5 lines could not be used" in result.stderr
