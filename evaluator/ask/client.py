@@ -35,14 +35,24 @@ def connect(
 
 
 async def ask_once(
-    http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: OnToken = lambda: None
+    http: httpx2.AsyncClient,
+    url: str,
+    body: dict[str, Any],
+    on_token: OnToken = lambda: None,
+    *,
+    stop: tuple[str, ...] = (),
 ) -> Answer | Failure:
-    """Send one request and read its reply, streamed if the body asks for a stream; the key is hidden in it."""
-    outcome = await _asked(http, url, reveal(body, http.headers), on_token)
+    """Send one request and read its reply, streamed if the body asks for a stream; the key is hidden in it.
+
+    The reply is ended at the first of the texts `stop`, where the body does not hold such texts for the server.
+    """
+    outcome = await _asked(http, url, reveal(body, http.headers), on_token, () if sent_stop(body) else stop)
     return hide(outcome, http.headers, cut=isinstance(outcome, Failure))
 
 
-async def _asked(http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: OnToken) -> Answer | Failure:
+async def _asked(
+    http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: OnToken, stop: tuple[str, ...]
+) -> Answer | Failure:
     limit = limit_of(body)
     partial = Partial(
         started=time.perf_counter(),
@@ -50,6 +60,7 @@ async def _asked(http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_to
         on_token=on_token,
         bounds=bounds_of(limit),
         limit=limit,
+        stop=stop,
     )
     try:
         async with http.stream("POST", url, json=body) as response:
@@ -61,6 +72,12 @@ async def _asked(http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_to
         failure = failure_of(error)
     outcome = failure or finish(partial)
     return outcome if isinstance(outcome, Answer) else replace(outcome, text=beginning(partial))
+
+
+def sent_stop(body: dict[str, Any]) -> bool:
+    """Whether a request tells the server at which texts to end its reply; Ollama has its own place for them."""
+    options = body.get("options")
+    return "stop" in body or (isinstance(options, dict) and "stop" in options)
 
 
 def failure_of(error: httpx2.HTTPError) -> Failure:

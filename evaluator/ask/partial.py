@@ -33,6 +33,10 @@ class Partial(Struct):
     bounds: Bounds
     limit: int | None = None
     """Tokens that the reply may have."""
+    stop: tuple[str, ...] = ()
+    """Texts at which the reply is ended here, since the server was not sent them."""
+    stopped: bool = False
+    """Whether it was ended here."""
     text: list[str] = field(default_factory=list)
     thought: list[str] = field(default_factory=list)
     refusal: list[str] = field(default_factory=list)
@@ -117,12 +121,29 @@ def _loads(partial: Partial, thought: str) -> bool:
 def _add(partial: Partial, text: str, thought: str, refusal: str, tools: tuple[str, ...]) -> None:
     if text:
         partial.text.append(text)
+        if partial.stop:
+            _stop_at_first(partial, text)
     if thought:
         partial.thought.append(thought)
     if refusal:
         partial.refusal.append(refusal)
     for name in tools:
         partial.tools[name] = None
+
+
+def _stop_at_first(partial: Partial, new: str) -> None:
+    """End the reply where the first of the texts begins that it is to be ended at."""
+    whole = _joined_text(partial)
+    looked_at = max(0, len(whole) - len(new) - max(map(len, partial.stop)) + 1)
+    places = [place for text in partial.stop if (place := whole.find(text, looked_at)) >= 0]
+    if places:
+        partial.text[:] = [whole[: min(places)]]
+        partial.reason, partial.ended, partial.stopped = "stop", True, True
+
+
+def _joined_text(partial: Partial) -> str:
+    partial.text[:] = ["".join(partial.text)]
+    return partial.text[0]
 
 
 def _take_reason(partial: Partial, reason: object) -> None:
@@ -171,7 +192,7 @@ def finish(partial: Partial) -> Answer | Failure:
         tool_calls=tuple(map(whole_characters, partial.tools)),
         finish_reason=reason,
         prompt_tokens=count_of(usage.get("prompt_tokens")),
-        completion_tokens=count_of(usage.get("completion_tokens")),
+        completion_tokens=None if partial.stopped else count_of(usage.get("completion_tokens")),
         cached_tokens=count_of(details.get("cached_tokens")) if isinstance(details, dict) else None,
         first_token_s=partial.first_token_s,
         duration_s=time.perf_counter() - partial.started,

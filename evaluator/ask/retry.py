@@ -34,6 +34,7 @@ async def ask(
     *,
     attempts: int = ATTEMPTS,
     on_token: OnToken = lambda: None,
+    stop: tuple[str, ...] = (),
 ) -> tuple[Answer | Failure, tuple[Failure, ...]]:
     """Ask, and ask again after a transient failure; the caller has taken a place of the traffic.
 
@@ -46,7 +47,7 @@ async def ask(
 
     async def once() -> Answer | Failure:
         while True:
-            outcome = await _sent(http, url, body, traffic, on_token)
+            outcome = await _sent(http, url, body, traffic, on_token=on_token, stop=stop)
             if isinstance(outcome, Answer) or reason_to_wait(outcome) != "busy" or not traffic.others:
                 return outcome
             began = traffic.clock()
@@ -78,14 +79,20 @@ async def ask(
 
 
 async def _sent(
-    http: httpx2.AsyncClient, url: str, body: dict[str, Any], traffic: Traffic, on_token: OnToken
+    http: httpx2.AsyncClient,
+    url: str,
+    body: dict[str, Any],
+    traffic: Traffic,
+    *,
+    on_token: OnToken,
+    stop: tuple[str, ...],
 ) -> Answer | Failure:
     def token() -> None:
         traffic.worked()
         on_token()
 
     with traffic.sending():
-        outcome = await ask_once(http, url, body, token)
+        outcome = await ask_once(http, url, body, token, stop=stop)
         if isinstance(outcome, Answer):
             traffic.worked()
         elif outcome.kind != "timeout":

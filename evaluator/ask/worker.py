@@ -156,7 +156,7 @@ class VariantWorker:
     async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask) -> Record:
         url, body = self._request(server, ask)
         started = _now()
-        outcome, attempts = await ask_again(http, url, body, self._traffic)
+        outcome, attempts = await ask_again(http, url, body, self._traffic, stop=ask.question.prompt.stop)
         return Record(
             key=ask.key,
             variant=self.variant,

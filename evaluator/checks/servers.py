@@ -23,7 +23,7 @@ RULES = (
     Rule(
         code="no_server",
         stage="before",
-        severity="block; warn where it has answered before",
+        severity="block; warn where a run has its answers",
         threat="A variant whose server does not start has no answers, and the others may be asked for hours in vain.",
         signal="Every server is started once before the first question; in the run, servers that are lost.",
         advice="Mend that, or take the variant out of the study.",

@@ -122,7 +122,8 @@ async def prove(
     names, others = list(trial.names[study.stream]), list(trial.names[not study.stream])
     took = round(time.monotonic() - began, 2)
     if earlier:
-        failures = tuple(dict.fromkeys((*earlier.failures, *trial.failures)))
+        still = [sentence for sentence in earlier.failures if "long prompt" not in sentence.lower()]
+        failures = tuple(dict.fromkeys((*still, *trial.failures)))
         return replace(earlier, context=context, seconds=took, failures=failures, **found)
     return Proofs(
         settings=settings,

@@ -16,6 +16,8 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
+from evaluator.ask import client
+from evaluator.records import Answer
 from servers.errors import ServerError
 from servers.launch import alive, launch
 from servers.probe import probe
@@ -117,6 +119,19 @@ async def test_our_requests_are_answered(server: Server, prompt: Prompt) -> None
     assert whole["choices"][0]["finish_reason"] == "length"
     assert '"completion_tokens":12' in streamed.replace(" ", "")
     assert streamed.rstrip().endswith("data: [DONE]")
+
+
+async def test_a_completion_ends_where_the_first_stop_text_begins(server: Server) -> None:
+    """Whoever stops it: llama-server is sent the texts, mlx_lm.server would cut them out and go on."""
+    few = Sampling(max_tokens=24)
+    async with client.connect(server.base_url, concurrency=1, silence=120) as http:
+        free = await client.ask_once(http, *request(server, TEXT, few, stream=True))
+        assert isinstance(free, Answer)
+        stop = (free.text[9:12], "no such text")
+        stopped = await client.ask_once(http, *request(server, replace(TEXT, stop=stop), few, stream=True), stop=stop)
+
+    assert isinstance(stopped, Answer)
+    assert stopped.text == free.text[: free.text.index(stop[0])]
 
 
 async def test_two_at_once_are_both_answered(server: Server) -> None:

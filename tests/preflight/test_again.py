@@ -92,7 +92,11 @@ async def test_with_more_context_long_prompts_are_tried_again_and_the_rest_stays
         async with launch(spec, log=Path()) as server:
             first = await prove(server, study, asks=asks, settings="x", context=1024)
             before = len(fake.requests)
-            first = replace(first, hot=Repeated(temperature=1.0, times=4, different=3), failures=("Something failed",))
+            first = replace(
+                first,
+                hot=Repeated(temperature=1.0, times=4, different=3),
+                failures=("Something failed", "A long prompt could not be done: HTTP 500"),
+            )
             again = await prove(server, study, asks=more, settings="x", context=4096, earlier=first)
 
     assert again == replace(
@@ -102,6 +106,7 @@ async def test_with_more_context_long_prompts_are_tried_again_and_the_rest_stays
         needed=again.needed,
         lengths=again.lengths,
         needle=again.needle,
+        failures=("Something failed",),
     )
     assert again.needed > first.needed + 2000
     assert (again.lengths[-1].prompt_tokens or 0) > (first.lengths[-1].prompt_tokens or 0) + 2000
