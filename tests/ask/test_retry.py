@@ -37,7 +37,7 @@ class World:
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    async def ask_once(self, *_: Any) -> Answer | Failure:
+    async def ask_once(self, *_: Any, **_more: Any) -> Answer | Failure:
         self.requests += 1
         return self._reply(self.now - self.began, self.requests)
 

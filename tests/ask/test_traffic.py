@@ -23,7 +23,7 @@ class Slots:
         self._slots, self._turns = slots, turns
         self.working = self.refused = self.answered = 0
 
-    async def ask_once(self, *_: Any) -> Answer | Failure:
+    async def ask_once(self, *_: Any, **_more: Any) -> Answer | Failure:
         if self.working >= self._slots:
             self.refused += 1
             await asyncio.sleep(0)
