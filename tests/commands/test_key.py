@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from evaluator import run_study
+from evaluator import endpoint, run_study
 from evaluator.cli import main
 from servers.errors import WhichquantError
 from tests.support.key_echo import IN_PAGES, IN_REPLIES, KEY, VARIABLE, echoing, traces, traces_in
@@ -37,6 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).mkdir()
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv(VARIABLE, KEY)
+    monkeypatch.setattr(endpoint, "_BUSY_S", 1.0)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
