@@ -18,10 +18,10 @@ from evaluator.ask.worker import Schedule
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide import power
 from evaluator.errors import Blocked, NotStarted, StudyError
-from evaluator.events import Begun, Checked, Checking, NotScored, OnEvent, Planned, Status, Unfinished, ignore
+from evaluator.events import Begun, Checked, NotScored, OnEvent, Planned, Status, Unfinished, ignore
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
-from evaluator.preflight.preflight import OnStep, Preflight, Step, check_lacking, judged, keep, try_servers
+from evaluator.preflight.preflight import Preflight, check_lacking, judged, keep, try_servers
 from evaluator.records import Key
 from evaluator.report.files import write_report
 from evaluator.report.power import sentences
@@ -118,7 +118,8 @@ def run_study(
             schedule = StudySchedule(loaded.study, asks, journals, grader, on_graded)
         else:
             schedule = CutOffSchedule(loaded.study, asks, journals, grader, on_graded, more_tokens=more_tokens)
-        if wanted := _wanted(schedule, journals):
+        wanted = _wanted(schedule, journals)
+        if wanted:
             if check:
                 tried = tuple(with_limit(ask, more_tokens) for ask in asks) if more_tokens else asks
                 _check_servers(setup, tried, journals, wanted=wanted, force=force, on_event=on_event)
@@ -128,7 +129,15 @@ def run_study(
                 mark_plan(folder, busy=busy_now)
         on_event(Planned(_keys(loaded.study, asks)))
         problems = signals.run(
-            ask_variants(loaded.study, setup.specs, folder, journals, schedule=schedule, on_status=_status_to(on_event))
+            ask_variants(
+                loaded.study,
+                setup.specs,
+                folder,
+                journals,
+                wanted=wanted,
+                schedule=schedule,
+                on_status=_status_to(on_event),
+            )
         )
         problems = {**setup.left_out, **problems}
         report = analyse(folder, grader=grader, problems=problems)
@@ -178,7 +187,7 @@ def check_study(
             logs,
             needed=setup.needed,
             force=force,
-            on_step=_checking_to(on_event),
+            on_step=signals.in_order(on_event),
         )
         preflight = judged(replace(tried, problems={**setup.left_out, **tried.problems}), asks)
         if kept:
@@ -261,7 +270,7 @@ def _check_servers(
         wanted=wanted,
         needed=setup.needed,
         force=force,
-        on_step=_checking_to(on_event),
+        on_step=signals.in_order(on_event),
     )
     preflight = judged(replace(preflight, problems={**setup.left_out, **preflight.problems}), asks)
     keep(preflight, setup.folder, tried=tried, answered=_answered(journals), force=force)
@@ -318,7 +327,7 @@ def _set_up(loaded: LoadedStudy, folder: Path, needed: int, *, force: bool) -> _
     Raises:
         ModelError: A model cannot be had from the hub, and `force` is false; else its variant is left out.
     """
-    left_out: dict[str, str] = {name: str(error) for name, error in unusable_models(loaded).items()}
+    left_out = {name: str(error) for name, error in unusable_models(loaded).items()} if force else {}
     specs: dict[str, ServerSpec] = {}
     for variant in loaded.study.variants:
         try:
@@ -363,12 +372,3 @@ def _was_scored(folder: Path) -> bool:
 def _status_to(on_event: OnEvent) -> OnStatus:
     emit = signals.in_order(on_event)
     return lambda variant, text, seconds=0.0: emit(Status(variant, text, seconds))
-
-
-def _checking_to(on_event: OnEvent) -> OnStep:
-    emit = signals.in_order(on_event)
-
-    def on_step(step: Step) -> None:
-        emit(Checking(step.variant, step.text, step.done, step.planned, step.ended))
-
-    return on_step

@@ -1,7 +1,7 @@
 """Put the questions: a server for each variant, one after the other or all at once."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ async def ask_variants(
     folder: Path,
     journals: Mapping[str, Journal],
     *,
+    wanted: Collection[str],
     schedule: Schedule,
     on_status: OnStatus,
 ) -> dict[str, str]:
@@ -51,6 +52,7 @@ async def ask_variants(
         specs: By variant what to start; a variant that is not there is not asked.
         folder: The run's.
         journals: By variant where its records go.
+        wanted: Variants that have something to be asked.
         schedule: What is asked of whom, and who takes in what came.
         on_status: Called as servers start, answer and are lost.
 
@@ -62,9 +64,7 @@ async def ask_variants(
         ServerError: a server cannot be started, as is found before any is.
         OSError: records cannot be written.
     """
-    turns = schedule.turns()
-    _, everything = turns[-1]
-    check_ahead(study, {name: spec for name, spec in specs.items() if schedule.pending(name, everything).asks})
+    check_ahead(study, {name: spec for name, spec in specs.items() if name in wanted})
     workers = {
         name: VariantWorker(study, name, journals[name], schedule, _traffic(study, spec, partial(on_status, name)))
         for name, spec in specs.items()
@@ -80,7 +80,7 @@ async def ask_variants(
 
     had_a_turn: set[str] = set()
     async with open_servers(study, specs, logs_path(folder)) as open_server:
-        for together, upto in turns:
+        for together, upto in schedule.turns():
             try:
                 async with asyncio.TaskGroup() as group:
                     for name in (name for name in together if name in specs and name not in problems):

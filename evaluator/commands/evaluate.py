@@ -5,22 +5,23 @@ from typing import Any
 
 from rich.console import Console
 
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.commands.margin import read_margin
 from evaluator.commands.outcome import watched
 from evaluator.decide.wording import listed
 from evaluator.endpoint import evaluate
 from evaluator.errors import StudyError
+from servers.spec import Sampling
 
-_BENCHMARKS = ("mmlu_pro", "humaneval", "gsm8k")
-_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens")
+_SAMPLING = Sampling.__struct_fields__
 _OPTIONS = {
     "study": "--name",
     "variants[0].base_url": "--base-url",
     "benchmarks": "--mmlu-pro, --humaneval and --gsm8k",
     "benchmarks.mmlu_pro.shots": "--shots",
     "concurrency": "--concurrency",
-    **{f"benchmarks.{name}.questions": f"--{name.replace('_', '-')}" for name in _BENCHMARKS},
-    **{f"benchmarks.{name}.{key}": f"--{key}" for name in _BENCHMARKS for key in ("repeats", "margin")},
+    **{f"benchmarks.{name}.questions": f"--{name.replace('_', '-')}" for name in BENCHMARKS},
+    **{f"benchmarks.{name}.{key}": f"--{key}" for name in BENCHMARKS for key in ("repeats", "margin")},
     **{f"sampling.{key}": f"--{key.replace('_', '-')}" for key in _SAMPLING},
 }
 """Which option sets a study's key."""
@@ -55,10 +56,10 @@ def evaluate_server(options: Mapping[str, Any], console: Console) -> int:
 def _benchmarks(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Make a study's keys of the options."""
     margins = dict(map(read_margin, options["margins"]))
-    if unknown := [name for name in margins if name not in ("", *_BENCHMARKS)]:
-        raise StudyError(f"there is no benchmark {unknown[0]}", source="--margin", remedy=f"use {listed(_BENCHMARKS)}")
+    if unknown := [name for name in margins if name not in ("", *BENCHMARKS)]:
+        raise StudyError(f"there is no benchmark {unknown[0]}", source="--margin", remedy=f"use {listed(BENCHMARKS)}")
     benchmarks: dict[str, dict[str, Any]] = {}
-    for name in _BENCHMARKS:
+    for name in BENCHMARKS:
         if questions := _count(name, options[name]):
             benchmarks[name] = {"questions": questions, "repeats": options["repeats"]}
             if (margin := margins.get(name, margins.get(""))) is not None:

@@ -8,8 +8,9 @@ from evaluator.preflight.prompts import OPEN
 from evaluator.preflight.trial import Trial
 from servers.http import fetch, root
 from servers.request import headers
+from servers.spec import Sampling
 
-_RECORDED = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens")
+_RECORDED = Sampling.__struct_fields__
 """Sampling values in llama-server's record, by the names that they have here."""
 _ANY_SEED = 2**32 - 1
 """What llama-server writes where it draws a seed itself."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from evaluator.ask.servers import OpenServer, check_ahead, describe_server, open_servers
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import before
+from evaluator.events import Checking
 from evaluator.preflight.probes import prove
 from evaluator.preflight.settings import settings_of
 from evaluator.store.facts import keep_facts, read_facts
@@ -26,19 +27,7 @@ from servers.spec import Server, ServerFacts, ServerSpec
 T = TypeVar("T")
 
 
-class Step(Struct, frozen=True):
-    """What is done with a variant's server now, in words."""
-
-    variant: str
-    text: str
-    done: int = 0
-    """Of the requests that check it, those that were answered; 0 of 0 where none is put now."""
-    planned: int = 0
-    ended: bool = False
-    """Whether nothing more is done with it for now: the text says how it ended."""
-
-
-OnStep = Callable[[Step], None]
+OnStep = Callable[[Checking], None]
 
 
 class Preflight(Struct, frozen=True, kw_only=True):
@@ -73,6 +62,8 @@ def check_lacking(
 ) -> tuple[Preflight, frozenset[str]]:
     """Let every server prove itself that will be asked and has not yet; give what is known, and who was tried now.
 
+    Nothing is judged yet.
+
     A server that runs already proves itself each time: who knows what became of it. One that needs more context than
     before is tried with longer prompts only.
 
@@ -104,7 +95,7 @@ def check_lacking(
     everything = replace(
         tried, facts={**_only(facts, known), **tried.facts}, proofs={**_only(proofs, known), **tried.proofs}
     )
-    return judged(everything, asks), frozenset(tried.facts)
+    return everything, frozenset(tried.facts)
 
 
 def _still_holds(study: Study, variant: Variant, proofs: Mapping[str, Proofs]) -> bool:
@@ -189,11 +180,11 @@ class _Tries:
 
     async def _start(self, name: str, open_server: OpenServer) -> None:
         """See whether a server starts, and stop it again."""
-        self._on_step(Step(name, "starting its server"))
+        self._on_step(Checking(name, "starting its server"))
         began = time.monotonic()
         try:
             async with open_server(name):
-                self._on_step(Step(name, f"its server starts, in {time.monotonic() - began:.0f} s", ended=True))
+                self._on_step(Checking(name, f"its server starts, in {time.monotonic() - began:.0f} s", ended=True))
         except ServerError as error:
             self._failed(name, error)
 
@@ -206,7 +197,7 @@ class _Tries:
 
     async def _try(self, name: str, open_server: OpenServer, started: asyncio.Barrier) -> None:
         waits = True
-        self._on_step(Step(name, "starting its server"))
+        self._on_step(Checking(name, "starting its server"))
         try:
             async with open_server(name) as server:
                 waits = False
@@ -219,14 +210,14 @@ class _Tries:
                 await started.wait()
 
     async def _prove(self, name: str, server: Server) -> None:
-        self._on_step(Step(name, "reading what its server and files say"))
+        self._on_step(Checking(name, "reading what its server and files say"))
         described = await describe_server(server, self._study.sampling)
 
         def on_request(done: int, planned: int) -> None:
-            self._on_step(Step(name, "checking", done, planned))
+            self._on_step(Checking(name, "checking", done, planned))
 
         def on_wait(text: str, seconds: float) -> None:
-            self._on_step(Step(name, f"{text} {seconds:.0f} s" if seconds else text))
+            self._on_step(Checking(name, f"{text} {seconds:.0f} s" if seconds else text))
 
         proofs = await prove(
             server,
@@ -239,11 +230,11 @@ class _Tries:
             on_wait=on_wait,
         )
         self.facts[name], self.proofs[name] = described, proofs
-        self._on_step(Step(name, f"checked in {proofs.seconds:.0f} s", ended=True))
+        self._on_step(Checking(name, f"checked in {proofs.seconds:.0f} s", ended=True))
 
     def _failed(self, name: str, error: ServerError) -> None:
         self.problems[name] = str(error)
-        self._on_step(Step(name, str(error).partition("\n")[0], ended=True))
+        self._on_step(Checking(name, str(error).partition("\n")[0], ended=True))
 
 
 def judged(preflight: Preflight, asks: Sequence[Ask]) -> Preflight:
