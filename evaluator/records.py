@@ -127,6 +127,20 @@ class Extraction(Struct, frozen=True, kw_only=True):
     """The rule that decided, in words."""
 
 
+class Alone(Struct, frozen=True, kw_only=True):
+    """How fast one request alone was answered, before the questions; no cache held any of its prompt."""
+
+    prompt_tokens: int | None = None
+    prompt_tokens_per_second: float | None = None
+    tokens: int | None = None
+    """That were generated."""
+    tokens_per_second: float | None = None
+    """Of the generation, without the time for the prompt."""
+    first_token_s: float | None = None
+    by_server: bool = False
+    """Whether the speeds are the server's own figures; else they follow from when its tokens arrived."""
+
+
 class Grade(Struct, frozen=True, kw_only=True):
     """How one record is graded. Can be deleted and redone from the records."""
 

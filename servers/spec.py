@@ -53,6 +53,26 @@ class Server(Struct, frozen=True, kw_only=True):
     log: Path | None = None
     log_start: int = 0
     """Bytes of the log that were there before this server."""
+    load_s: float | None = None
+    """Seconds from starting it until it answered, its model loaded; None where nothing was launched."""
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """What a server took of its machine while it was asked. None is unknown, never a guess."""
+
+    load_s: float | None = None
+    """Of its first start in this run: later ones find the model's file in the machine's memory."""
+    memory_bytes: int | None = None
+    """Largest memory of its processes together; weights mapped from a file count once. Apple silicon: GPU included."""
+    memory_how: str = ""
+    """How that was measured, in words."""
+    gpu_bytes: int | None = None
+    """Largest memory of its processes on graphics cards; None where there is none of their own, as on a Mac."""
+    kv_cache_bytes: int | None = None
+    """As the server says itself, of all slots together."""
+    energy_j: float | None = None
+    """While questions were in flight, of what `energy_of` names: of all that ran there, not of this server alone."""
+    energy_of: str = ""
 
 
 class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,6 +5,8 @@ from msgspec import Struct
 from evaluator.checks.rule import Check
 from evaluator.decide.comparison import Comparison
 from evaluator.decide.exploratory import Exploratory
+from evaluator.decide.recommendation import Recommendation
+from evaluator.decide.resources import Resources
 from evaluator.decide.score import Score
 from evaluator.decide.token_budget import Budget
 from evaluator.store.folder import Plan
@@ -34,6 +36,10 @@ class Report(Struct, frozen=True, kw_only=True):
     budgets: tuple[Budget, ...]
     """Of the benchmarks of which a smaller output limit would have changed something."""
     comparisons: tuple[Comparison, ...]
+    recommendation: Recommendation | None = None
+    """None where there is only one variant."""
+    resources: tuple[Resources, ...] = ()
+    """Of every variant, in the study's order."""
     exploratory: Exploratory | None
     """None where there is nothing to compare beside what is compared."""
     saved: Saved | None

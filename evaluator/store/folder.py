@@ -20,7 +20,7 @@ from evaluator.study.study import Study
 T = TypeVar("T", bound=Struct)
 # Keys that may change when a run goes on: they decide how much is asked, how fast, or how answers are judged and shown,
 # not what is sent. Variants and benchmarks may be added and removed.
-_FREE = frozenset({"study", "baseline", "decide", "note", "questions", "repeats", "margin"}) | frozenset(
+_FREE = frozenset({"study", "baseline", "decide", "prefer", "note", "questions", "repeats", "margin"}) | frozenset(
     {"parallel", "router", "silence", "concurrency", "api_key_env"}
 )
 
@@ -53,6 +53,11 @@ def facts_path(folder: Path) -> Path:
 def proofs_path(folder: Path) -> Path:
     """Return the path of what servers proved."""
     return folder / "proofs.json"
+
+
+def resources_path(folder: Path) -> Path:
+    """Return the path of what was measured of the servers: memory, speed of one request alone, energy."""
+    return folder / "resources.json"
 
 
 def report_path(folder: Path, form: str = "json") -> Path:

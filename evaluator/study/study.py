@@ -33,6 +33,8 @@ KvCache = Annotated[KvType, Meta(description="type of keys and values in the KV 
 Args = Annotated[tuple[str, ...], Meta(description="further arguments, passed to the server as they are")]
 KeyName = Annotated[str, Meta(description="environment variable that holds the key; the key is never written")]
 Mode = Literal["fixed", "sequential", "group_sequential"]
+Prefer = Literal["size", "speed", "memory"]
+"""What the recommended build is to have most of: the smallest file, the most tokens a second, the least memory."""
 RUNNING = "running"
 """The only variant's name in a study that nobody wrote: that of a server which runs already."""
 LOOKS = 5
@@ -94,6 +96,13 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     benchmarks: Benchmarks
     sampling: Sampling = Sampling()
     decide: Decide = Decide()
+    prefer: Annotated[
+        Prefer,
+        Meta(
+            description="which of the builds that are as good as the baseline to recommend: the smallest, the fastest,"
+            " or the one that needs least memory"
+        ),
+    ] = "size"
     concurrency: Annotated[int, Meta(ge=1, le=256, description="questions in flight at once, for each variant")] = 4
     parallel: Annotated[bool, Meta(description="all variants at once; they must fit into memory together")] = False
     router: Annotated[bool, Meta(description="one llama-server in router mode for all variants that it can serve")] = (
