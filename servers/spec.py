@@ -68,6 +68,7 @@ class Usage(Struct, frozen=True, kw_only=True):
     """How that was measured, in words."""
     gpu_bytes: int | None = None
     """Largest memory of its processes on graphics cards; None where there is none of their own, as on a Mac."""
+    gpu_how: str = ""
     kv_cache_bytes: int | None = None
     """As the server says itself, of all slots together."""
     energy_j: float | None = None

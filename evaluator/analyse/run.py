@@ -16,6 +16,7 @@ from evaluator.checks.table import after
 from evaluator.decide.answers import Graded, arrange, parts
 from evaluator.decide.evidence import Design
 from evaluator.decide.exploratory import explore
+from evaluator.decide.resources import Resources, against_baseline, resources
 from evaluator.decide.score import Score, score
 from evaluator.decide.stopping import design_of
 from evaluator.decide.token_budget import budgets
@@ -26,6 +27,7 @@ from evaluator.store import journal
 from evaluator.store.facts import read_facts
 from evaluator.store.folder import Plan, grades_path, read_plan, records_path, write
 from evaluator.store.proofs import Proofs, read_proofs
+from evaluator.store.resources import Measured, read_measured
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
 from evaluator.study.study import Study
@@ -50,6 +52,7 @@ class _Graded(Struct, frozen=True, kw_only=True):
     """By variant."""
     facts: dict[str, ServerFacts]
     proofs: dict[str, Proofs]
+    measured: Mapping[str, Measured]
     grades: Sequence[Grade]
     answers: Graded
     rules: Rules
@@ -96,6 +99,7 @@ def analyse(folder: Path, *, grader: Grader, problems: Mapping[str, str] | None 
         scores=scored.scores,
         budgets=budgets(run.study, (record for records in run.records.values() for record in records), run.grades),
         comparisons=compare(run.answers, run.rules, pairs=pairs, blocked=blocked, paces=paces),
+        resources=_resources(run),
         exploratory=explore(
             run.answers.answers,
             baseline=run.study.baseline,
@@ -127,6 +131,7 @@ def _grade(folder: Path, grader: Grader) -> _Graded:
         records=records,
         facts={name: facts for name, facts in read_facts(folder).items() if name in records},
         proofs={name: proofs for name, proofs in read_proofs(folder).items() if name in records},
+        measured=read_measured(folder),
         grades=grades,
         answers=arrange(grades, variants=list(records), baseline=study.baseline, repeats=repeats, design=design),
         rules=_rules(study, design),
@@ -157,6 +162,22 @@ def _score(run: _Graded, pairs: Sequence[Pair]) -> _Scored:
     return _Scored(
         scores=_scores(run.records, grades, requests, strata), saved=_saved(run.rules.design, planned), strata=strata
     )
+
+
+def _resources(run: _Graded) -> tuple[Resources, ...]:
+    """Say what each variant costs, in the study's order."""
+    every = [
+        resources(
+            name,
+            facts=run.facts.get(name),
+            measured=run.measured.get(name),
+            records=records,
+            grades=[grade for grade in run.grades if grade.variant == name],
+            in_flight=run.study.concurrency,
+        )
+        for name, records in run.records.items()
+    ]
+    return against_baseline(every, run.study.baseline)
 
 
 def _check_input(run: _Graded, scored: _Scored, problems: Mapping[str, str]) -> CheckInput:

@@ -235,7 +235,7 @@ def _speed(records: list[Record]) -> _Speed:
     answers = [record.answer for record in records if record.answer]
     tokens = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
     firsts = [answer.first_token_s for answer in answers if answer.first_token_s is not None]
-    busy = _busy_seconds(records)
+    busy = busy_seconds(records)
     return _Speed(
         mean_tokens=fmean(tokens) if tokens else None,
         tokens_per_second=sum(tokens) / busy if tokens and busy else None,
@@ -243,7 +243,7 @@ def _speed(records: list[Record]) -> _Speed:
     )
 
 
-def _busy_seconds(records: list[Record]) -> float:
+def busy_seconds(records: Iterable[Record]) -> float:
     """Add up the time in which at least one request was in flight: pauses between two runs do not count."""
     spans = sorted(
         (start := dt.datetime.fromisoformat(record.started).timestamp(), start + record.answer.duration_s)

@@ -47,7 +47,12 @@ def size(report: "Report", variant: str) -> str:
     facts = report.facts.get(variant)
     if facts is None or facts.model_bytes is None:
         return DASH
-    return f"{facts.model_bytes / 1e9:.2f} GB" if facts.model_bytes >= 1e8 else f"{facts.model_bytes / 1e6:.1f} MB"
+    return in_bytes(facts.model_bytes)
+
+
+def in_bytes(count: float) -> str:
+    """Write a number of bytes as `3.25 GB` or `7.9 MB`."""
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 def setting(variant: "Variant") -> str:
