@@ -1,16 +1,18 @@
 """Every question of a run with what each variant answered: to be looked at, one by one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
 
-from evaluator.analyse.load import read_grades
+from evaluator.analyse.load import Grades, read_grades
+from evaluator.grade.grader import grade_at_sight
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Grade, Key, Question, Record
 from evaluator.store import journal
 from evaluator.store.folder import read_plan, records_path
+from evaluator.store.last_report import came_later, last_report
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
 
@@ -20,7 +22,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 
     record: Record
     grade: Grade | None
-    """None where it has not been graded yet."""
+    """None where it has not been graded yet: its program has yet to be run."""
     text: str
     """What it answered; where there is no reply, what had come of it."""
     thinking: str
@@ -37,25 +39,41 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Whether only the baseline was asked, once more, to see how far it differs from itself."""
 
 
-def asked_questions(folder: Path) -> Iterator[Asked]:
-    """Yield the questions of a run, finished or going on, in the order in which they are put.
+def asked_questions(folder: Path, grades: Grades | None = None) -> Iterator[Asked]:
+    """Yield the questions of a run, finished or going on, in the order in which they are put. Nothing is written.
+
+    Args:
+        folder: The run's.
+        grades: Of its replies as they are now. None takes those in the folder; what came later than those is graded
+            here, except code, which would have to be run.
 
     Raises:
         StudyError: The folder holds no run, or a damaged one.
     """
     plan = read_plan(folder)
-    grades = read_grades(folder)
+    graded = _as_kept(folder) if grades is None else lambda record, _: grades.get((record.variant, record.key))
     records = {variant.name: journal.read(records_path(folder, variant.name)) for variant in plan.study.variants}
     asks = requests_of(plan.study, plan.order)
     once = ((ask, False) for ask in asks)
     again = ((ask, True) for ask in plan_again(plan.study, asks))
     for ask, is_again in chain(once, again):
         replies = {
-            name: _reply(mine[ask.key], grades.get((name, ask.key)))
+            name: _reply(record, graded(record, ask.question))
             for name, mine in records.items()
-            if ask.key in mine
+            if (record := mine.get(ask.key))
         }
         yield Asked(key=ask.key, question=ask.question, replies=replies, again=is_again)
+
+
+def _as_kept(folder: Path) -> Callable[[Record, Question], Grade | None]:
+    """Return what gives a reply's grade: the one in the folder, unless the reply came later."""
+    kept, written = read_grades(folder), last_report(folder).written
+
+    def grade_of(record: Record, question: Question) -> Grade | None:
+        grade = None if came_later(record, written) else kept.get((record.variant, record.key))
+        return grade or grade_at_sight(record, question)
+
+    return grade_of
 
 
 def _reply(record: Record, grade: Grade | None) -> Reply:

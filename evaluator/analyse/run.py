@@ -73,24 +73,35 @@ class _Scored(Struct, frozen=True, kw_only=True):
 
 
 def analyse(folder: Path, *, grader: Grader, problems: Mapping[str, str] | None = None) -> Report:
-    """Grade a run's records and say what they show; also writes `grades.jsonl`.
+    """Grade a run's records and say what they show; also writes `grades.jsonl`. See `look_at`."""
+    report, grades = look_at(folder, grader=grader, problems=problems)
+    write(grades_path(folder), b"".join(msgspec.json.encode(grade) + b"\n" for grade in grades))
+    return report
+
+
+def look_at(
+    folder: Path, *, grader: Grader, problems: Mapping[str, str] | None = None
+) -> tuple[Report, Sequence[Grade]]:
+    """Grade a run's records and say what they show, the run finished or going on; nothing is written.
 
     Args:
         folder: The run's.
         grader: It runs code, where there is some.
         problems: By variant why it could not be finished.
 
+    Returns:
+        The report, and the grades that it is made of.
+
     Raises:
         StudyError: a file of the run is missing or damaged.
     """
     run = _grade(folder, grader)
-    write(grades_path(folder), b"".join(msgspec.json.encode(grade) + b"\n" for grade in run.grades))
     pairs = paired(run.answers, run.rules)
     scored = _score(run, pairs)
     checks = after(_check_input(run, scored, problems or {}))
     blocked = _blocked(run.study, checks)
     paces = {(score.variant, score.benchmark): score for score in scored.scores}
-    return Report(
+    report = Report(
         whichquant=__version__,
         grader=VERSION,
         written=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -114,6 +125,7 @@ def analyse(folder: Path, *, grader: Grader, problems: Mapping[str, str] | None 
         checks=checks,
         problems={name: why.partition("\n")[0] for name, why in (problems or {}).items()},
     )
+    return report, run.grades
 
 
 def _grade(folder: Path, grader: Grader) -> _Graded:

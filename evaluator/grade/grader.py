@@ -80,13 +80,7 @@ class Grader:
             outcome, extraction = self._execute(extraction, question, stop)
             if judged.cut and outcome == "wrong":
                 outcome, extraction = judged.cut.outcome, Extraction(value=None, why=judged.cut.why)
-        return Grade(
-            key=record.key,
-            variant=record.variant,
-            outcome=outcome,
-            extracted=extraction.value,
-            why=extraction.why,
-        )
+        return _grade(record, outcome, extraction)
 
     def _execute(self, extraction: Extraction, question: Question, stop: int | None) -> tuple[Outcome, Extraction]:
         program = extraction.value or ""
@@ -116,9 +110,21 @@ class Grader:
         return run
 
 
+def grade_at_sight(record: Record, question: Question) -> Grade | None:
+    """Grade one record of `question` without running anything; None where a program has yet to be run."""
+    judged = _judge(record, question)
+    return None if judged.outcome is None else _grade(record, judged.outcome, judged.extraction)
+
+
 def was_cut_off(record: Record, question: Question) -> bool:
     """Whether a reply was cut off in a way that a larger output limit can mend."""
     return more_tokens_help(record) and _judge(record, question).outcome == "truncated"
+
+
+def _grade(record: Record, outcome: Outcome, extraction: Extraction) -> Grade:
+    return Grade(
+        key=record.key, variant=record.variant, outcome=outcome, extracted=extraction.value, why=extraction.why
+    )
 
 
 def _is_done(grade: Grade | Future[Grade]) -> bool:

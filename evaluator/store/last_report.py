@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from evaluator.errors import StudyError
+from evaluator.records import Record
 from evaluator.store.folder import report_path
 
 T = TypeVar("T", bound=Struct)
@@ -43,6 +44,8 @@ class LastReport(Struct, frozen=True):
 
     grader: str | None = None
     """Version of the grader; None where there is no report."""
+    written: str = ""
+    """UTC, ISO 8601, in whole seconds; empty where there is no report."""
     problems: dict[str, str] = {}
     """Variants that could not be finished, and why."""
     checks: tuple[SavedCheck, ...] = ()
@@ -75,6 +78,12 @@ def is_complete(folder: Path) -> bool:
     """Whether a run has a report in which no variant and no question is missing."""
     report = _readable(folder)
     return report is not None and not report.problems and all(check.code != "no_reply" for check in report.checks)
+
+
+def came_later(record: Record, written: str) -> bool:
+    """Whether a record was begun after a report was written, so that the report's grade is not of it."""
+    seconds = len("2026-01-31T12:00:00")
+    return bool(written) and record.started[:seconds] > written[:seconds]
 
 
 def _readable(folder: Path) -> LastReport | None:
