@@ -131,12 +131,15 @@ class Alone(Struct, frozen=True, kw_only=True):
     """How fast one request alone was answered, before the questions; no cache held any of its prompt."""
 
     prompt_tokens: int | None = None
+    """Tokens of its prompt."""
     prompt_tokens_per_second: float | None = None
+    """Of reading the prompt."""
     tokens: int | None = None
     """That were generated."""
     tokens_per_second: float | None = None
     """Of the generation, without the time for the prompt."""
     first_token_s: float | None = None
+    """Seconds from sending to the first token."""
     by_server: bool = False
     """Whether the speeds are the server's own figures; else they follow from when its tokens arrived."""
 

@@ -80,15 +80,22 @@ class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How tokens are drawn. None is neutral where the runtime is known, and not sent where it is not."""
 
     temperature: (
-        Annotated[float, Meta(ge=0, le=5, description="null leaves it to each server's own default, which differ")]
+        Annotated[
+            float,
+            Meta(ge=0, le=5, description="0 is greedy; null leaves it to each server's own default, which differ"),
+        ]
         | None
     ) = 0.0
-    """None is sent to no server: whatever its default is rules."""
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
-    top_k: Annotated[int, Meta(ge=0)] | None = None
-    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    seed: Annotated[int, Meta(ge=0, lt=2**31)] | None = None
-    max_tokens: Annotated[int, Meta(ge=1)] = 4096
+    top_p: (
+        Annotated[float, Meta(gt=0, le=1, description="draw from the likeliest tokens up to this sum; 1 is all")] | None
+    ) = None
+    top_k: Annotated[int, Meta(ge=0, description="draw from so many of the likeliest tokens; 0 is all")] | None = None
+    min_p: (
+        Annotated[float, Meta(ge=0, le=1, description="leave out tokens below this share of the likeliest; 0 is none")]
+        | None
+    ) = None
+    seed: Annotated[int, Meta(ge=0, lt=2**31, description="of the drawing; default: the server's own")] | None = None
+    max_tokens: Annotated[int, Meta(ge=1, description="limit of each reply, thinking included")] = 4096
 
 
 class Prompt(Struct, frozen=True, kw_only=True):
@@ -115,9 +122,13 @@ class Machine(Struct, frozen=True, kw_only=True):
     """What a server of this machine runs on. None is unknown."""
 
     os: str
+    """Operating system and its version."""
     chip: str | None = None
+    """Name of the processor."""
     cores: int | None = None
+    """Of the processor."""
     memory_bytes: int | None = None
+    """All that is built in."""
     gpu: str | None = None
     """Name and memory, as its driver says; None on Apple silicon, where `chip` includes it."""
     power: str | None = None
@@ -128,15 +139,21 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     """What is known about a server and its model. None is unknown, never a guess."""
 
     runtime: str
+    """Kind of server, as in a study."""
     engine: str
+    """Which program serves, in words."""
     version: str | None = None
     """Of the program, with its build where that is reported."""
     model_id: str | None = None
+    """Name by which the server knows the model."""
     model_path: str | None = None
+    """File or folder, with `~` for the home folder."""
     model_bytes: int | None = None
     """Of the weights' files."""
     model_sha256: str | None = None
+    """Of the weights' files."""
     parameters: int | None = None
+    """Number of weights."""
     quantization: str | None = None
     """In the file's terms: `Q4_K_M (Q5_0 × 81, Q4_K × 27)`, or `4 bits, groups of 64`."""
     bits_per_weight: float | None = None
@@ -150,6 +167,7 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     context: int | None = None
     """Tokens for each slot."""
     slots: int | None = None
+    """Requests that it works on at once."""
     thinking: bool | None = None
     """As set by us, at launch or with every request; None where the model's default rules."""
     thinking_default: bool | None = None
@@ -157,9 +175,12 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     thinking_heard: bool | None = None
     """Whether the switch for thinking changes the rendered prompt."""
     kv_cache: str | None = None
+    """Type of the keys and values in the cache, as the server or its log says."""
     chat_template_sha256: str | None = None
+    """Of the template that makes a prompt of messages."""
     machine: Machine | None = None
     command: tuple[str, ...] = ()
+    """As started; empty where nothing was started."""
     unmet: tuple[str, ...] = ()
     """What the study asks for and this server was found not to do, one sentence each."""
     restarts: int = 0

@@ -42,6 +42,7 @@ EVALUATOR = (
         "",
         "commands",
         "cli",
+        "reference",
     ),
     "__main__",
 )

@@ -27,7 +27,9 @@ class Report(Struct, frozen=True, kw_only=True):
     """Every number of a report; `report.json` is this, written out."""
 
     whichquant: str
+    """Version of whichquant that wrote it."""
     grader: str
+    """Version of the rules by which replies are read."""
     written: str
     """UTC, ISO 8601."""
     plan: Plan
@@ -53,13 +55,21 @@ class ComparedRun(Struct, frozen=True, kw_only=True):
     """One of the runs that are compared."""
 
     name: str
+    """Of the run; made unlike the others' where two are called alike."""
     folder: str
+    """Its path, as given."""
     study: str
+    """Name of its study."""
     whichquant: str
+    """Version that asked."""
     grader: str
+    """Version of the rules by which replies were read."""
     created: str
+    """UTC, ISO 8601."""
     mode: Mode
+    """How its study tests differences."""
     seed: int
+    """Order of its questions."""
     questions: dict[str, int]
     """By benchmark how many it planned."""
     variants: dict[str, str]
@@ -71,7 +81,9 @@ class RunsReport(Struct, frozen=True, kw_only=True):
 
     baseline: str
     alpha: float
+    """Rate of false differences over all comparisons together."""
     mode: Mode
+    """How differences are tested; all runs have the same."""
     margins: dict[str, float]
     """By benchmark, in points; all else are proportions."""
     runs: tuple[ComparedRun, ...]
@@ -79,3 +91,4 @@ class RunsReport(Struct, frozen=True, kw_only=True):
     """On the questions in common."""
     comparisons: tuple[Comparison, ...]
     warnings: tuple[str, ...]
+    """What speaks against comparing these runs, one sentence each."""

@@ -8,8 +8,9 @@ from msgspec import Meta, Struct
 from evaluator.records import Kind, Question
 
 PromptForm = Literal["chat", "completion"]
-Format = Annotated[PromptForm, Meta(description="completion is for base models")]
+Format = Annotated[PromptForm, Meta(description="chat, or completion for base models")]
 Margin = Annotated[float, Meta(gt=0, lt=100, description="points within which a variant equals the baseline")]
+ASKED = Meta(description="how many are asked; all for all")
 Repeats = Annotated[int, Meta(ge=1, description="answers for each question; pass@k is estimated from them")]
 
 

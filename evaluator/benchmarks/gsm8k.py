@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from evaluator.benchmarks import data_files
-from evaluator.benchmarks.benchmark import Benchmark, Format, Margin, PromptForm, Repeats
+from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Margin, PromptForm, Repeats
 from evaluator.grade.number.extract import read_number
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
@@ -33,7 +33,7 @@ _STOP = ("Q:", "</s>", "<|im_end|>")
 class Gsm8k(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How GSM8K is asked."""
 
-    questions: Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"] = 200
+    questions: Annotated[Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"], ASKED] = 200
     shots: Annotated[int, Meta(ge=0, le=8, description="worked examples before each question")] = 8
     format: Format = "chat"
     repeats: Repeats = 1

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from evaluator.benchmarks import data_files
-from evaluator.benchmarks.benchmark import Benchmark, Format, Margin, PromptForm, Repeats
+from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Margin, PromptForm, Repeats
 from evaluator.grade.code.extract import read_program
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
@@ -38,7 +38,7 @@ and the function that lists them by one name, and its last example has the list.
 class HumanEval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How HumanEval is asked."""
 
-    questions: Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"] = "all"
+    questions: Annotated[Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"], ASKED] = "all"
     format: Format = "chat"
     repeats: Repeats = 1
     margin: Margin = 6.0

@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from evaluator.benchmarks import data_files
-from evaluator.benchmarks.benchmark import Benchmark, Format, Margin, PromptForm, Repeats
+from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Margin, PromptForm, Repeats
 from evaluator.grade.choice.extract import read_letter
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
@@ -49,7 +49,7 @@ _THINK = "Let's think step by step."
 class MmluPro(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How MMLU-Pro is asked."""
 
-    questions: Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"] = 200
+    questions: Annotated[Annotated[int, Meta(ge=1, le=TOTAL)] | Literal["all"], ASKED] = 200
     shots: Annotated[int, Meta(ge=0, le=5, description="worked examples of the question's category before it")] = 5
     format: Format = "chat"
     repeats: Repeats = 1

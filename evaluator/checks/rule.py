@@ -20,7 +20,9 @@ class Check(Struct, frozen=True, kw_only=True):
     """Something a reader must know before believing a number."""
 
     code: str
+    """Name of the rule, as in the list of checks."""
     severity: Severity
+    """`block`: there is no verdict; `warn`: read it before you believe a number; `note`: good to know."""
     variant: str | None = None
     """None: it concerns all variants."""
     benchmark: str | None = None

@@ -58,12 +58,15 @@ class Comparison(Struct, frozen=True, kw_only=True):
     won: int | None = None
     """Questions that only the variant solved; with repeats, that it solved more often."""
     lost: int | None = None
+    """Questions that only the baseline solved; with repeats, that it solved more often."""
     p: float | None = None
     """Of no difference."""
     p_holm: float | None = None
+    """`p`, corrected for all comparisons (Holm)."""
     equivalence_p: float | None = None
     """Of a difference of the margin or more."""
     equivalence_p_holm: float | None = None
+    """`equivalence_p`, corrected for all comparisons (Holm)."""
     noninferiority_p: float | None = None
     """Of being worse by the margin or more; not corrected, and no verdict rests on it."""
     chance_better: float | None = None
@@ -71,6 +74,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     family: int
     """Comparisons that the p values are corrected for."""
     margin: float
+    """As a proportion: 0.05 is five points."""
     supported_margin: float | None = None
     """The smallest margin within which these data would show equivalence, this comparison taken alone."""
     noise: Excess | None = None
@@ -80,7 +84,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
     noise_p_holm: float | None = None
     """Of no more disagreement than with itself, corrected for all comparisons."""
     verdict: Verdict = "not comparable"
+    """What may be said; `sentence` says it in words."""
     sentence: str = ""
+    """The verdict with its numbers, for people."""
     questions_needed: int | None = None
     """Where the verdict is `cannot tell`: for 80 % power to see a difference of `sought`. May exceed the benchmark."""
     sought: float | None = None

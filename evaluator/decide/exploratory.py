@@ -27,8 +27,11 @@ class Tested(Struct, frozen=True):
     """A p value, alone and corrected for all tests of the exploration."""
 
     p: float
+    """Of what is tested."""
     p_bh: float = 1.0
+    """Corrected for all exploratory tests (Benjamini and Hochberg)."""
     statistic: float | None = None
+    """Of the test; None where it has none."""
 
 
 class Pair(Struct, frozen=True, kw_only=True):
@@ -36,14 +39,18 @@ class Pair(Struct, frozen=True, kw_only=True):
 
     variant: str
     other: str
+    """Name of the variant it is compared with."""
     benchmark: str
     category: str | None = None
+    """None: all of the benchmark."""
     n: int
+    """Questions that both answered."""
     table: PairedTable | None
     """A is the variant, B the other; None where a question was answered more than once."""
     won: int
     """Questions that the variant solved, or solved more often, and the other did not."""
     lost: int
+    """Questions that the other solved, or solved more often, and the variant did not."""
     difference: float
     """Variant minus other."""
     interval: Interval
@@ -59,6 +66,7 @@ class Across(Struct, frozen=True, kw_only=True):
     baseline: str
     benchmark: str
     categories: int
+    """How many of them have questions that both answered."""
     stratified: Estimate
     """Difference if every category had its share of the whole benchmark."""
     homogeneity: Tested
@@ -72,6 +80,7 @@ class Omnibus(Struct, frozen=True, kw_only=True):
 
     benchmark: str
     variants: tuple[str, ...]
+    """Names of those that are tested together."""
     n: int
     """Questions that all of them answered, once; of those with one text the first."""
     test: Tested
@@ -81,7 +90,9 @@ class Exploratory(Struct, frozen=True, kw_only=True):
     """All exploratory results of a study."""
 
     sentence: str
+    """How these results are to be read."""
     tests: int = 0
+    """How many tests `p_bh` is corrected for."""
     pairs: tuple[Pair, ...] = ()
     """Every pair of variants without the baseline."""
     categories: tuple[Pair, ...] = ()

@@ -9,6 +9,7 @@ class Recommendation(Struct, frozen=True, kw_only=True):
     """What to run, in words, and what speaks against the other builds."""
 
     prefer: Prefer
+    """What the study wants most of."""
     variant: str | None
     """None where nothing can be recommended."""
     sentence: str

@@ -21,13 +21,17 @@ class Resources(Struct, frozen=True, kw_only=True):
     file_bytes: int | None = None
     """Of the weights' files."""
     bits_per_weight: float | None = None
+    """Bits that the tensors take, over the number of weights."""
     load_s: float | None = None
     """Seconds from starting its server until it answered."""
     memory_bytes: int | None = None
     """Largest memory of its server's processes together."""
     memory_how: str = ""
+    """How that was measured, in words."""
     gpu_bytes: int | None = None
+    """Largest memory on graphics cards of their own."""
     gpu_how: str = ""
+    """How that was measured, in words."""
     kv_cache_bytes: int | None = None
     """As the server says itself, of all slots together."""
     alone: Alone | None = None
@@ -45,6 +49,7 @@ class Resources(Struct, frozen=True, kw_only=True):
     energy_per_correct_j: float | None = None
     """Mean power while questions were in flight, times `seconds_per_correct`."""
     energy_of: str = ""
+    """Which part of the machine, or all of it, in words."""
     ratios: dict[str, float] = {}
     """By the name of a number here (`alone.tokens_per_second` for one within): this variant's over the baseline's.
 

@@ -23,8 +23,11 @@ class Rate(Struct, frozen=True):
     """A count of replies and its proportion."""
 
     count: int
+    """Replies of this kind."""
     of: int
+    """All replies that are counted."""
     share: float
+    """`count` over `of`."""
     interval: Interval
     """Wilson's, 95 %; where questions have several replies, at the effective number of replies."""
 
@@ -37,6 +40,7 @@ class Score(Struct, frozen=True, kw_only=True):
     planned: int
     """Requests that the study asks for."""
     outcomes: dict[Outcome, int]
+    """How many replies had each outcome; those that none had are left out."""
     questions: int
     """Questions with a graded reply."""
     accuracy: float | None
@@ -54,6 +58,7 @@ class Score(Struct, frozen=True, kw_only=True):
     pass_at_k: dict[int, float]
     """Mean over questions of the unbiased estimate, for k = 1 and k = repeats."""
     mean_tokens: float | None
+    """Completion tokens of a reply, thinking included."""
     tokens_per_second: float | None
     """Completion tokens of all requests, over the time in which at least one was in flight."""
     first_token_s: float | None

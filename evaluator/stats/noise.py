@@ -27,12 +27,16 @@ class Excess(Struct, frozen=True):
     """Disagreement between two variants beside that within each; shares of run pairs, averaged over questions."""
 
     between: float
+    """Share of questions on which A and B disagree."""
     within_a: float
+    """Share on which A disagrees with itself."""
     within_b: float | None
     """None where B ran once; then it is taken to vary as A does."""
     excess: float
+    """`between` less the mean of those within A and B."""
     interval: Interval
     p: float
+    """Of no excess."""
 
 
 class _Counts(Struct, frozen=True, order=True):

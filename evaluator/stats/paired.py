@@ -13,9 +13,13 @@ class PairedTable(Struct, frozen=True):
     """How many questions both variants solved, only one of them, or neither."""
 
     both: int
+    """Solved by both."""
     only_a: int
+    """Solved by A only."""
     only_b: int
+    """Solved by B only."""
     neither: int
+    """Solved by none of them."""
 
     @property
     def n(self) -> int:

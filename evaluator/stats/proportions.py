@@ -10,8 +10,11 @@ class Interval(Struct, frozen=True):
     """A range that covers the true value in a share `level` of all repetitions of the study."""
 
     low: float
+    """Lower end."""
     high: float
+    """Upper end."""
     level: float
+    """0.95 for 95 %."""
 
 
 class Test(Struct, frozen=True):

@@ -22,6 +22,7 @@ class Estimate(Struct, frozen=True):
     """A mean over a benchmark's strata."""
 
     value: float
+    """The mean."""
     error: float
     """Standard error, for questions like these; 0 where the answers within every stratum are alike."""
     interval: Interval

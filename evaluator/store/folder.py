@@ -88,9 +88,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What was going to be asked, of which variants, and how it would be decided; written before the first question."""
 
     whichquant: str
+    """Version that began the run."""
     created: str
     """UTC, ISO 8601."""
     data_sha256: dict[str, str]
+    """By benchmark, hash of its questions."""
     study: Study
     asked: dict[str, dict[str, str]]
     """Every setting that records in this folder were made with, of removed variants too: by variant, "" for all."""

@@ -21,17 +21,33 @@ Model = Annotated[
 ]
 Runtime = Annotated[
     RuntimeName,
-    Meta(description="which server to start; vllm and openai run already; default: the kind that answers at base_url"),
+    Meta(
+        description="which server to start; vllm and openai run already. Default: the kind that answers at base_url;"
+        " llama_server for a .gguf file, mlx_lm for a folder of MLX weights"
+    ),
 ]
 BaseUrl = Annotated[str, Meta(description="address of a server that runs already, up to /v1; then nothing is started")]
 Binary = Annotated[str, Meta(description="program to run in place of the one on PATH")]
-Context = Annotated[int, Meta(ge=256, description="tokens for each question, prompt and reply")]
-Thinking = Annotated[
-    bool, Meta(description="set by a server flag and sent with every request; default: the model's own")
+Context = Annotated[
+    int,
+    Meta(
+        ge=256,
+        description="tokens for each question, prompt and reply; of servers that run already only Ollama takes it."
+        " Default: the longest prompt plus max_tokens",
+    ),
 ]
-KvCache = Annotated[KvType, Meta(description="type of keys and values in the KV cache; default: the server's own")]
+Thinking = Annotated[
+    bool,
+    Meta(
+        description="set by a server flag and with every request, and checked in the replies; default: the model's own"
+    ),
+]
+KvCache = Annotated[
+    KvType,
+    Meta(description="type of the KV cache of a server that whichquant starts; default: the server's own"),
+]
 Args = Annotated[tuple[str, ...], Meta(description="further arguments, passed to the server as they are")]
-KeyName = Annotated[str, Meta(description="environment variable that holds the key; the key is never written")]
+KeyName = Annotated[str, Meta(description="environment variable that holds the key; the key itself is never written")]
 Mode = Literal["fixed", "sequential", "group_sequential"]
 Prefer = Literal["size", "speed", "memory"]
 """What the recommended build is to have most of: the smallest file, the most tokens a second, the least memory."""
@@ -46,7 +62,7 @@ class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Name
     model: Model = ""
-    """Empty for the only one of a server that runs already."""
+    """May be left out for the only one of a server that runs already."""
     runtime: Runtime | None = None
     base_url: BaseUrl | None = None
     binary: Binary | None = None
@@ -65,14 +81,14 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             ge=1e-6,
             lt=0.5,
-            description="rate of false differences over all comparisons, and likewise of false equivalences",
+            description="rate of false differences over all comparisons together, and likewise of false equivalences",
         ),
     ] = 0.05
     mode: Annotated[
         Mode,
         Meta(
-            description="fixed: ask all, then test once. sequential: look as you go, stop what is decided."
-            " group_sequential: look at a few planned moments (O'Brien-Fleming); cannot be extended"
+            description="how differences are tested. fixed: ask all, then once. sequential: look as you go, stop"
+            " what is decided. group_sequential: look at a few planned moments (O'Brien-Fleming); cannot be extended"
         ),
     ] = "fixed"
     looks: Annotated[int, Meta(ge=2, le=20, description="number of looks of group_sequential")] | UnsetType = UNSET
@@ -103,14 +119,22 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             " or the one that needs least memory"
         ),
     ] = "size"
-    concurrency: Annotated[int, Meta(ge=1, le=256, description="questions in flight at once, for each variant")] = 4
+    concurrency: Annotated[
+        int,
+        Meta(ge=1, le=256, description="questions in flight at once, and slots of the servers that whichquant starts"),
+    ] = 4
     parallel: Annotated[bool, Meta(description="all variants at once; they must fit into memory together")] = False
     router: Annotated[bool, Meta(description="one llama-server in router mode for all variants that it can serve")] = (
         False
     )
-    stream: Annotated[bool, Meta(description="false for a server that cannot stream; hides time to first token")] = True
+    stream: Annotated[bool, Meta(description="false for a server that cannot; hides time to first token")] = True
     silence: Annotated[
-        float, Meta(gt=0, description="seconds without a token after which a reply, or a server, is given up")
+        float,
+        Meta(
+            gt=0,
+            description="seconds without a token after which a reply is given up, or a server that says nothing at all"
+            " is started again",
+        ),
     ] = 600.0
     seed: Annotated[int, Meta(description="order of the questions")] = 42
     note: Annotated[str, Meta(description="printed in the report")] = ""
