@@ -6,12 +6,11 @@ from itertools import groupby
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.counts.file import Counts
 from evaluator.counts.verdict import CountsComparison
-from evaluator.decide.sentences import opening
+from evaluator.decide.sentences import interval_kind, labelled_interval, opening
 from evaluator.decide.wording import (
-    exact_level,
+    IntervalKind,
     in_points,
     listed,
-    lower_to_higher,
     name,
     p_equals,
     p_range,
@@ -20,6 +19,7 @@ from evaluator.decide.wording import (
     text_range,
     two_digits,
 )
+from evaluator.stats.proportions import Interval
 
 WEAKER = (
     "Counts are weaker than answers. Where two variants got the same questions, what tells them apart is the questions"
@@ -38,11 +38,17 @@ def sentence(c: CountsComparison, alpha: float) -> str:
     scored = points_apart(c.difference)
     if c.verdict in ("equivalent", "cannot tell"):
         scored = f"{c.variant} scored {scored}" if c.difference else "both scored the same"
-    interval = c.equivalence_interval if c.verdict == "equivalent" else c.interval
     counts = f"{c.count} against {c.baseline_count}"
-    numbers = f"{exact_level(interval.level)} interval {lower_to_higher(interval)}; {counts}; {_p(c, alpha)}"
+    numbers = f"{labelled_interval(*_interval(c))}; {counts}; {_p(c, alpha)}"
     first = opening(c.verdict, c.variant, c.baseline, name(c.benchmark), c.margin)
     return " ".join([f"{first}: {scored} ({numbers}).", *filter(None, [_allowed_for(c, alpha), _outlook(c)])])
+
+
+def _interval(c: CountsComparison) -> tuple[Interval, IntervalKind]:
+    """Return the interval that the verdict rests on, and what it is."""
+    kind = interval_kind(c.verdict, c.family)
+    together = Interval(c.family_interval.low, c.family_interval.high, c.interval.level)
+    return {"alone": c.interval, "for equivalence": c.equivalence_interval, "simultaneous": together}[kind], kind
 
 
 def pairing(c: CountsComparison, alpha: float) -> str:
@@ -82,7 +88,7 @@ def method(counts: Counts, family: int) -> str:
     if family > 1:
         parts.append(
             f"All p values are corrected by Holm for {family} comparisons; whether a difference is beyond or within the"
-            " margin is judged by an interval widened for that number."
+            ' margin is judged by an interval that holds for all of them together ("simultaneous").'
         )
     return " ".join(parts)
 

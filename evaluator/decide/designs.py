@@ -58,8 +58,6 @@ class DesignKind(Protocol):
     """Whether comparisons may be decided before all planned questions were asked."""
     p_name: ClassVar[str]
     """The name of its p values."""
-    interval_name: ClassVar[str]
-    """The name of its intervals of differences."""
     in_one_test: ClassVar[str]
     """Put behind a number of questions still needed, which is computed for a single test at the end."""
     planning: ClassVar[str]
@@ -98,7 +96,6 @@ class Fixed(Struct, frozen=True):
 
     looks_early: ClassVar[bool] = False
     p_name: ClassVar[str] = "p"
-    interval_name: ClassVar[str] = "interval"
     in_one_test: ClassVar[str] = ""
     planning: ClassVar[str] = ""
 
@@ -145,7 +142,6 @@ class Sequential(Struct, frozen=True):
 
     looks_early: ClassVar[bool] = True
     p_name: ClassVar[str] = "anytime p"
-    interval_name: ClassVar[str] = "confidence sequence"
     in_one_test: ClassVar[str] = " in one test at the end, and more where one looks on the way"
     planning: ClassVar[str] = (
         "Sequential mode may end a comparison earlier, at no higher rate of false alarms. The numbers are for the whole"
@@ -197,8 +193,8 @@ class Sequential(Struct, frozen=True):
         yield (
             f"Decided sequentially: it was looked at after every {LOOK_EVERY} questions, and what was decided was asked"
             " no further. p values are anytime p values, 1/e with the largest e-value so far; intervals of differences"
-            " are confidence sequences. Both hold however often one looks and whenever one stops, and are wider than"
-            " those of a fixed number of questions."
+            ' are confidence sequences, marked "anytime-valid". Both hold however often one looks and whenever one'
+            " stops, and are wider than those of a fixed number of questions."
         )
         if min(repeats) == 1:
             yield (
@@ -212,7 +208,6 @@ class GroupSequential(Struct, frozen=True):
 
     looks_early: ClassVar[bool] = True
     p_name: ClassVar[str] = "repeated p"
-    interval_name: ClassVar[str] = "repeated confidence interval"
     in_one_test: ClassVar[str] = ""
     planning: ClassVar[str] = (
         "Group-sequential mode may end a comparison earlier, at one of its planned looks, at no higher rate of false"
@@ -259,8 +254,8 @@ class GroupSequential(Struct, frozen=True):
         """Say what the p values and intervals are, and name the tests."""
         yield (
             f"Decided at up to {looks} planned looks, by O'Brien and Fleming's bounds (alpha spent after Lan and"
-            " DeMets). p values are repeated p values and intervals of differences repeated confidence intervals: both"
-            " hold at every planned look; what is given is of the last one reached."
+            " DeMets). p values are repeated p values and intervals of differences repeated confidence intervals,"
+            ' marked "at planned looks": both hold at every planned look; what is given is of the last one reached.'
         )
         yield from _tests(repeats, "At each look differences are tested", "intervals are made from")
 

@@ -3,8 +3,10 @@
 from evaluator.decide.comparison import Comparison, Verdict
 from evaluator.decide.designs import DESIGNS
 from evaluator.decide.wording import (
-    exact_level,
+    IntervalKind,
     in_points,
+    interval_label,
+    labelled_span,
     lower_to_higher,
     name,
     p_equals,
@@ -13,6 +15,7 @@ from evaluator.decide.wording import (
     two_digits,
 )
 from evaluator.stats.proportions import Interval
+from evaluator.study.study import Mode
 from evaluator.text import duration
 
 _WORTH_SAYING = 0.25
@@ -52,25 +55,37 @@ def opening(verdict: Verdict, variant: str, baseline: str, where: str, margin: f
     return f"{text}; whether by more than {within} is uncertain" if verdict.endswith("uncertain") else text
 
 
+def interval_kind(verdict: Verdict, family: int) -> IntervalKind:
+    """Return which interval a verdict rests on; about a size, it is one that holds for all comparisons together."""
+    if verdict == "equivalent":
+        return "for equivalence"
+    return "simultaneous" if family > 1 and verdict != "cannot tell" else "alone"
+
+
 def interval_of(c: Comparison) -> Interval | None:
-    """Return the interval that the verdict rests on; about a size, it holds for all comparisons together."""
-    if c.verdict == "equivalent":
+    """Return the interval that the verdict rests on; a simultaneous one has the level at which all hold together."""
+    kind = interval_kind(c.verdict, c.family)
+    if kind == "for equivalence":
         return c.equivalence_interval
-    if not _joint(c) or c.interval is None or c.family_interval is None:
+    if kind == "alone" or c.interval is None or c.family_interval is None:
         return c.interval
     return Interval(c.family_interval.low, c.family_interval.high, c.interval.level)
 
 
-def _joint(c: Comparison) -> bool:
-    return c.family > 1 and c.verdict not in ("equivalent", "cannot tell")
+def interval_cell(c: Comparison) -> str:
+    """Write the interval that the verdict rests on for a cell, and what it is: `\u22123.1 to +1.6 (95 %)`."""
+    return labelled_span(interval_of(c), interval_kind(c.verdict, c.family), c.mode)
+
+
+def labelled_interval(value: Interval, kind: IntervalKind, mode: Mode = "fixed") -> str:
+    """Write an interval of a difference for a sentence: `95 % interval 1.3 to 15.6, simultaneous`."""
+    confidence, *what = interval_label(value.level, kind, mode).split(", ")
+    return ", ".join([f"{confidence} interval {lower_to_higher(value)}", *what])
 
 
 def _interval(c: Comparison) -> str:
     interval = interval_of(c)
-    if interval is None:
-        return ""
-    allowing = f", allowing for {c.family} comparisons" if _joint(c) else ""
-    return f"{exact_level(interval.level)} interval {lower_to_higher(interval)}{allowing}"
+    return "" if interval is None else labelled_interval(interval, interval_kind(c.verdict, c.family), c.mode)
 
 
 def _p(c: Comparison, alpha: float) -> str:

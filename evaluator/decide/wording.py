@@ -5,12 +5,17 @@ The forms for cells are short (`0.023`, `\u22120.6`); those for sentences read o
 
 from collections.abc import Iterable
 from math import ceil
+from typing import Literal
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.score import Score
 from evaluator.stats.proportions import Interval
+from evaluator.study.study import Mode
 
 DASH = "\u2013"
+IntervalKind = Literal["alone", "simultaneous", "for equivalence"]
+"""What an interval is for: one comparison or share alone, all comparisons together, or two one-sided tests."""
+_HOLDS: dict[Mode, str] = {"fixed": "", "sequential": "anytime-valid", "group_sequential": "at planned looks"}
 
 
 def name(benchmark: str) -> str:
@@ -45,8 +50,24 @@ def signed_span(value: Interval | None) -> str:
 
 
 def level(value: float) -> str:
-    """Write a level of confidence for a heading, 0.95 as `95 %`."""
-    return f"{100 * value:.4g} %"
+    """Write a level of confidence, 0.95 as `95 %`; 1e-6 short of all is not all."""
+    return f"{100 * value:.8g} %"
+
+
+def interval_label(confidence: float, kind: IntervalKind = "alone", mode: Mode = "fixed") -> str:
+    """Say what an interval is, as `95 %`, `95 %, simultaneous`, `90 %, for equivalence` or `95 %, anytime-valid`.
+
+    Args:
+        confidence: Level of confidence; of a simultaneous one that of all together.
+        kind: What it is for.
+        mode: Of the study, for intervals of differences; those of shares of questions are always of a fixed number.
+    """
+    return ", ".join(filter(None, [level(confidence), "" if kind == "alone" else kind, _HOLDS[mode]]))
+
+
+def labelled_span(value: Interval | None, kind: IntervalKind = "alone", mode: Mode = "fixed") -> str:
+    """Write an interval of differences for a cell, in points, and what it is: `\u22123.1 to +1.6 (95 %)`."""
+    return DASH if value is None else f"{signed_span(value)} ({interval_label(value.level, kind, mode)})"
 
 
 def p_value(p: float | None) -> str:
@@ -78,11 +99,6 @@ def p_range(low: float, high: float) -> str:
 def text_range(low: str, high: str) -> str:
     """Write `1 to 3`, or `1` where both ends read alike."""
     return low if low == high else f"{low} to {high}"
-
-
-def exact_level(share: float) -> str:
-    """Write a level of confidence for a sentence, 0.95 as `95 %`; 1e-6 short of all is not all."""
-    return f"{100 * share:.8g} %"
 
 
 def in_points(proportion: float) -> str:

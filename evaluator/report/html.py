@@ -9,8 +9,7 @@ from msgspec import Struct
 from evaluator.analyse.report import Report
 from evaluator.decide import wording
 from evaluator.decide.comparison import Comparison
-from evaluator.decide.designs import DESIGNS
-from evaluator.decide.sentences import interval_of
+from evaluator.decide.sentences import interval_cell, interval_of
 from evaluator.report import phrases
 from evaluator.report.method import method, saved
 from evaluator.report.server import describe
@@ -42,8 +41,7 @@ def html(report: Report) -> str:
         phrases=phrases,
         wording=wording,
         alone=phrases.has_one_variant(report),
-        interval_of=interval_of,
-        interval=DESIGNS[report.plan.study.decide.mode].interval_name,
+        interval_cell=interval_cell,
         method=method(report),
         saved=saved(report),
         behind={benchmark: behind(report, benchmark) for benchmark in report.plan.study.benchmarks.chosen()},

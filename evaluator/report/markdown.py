@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from evaluator.analyse.report import Report
 from evaluator.decide import wording
-from evaluator.decide.designs import DESIGNS
 from evaluator.decide.score import Score
-from evaluator.decide.sentences import interval_of
+from evaluator.decide.sentences import interval_cell
 from evaluator.report import phrases
 from evaluator.report.method import method, saved
 from evaluator.report.server import describe
@@ -56,8 +55,7 @@ def _lines(report: Report) -> Iterator[str]:
 def _tables(report: Report, benchmark: str) -> Iterator[str]:
     """Yield two tables: scores with verdicts, and the other measurements."""
     scores, one_variant = phrases.rows(report, benchmark), phrases.has_one_variant(report)
-    interval = DESIGNS[report.plan.study.decide.mode].interval_name
-    against = ("difference", f"its {interval}", "answered differently", "verdict")
+    against = ("difference", "its interval", "answered differently", "verdict")
     yield from header(*_RESULTS, *(() if one_variant else against))
     for score in scores:
         cells = (score.variant, phrases.size(report, score.variant), wording.correct(score), *_accuracy(score))
@@ -65,6 +63,7 @@ def _tables(report: Report, benchmark: str) -> Iterator[str]:
     yield ""
     yield from header(*_REST)
     yield from (row(score.variant, *_rest(score)) for score in scores)
+    yield from ("", *(f"- *{column}*: {meaning}" for column, meaning in phrases.COLUMNS.items()))
     for score in scores:
         if len(score.pass_at_k) > 1:
             yield from ("", f"{score.variant}: {phrases.pass_at_k(score)}")
@@ -96,10 +95,8 @@ def _difference(report: Report, score: Score) -> tuple[str, str, str, str]:
     c = phrases.against(report, score.benchmark).get(score.variant)
     if c is None or c.verdict == "not comparable":
         return wording.DASH, wording.DASH, wording.DASH, c.verdict if c else wording.DASH
-    interval = interval_of(c)
-    span = f"{wording.signed_span(interval)} ({wording.level(interval.level)})" if interval else wording.DASH
     flips = f"{c.table.flips}" if c.table else wording.DASH
-    return f"{wording.signed_points(c.difference or 0.0)} points", span, flips, f"**{c.verdict}**"
+    return f"{wording.signed_points(c.difference or 0.0)} points", interval_cell(c), flips, f"**{c.verdict}**"
 
 
 def _rest(score: Score) -> tuple[str, ...]:

@@ -47,24 +47,21 @@ def _comparing(report: Report) -> Iterator[str]:
             "Questions whose text stands more than once are taken together, as one cluster: their signs flip together,"
             " intervals are widened by the design effect, and looking on the way counts the first of them only."
         )
-    one_sided = wording.level(1 - 2 * study.decide.alpha)
+    label = wording.interval_label(1 - 2 * study.decide.alpha, "for equivalence", study.decide.mode)
     yield (
         "Equivalence is tested against the margin set in the study (two one-sided tests); it is shown where the"
-        f" {one_sided} {design.interval_name} of the difference lies within the margin, so an equivalence is reported"
-        " with that one."
+        f" {wording.level(1 - 2 * study.decide.alpha)} interval of the difference lies within the margin, so an"
+        f' equivalence is reported with that one ("{label}").'
     )
     family = max((comparison.family for comparison in report.comparisons), default=0)
     if family > 1:
+        together = wording.interval_label(1 - study.decide.alpha, "simultaneous", study.decide.mode)
         yield (
             f"Both tests are corrected by Holm for {family} comparisons; whether a difference is beyond or within the"
-            f" margin is judged by {_an(design.interval_name)} widened for that number."
+            f' margin is judged by a wider interval that holds for all of them together ("{together}").'
         )
     if design.looks_early and any(comparison.stopped for comparison in report.comparisons):
         yield (
             "Differences that ended a comparison early are estimated a little too large: it ended when they looked"
             " large. Intervals of accuracies and of shares of questions are not adjusted for it."
         )
-
-
-def _an(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -17,6 +17,13 @@ if TYPE_CHECKING:  # they import the servers, which `whichquant grade` does not 
     from evaluator.decide.comparison import Comparison
     from evaluator.study.study import Study, Variant
 
+COLUMNS = {
+    "no answer": "replies in which no answer could be read: cut off, empty, unreadable or refused; they count as wrong",
+    "no reply": "questions to which no reply came, since the request failed or was never sent; they are left out",
+    "of the answered": "share of correct ones among the replies in which an answer could be read",
+    "bounds": "the accuracy if every question without an answer or a reply were wrong, and if every one were right",
+}
+"""What columns of a table of scores mean, to be said where they stand."""
 _COLOURS = {"worse": "red", "better": "green", "equivalent": "cyan", "cannot": "yellow", "not": "magenta"}
 
 

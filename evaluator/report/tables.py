@@ -139,13 +139,13 @@ def _counted(c: Comparison) -> Iterator[tuple[str, str]]:
 
 def _tests(c: Comparison) -> Iterator[tuple[str, str]]:
     yield "difference", wording.DASH if c.difference is None else f"{wording.signed_points(c.difference)} points"
-    kind, p = DESIGNS[c.mode].interval_name, DESIGNS[c.mode].p_name
-    yield f"its {kind}", _span(c.interval)
-    yield f"its {kind}, of all comparisons together", _span(c.family_interval) if c.family > 1 else wording.DASH
+    p = DESIGNS[c.mode].p_name
+    yield "its interval", wording.labelled_span(c.interval, mode=c.mode)
+    yield "its interval, of all comparisons together", _simultaneous(c) if c.family > 1 else wording.DASH
     family = f" (corrected: Holm, {c.family} comparisons)" if c.family > 1 else ""
     yield f"{p} of no difference{family}", _corrected(c.p, c.p_holm, c.family)
     yield f"{p} of the margin or more{family}", _corrected(c.equivalence_p, c.equivalence_p_holm, c.family)
-    yield f"{kind} for equivalence", _span(c.equivalence_interval)
+    yield "its interval for equivalence", wording.labelled_span(c.equivalence_interval, "for equivalence", c.mode)
     yield "smallest margin of equivalence", _size(c.supported_margin)
     yield f"{p} of worse by the margin or more", _remark(wording.p_value(c.noninferiority_p), "not corrected")
     yield "chance that the variant is better", _remark(wording.percent(c.chance_better), "no verdict rests on it")
@@ -165,7 +165,8 @@ def _noise(c: Comparison) -> Iterator[tuple[str, str]]:
         return
     # Where all questions gave the same result, the bootstrap's interval has no width, which would be too certain.
     interval = noise.interval if noise.interval.low < noise.interval.high else None
-    excess = _span(interval, noise.excess) if interval else f"{wording.signed_points(noise.excess)} points"
+    within = f", {wording.labelled_span(interval)}" if interval else ""
+    excess = f"{wording.signed_points(noise.excess)} points{within}"
     values = (
         f"{wording.percent(noise.within_a)} of {asked:,}",
         f"{wording.percent(noise.between)} of {asked:,}",
@@ -183,11 +184,11 @@ def _share(count: int | None, n: int, within: Interval | None) -> str:
     return f"{count:,} ({wording.percent(count / n)}; {wording.interval(within)})"
 
 
-def _span(interval: Interval | None, value: float | None = None) -> str:
-    if interval is None:
+def _simultaneous(c: Comparison) -> str:
+    if c.interval is None or c.family_interval is None:
         return wording.DASH
-    begin = "" if value is None else f"{wording.signed_points(value)} points, "
-    return f"{begin}{wording.signed_span(interval)} ({wording.level(interval.level)})"
+    together = Interval(c.family_interval.low, c.family_interval.high, c.interval.level)
+    return wording.labelled_span(together, "simultaneous", c.mode)
 
 
 def _corrected(p: float | None, corrected: float | None, family: int) -> str:
@@ -220,7 +221,7 @@ def _difference(item: Pair) -> tuple[str, ...]:
     counts = (
         f"{item.n:,}",
         wording.signed_points(item.difference),
-        _span(item.interval),
+        wording.labelled_span(item.interval),
         f"{item.won:,}",
         f"{item.lost:,}",
     )
@@ -234,7 +235,7 @@ def _omnibus(item: Omnibus) -> tuple[str, ...]:
 
 def _across(item: Across) -> tuple[str, ...]:
     weighted = item.stratified
-    estimate = wording.signed_points(weighted.value), _span(weighted.interval)
+    estimate = wording.signed_points(weighted.value), wording.labelled_span(weighted.interval)
     return wording.name(item.benchmark), item.variant, *estimate, *_tested(item.homogeneity), *_tested(item.clustered)
 
 

@@ -215,7 +215,7 @@ SENTENCES = [
         "ours: {margin: 5, counts: {a: 1500/2000, b: 1500/2000}}",
         "equivalent",
         "a and b are equivalent within 5 points on ours: both scored the same"
-        " (90 % interval 2.3 lower to 2.3 higher; 1,500 of 2,000 against 1,500 of 2,000;"
+        " (90 % interval 2.3 lower to 2.3 higher, for equivalence; 1,500 of 2,000 against 1,500 of 2,000;"
         " p < 0.001 against a larger difference).",
         id="equivalent",
     ),

@@ -6,13 +6,14 @@ import pytest
 
 from evaluator.decide.designs import DESIGNS
 from evaluator.decide.evidence import Design
+from evaluator.decide.wording import interval_label
 from evaluator.study.study import LOOKS, Decide, Mode
 
 
 def test_every_mode_has_a_design() -> None:
     assert tuple(DESIGNS) == get_args(Mode)
     assert len({design.p_name for design in DESIGNS.values()}) == len(DESIGNS)
-    assert len({design.interval_name for design in DESIGNS.values()}) == len(DESIGNS)
+    assert len({interval_label(0.95, mode=mode) for mode in DESIGNS}) == len(DESIGNS)
 
 
 @pytest.mark.parametrize(("mode", "early"), [("fixed", False), ("sequential", True), ("group_sequential", True)])

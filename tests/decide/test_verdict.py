@@ -91,7 +91,7 @@ SENTENCES = [
         0.05,
         "equivalent",
         "q4_0 and q8_0 are equivalent within 5 points on HumanEval: q4_0 scored 0.6 points lower "
-        "(90 % interval 3.1 lower to 1.6 higher; of 164 questions only q8_0 solved 2, only q4_0 1; "
+        "(90 % interval 3.1 lower to 1.6 higher, for equivalence; of 164 questions only q8_0 solved 2, only q4_0 1; "
         "p = 0.008 against a larger difference).",
         id="equivalent",
     ),
@@ -101,8 +101,8 @@ SENTENCES = [
         0.05,
         "equivalent",
         "q4_0 and q8_0 are equivalent within 5 points on HumanEval: both scored the same "
-        "(90 % interval 1.6 lower to 1.6 higher; no question was answered differently: both solved the same 160 "
-        "of 164; p = 0.002 against a larger difference).",
+        "(90 % interval 1.6 lower to 1.6 higher, for equivalence; no question was answered differently: both solved "
+        "the same 160 of 164; p = 0.002 against a larger difference).",
         id="equivalent without a flip",
     ),
     pytest.param(
@@ -276,7 +276,7 @@ def test_benchmark_by_benchmark_in_the_order_given() -> None:
             [5] * 150 + [2] * 14,
             "equivalent",
             "q4_0 and q8_0 are equivalent within 5 points on HumanEval: both scored the same (90 % interval 1.4 lower "
-            "to 1.4 higher; no question was answered differently: equally often right in each of 164; "
+            "to 1.4 higher, for equivalence; no question was answered differently: equally often right in each of 164; "
             "p < 0.001 against a larger difference). q8_0 disagrees with itself on 5.1 % of the 164 questions that "
             "it was asked more than once, and q4_0 (which disagrees with itself on 5.1 %) with it on 4.1 %: "
             "no more than its own run-to-run variation (p = 1.000).",

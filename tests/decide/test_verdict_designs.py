@@ -1,11 +1,15 @@
 """Verdicts before the end, beside the baseline's run-to-run variation, and where the correction takes one away."""
 
 import random
+from typing import get_args
 
 import msgspec
 import pytest
 
-from evaluator.decide.evidence import Design
+from evaluator.decide.designs import DESIGNS
+from evaluator.decide.evidence import Design, looks_at
+from evaluator.decide.sentences import interval_cell, interval_of
+from evaluator.decide.wording import IntervalKind, lower_to_higher, signed_span
 from evaluator.study.study import Mode
 from tests.support.paired_answers import Answers, answers, compared, q4_beside_q8
 
@@ -64,7 +68,10 @@ def shuffled(table: tuple[int, int, int, int], seed: int = 1) -> tuple[Answers, 
             "sequential",
             (160, 0, 0, 4),
             "equivalent",
-            ("both scored the same (90 % interval 2.7 lower to 2.7 higher", "anytime p = 0.002 against a larger"),
+            (
+                "both scored the same (90 % interval 2.7 lower to 2.7 higher, for equivalence, anytime-valid;",
+                "anytime p = 0.002 against a larger",
+            ),
             id="sequential, equivalent",
         ),
         pytest.param(
@@ -78,14 +85,17 @@ def shuffled(table: tuple[int, int, int, int], seed: int = 1) -> tuple[Answers, 
             "group_sequential",
             (100, 2, 40, 22),
             "clearly worse",
-            ("23.2 points lower (95 % interval 16.4 to 30.8;", "only q4_0 2; repeated p < 0.001)."),
+            ("23.2 points lower (95 % interval 16.4 to 30.8, at planned looks;", "only q4_0 2; repeated p < 0.001)."),
             id="group-sequential, worse",
         ),
         pytest.param(
             "group_sequential",
             (160, 0, 0, 4),
             "equivalent",
-            ("both scored the same (90 % interval 1.8 lower to 1.8 higher", "repeated p = 0.002 against a larger"),
+            (
+                "both scored the same (90 % interval 1.8 lower to 1.8 higher, for equivalence, at planned looks;",
+                "repeated p = 0.002 against a larger",
+            ),
             id="group-sequential, equivalent",
         ),
     ],
@@ -174,7 +184,7 @@ def test_a_size_is_told_with_the_interval_it_is_judged_by() -> None:
     assert (
         "whether by more than 2.4 points is uncertain: 7.3 points lower (95 % interval 1.8 to 14.0, " in first.sentence
     )
-    assert "allowing for 2 comparisons; of 164 questions" in first.sentence
+    assert "1.8 to 14.0, simultaneous; of 164 questions" in first.sentence
 
 
 def test_a_large_difference_needs_few_more_questions() -> None:
@@ -185,3 +195,42 @@ def test_a_large_difference_needs_few_more_questions() -> None:
 
     assert comparison.questions_needed is not None
     assert 30 < comparison.questions_needed < 100
+
+
+@pytest.mark.parametrize("mode", get_args(Mode))
+@pytest.mark.parametrize("family", [1, 3])
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        pytest.param((100, 2, 40, 22), "simultaneous", id="a size"),
+        pytest.param((164, 0, 0, 0), "for equivalence", id="equivalence"),
+        pytest.param((120, 12, 14, 18), "alone", id="undecided"),
+    ],
+)
+def test_an_interval_is_what_its_label_says(
+    mode: Mode, family: int, table: tuple[int, int, int, int], kind: IntervalKind
+) -> None:
+    """The shown ends are those of the level at which such intervals hold: alpha shared by all, or two one-sided."""
+    ours, theirs, design = shuffled(table)
+    kind = "alone" if kind == "simultaneous" and family == 1 else kind
+    design = msgspec.structs.replace(design, mode=mode)
+    others = {f"other{i}": {"humaneval": ours} for i in range(family - 1)}
+
+    first = compared({"q8_0": {"humaneval": theirs}, "q4_0": {"humaneval": ours}, **others}, design=design)[0]
+    shown = interval_of(first)
+
+    looks, method = looks_at(ours, theirs, "humaneval", design), DESIGNS[mode]
+    expected = {
+        "alone": method.interval(looks, 0.05),
+        "simultaneous": method.interval(looks, 0.05 / family),
+        "for equivalence": method.equivalence_interval(looks, 0.05, first.margin),
+    }[kind]
+    assert shown is not None
+    assert (shown.low, shown.high) == (expected.low, expected.high)
+    confidence, *what = {
+        "alone": ["95 %"],
+        "simultaneous": ["95 %", "simultaneous"],
+        "for equivalence": ["90 %", "for equivalence"],
+    }[kind] + {"fixed": [], "sequential": ["anytime-valid"], "group_sequential": ["at planned looks"]}[mode]
+    assert interval_cell(first) == f"{signed_span(expected)} ({', '.join([confidence, *what])})"
+    assert f"({', '.join([f'{confidence} interval {lower_to_higher(expected)}', *what])};" in first.sentence

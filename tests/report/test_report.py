@@ -63,10 +63,18 @@ def test_every_number_behind_a_verdict_is_there(three: dict[str, str], form: str
         *("questions compared", "answered differently", "solved by the variant only", "solved by good only"),
         *("another letter read, right or wrong", "its interval, of all comparisons together"),
         *("p of no difference (corrected: Holm, 2 comparisons)", "p of the margin or more (corrected: Holm"),
-        *("interval for equivalence", "smallest margin of equivalence", "p of worse by the margin or more"),
+        *("its interval for equivalence", "smallest margin of equivalence", "p of worse by the margin or more"),
         *("chance that the variant is better", "no verdict rests on it", "resolution"),
     ):
         assert what in text
+
+
+def test_columns_that_need_a_word_have_it_where_they_stand(three: dict[str, str]) -> None:
+    head = next(line for line in three["md"].splitlines() if line.startswith("| variant | no answer"))
+
+    for column, meaning in phrases.COLUMNS.items():
+        assert f" {column} |" in head
+        assert f"- *{column}*: {meaning}" in three["md"]
 
 
 def test_the_numbers_are_those_of_the_json(three: dict[str, str], bench: Bench) -> None:
@@ -89,16 +97,20 @@ def test_the_numbers_are_those_of_the_json(three: dict[str, str], bench: Bench) 
 def test_the_interval_in_the_table_is_the_one_that_the_sentence_names(three: dict[str, str], bench: Bench) -> None:
     for comparison in bench.report()["comparisons"]:
         (line,) = [x for x in three["md"].splitlines() if x.startswith(f"| {comparison['variant']} ") and "**" in x]
-        level = "90 %" if comparison["verdict"] == "equivalent" else "95 %"
+        what = {"equivalent": "90 %, for equivalence", "cannot tell": "95 %"}.get(
+            comparison["verdict"], "95 %, simultaneous"
+        )
+        level, *kind = what.split(", ")
         assert f"({level} interval " in comparison["sentence"]
-        assert f"({level})" in line
+        assert f", {kind[0]};" in comparison["sentence"] if kind else "interval, " not in comparison["sentence"]
+        assert f"({what})" in line
 
 
 @pytest.mark.parametrize(
     ("mode", "interval", "p"),
     [
-        pytest.param("sequential", "confidence sequence", "anytime p", id="sequential"),
-        pytest.param("group_sequential", "repeated confidence interval", "repeated p", id="group_sequential"),
+        pytest.param("sequential", "95 %, anytime-valid", "anytime p", id="sequential"),
+        pytest.param("group_sequential", "95 %, at planned looks", "repeated p", id="group_sequential"),
     ],
 )
 def test_stopping_early_is_told(bench: Bench, mode: str, interval: str, p: str) -> None:
@@ -113,7 +125,8 @@ def test_stopping_early_is_told(bench: Bench, mode: str, interval: str, p: str) 
         assert "up to 300 of 12,032 questions" in text
     for form in ("md", "html"):
         text = plain(forms[form])
-        assert f"its {interval}" in text
+        assert f"({interval})" in text
+        assert "marked" in text
         assert f"{p} of no difference" in text
         assert f"{p} values" in text
         assert "estimated a little too large" in text

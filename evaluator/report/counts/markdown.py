@@ -42,7 +42,7 @@ def _lines(report: CountsReport) -> Iterator[str]:
 
 
 def _scores(report: CountsReport, benchmark: str) -> Iterator[str]:
-    yield from header("variant", "correct", "accuracy", f"{wording.level(1 - report.alpha)} interval")
+    yield from header("variant", "correct", "accuracy", f"{wording.interval_label(1 - report.alpha)} interval")
     for score in rows.scores(report, benchmark):
         cells = f"{score.correct}/{score.total}", wording.percent(score.accuracy), wording.interval(score.interval)
         yield row(_safe(score.variant), *cells)
@@ -50,7 +50,8 @@ def _scores(report: CountsReport, benchmark: str) -> Iterator[str]:
 
 def _comparisons(report: CountsReport, benchmark: str) -> Iterator[str]:
     """Yield two tables: differences with verdicts, and the tests, each p value with the corrected one."""
-    yield from header("compared", "difference", "Miettinen-Nurminen", "Newcombe", "verdict")
+    level = wording.interval_label(1 - report.alpha)
+    yield from header("compared", "difference", f"Miettinen-Nurminen, {level}", f"Newcombe, {level}", "verdict")
     for c, _ in rows.comparisons(report, benchmark):
         spans = wording.signed_span(c.interval), wording.signed_span(c.newcombe)
         yield row(_safe(rows.pair(c)), f"{wording.signed_points(c.difference)} points", *spans, f"**{c.verdict}**")
@@ -69,7 +70,7 @@ def _pairings(report: CountsReport, benchmark: str) -> Iterator[str]:
     if not known:
         return
     yield from ("", "What paired answers could have shown, over every table with these counts:", "")
-    yield from header("compared", *rows.PAIRED)
+    yield from header("compared", *rows.paired_head(report.alpha))
     for c, paired, _ in known:
         yield row(_safe(rows.pair(c)), *map(_safe, rows.paired(paired)))
     yield ""

@@ -2,7 +2,7 @@
 
 from evaluator.counts.report import CountsReport, CountsScore
 from evaluator.counts.verdict import CountsComparison, Omnibus, Paired, Tested
-from evaluator.decide.wording import name, p_value, signed_span, text_range
+from evaluator.decide.wording import interval_label, name, p_value, signed_span, text_range
 
 TESTS = {
     "z": "z",
@@ -11,8 +11,6 @@ TESTS = {
     "fisher": "Fisher, exact",
     "boschloo": "Boschloo, exact",
 }
-
-PAIRED = ("disagreed", "mid-p", "corrected", "exact p", "corrected", "Tango's interval, if fewest", "if most")
 
 
 def benchmarks(report: CountsReport) -> list[str]:
@@ -41,8 +39,14 @@ def statistic(test: Tested) -> str:
     return "" if test.statistic is None else f"{test.statistic:.2f}".replace("-", "\u2212")
 
 
+def paired_head(alpha: float) -> tuple[str, ...]:
+    """Write the headings of what paired answers could have shown."""
+    spans = f"Tango's interval ({interval_label(1 - alpha)}), if fewest", "if most"
+    return "disagreed", "mid-p", "corrected", "exact p", "corrected", *spans
+
+
 def paired(result: Paired) -> tuple[str, ...]:
-    """Write the range of McNemar's test over all paired tables with the same counts: cells for PAIRED."""
+    """Write the range of McNemar's test over all paired tables with the same counts: cells below `paired_head`."""
     r = result.range
     return (
         text_range(str(r.fewest.flips), str(r.most.flips)),

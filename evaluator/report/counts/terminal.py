@@ -49,7 +49,7 @@ def _parts(report: CountsReport) -> Iterator[ConsoleRenderable]:
 def _scores(report: CountsReport, benchmark: str) -> Table:
     table = _table()
     table.add_column("variant", overflow="fold")
-    for heading in ("correct", "%", wording.level(1 - report.alpha)):
+    for heading in ("correct", "%", wording.interval_label(1 - report.alpha)):
         table.add_column(heading, justify="right", no_wrap=True)
     for score in rows.scores(report, benchmark):
         table.add_row(
@@ -66,7 +66,7 @@ def _tests(report: CountsReport, benchmark: str) -> Table:
     table = _table()
     table.add_column("compared", overflow="fold")
     table.add_column("differs", justify="right", no_wrap=True)
-    table.add_column(wording.level(1 - report.alpha), justify="right", no_wrap=True)
+    table.add_column(wording.interval_label(1 - report.alpha), justify="right", no_wrap=True)
     for heading in ("z, χ²", "Yates", "Fisher", "Boschloo"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=10, overflow="fold")
