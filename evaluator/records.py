@@ -52,6 +52,8 @@ class Question(Struct, frozen=True, kw_only=True):
     category: str
     """Of benchmarks without categories the same for every question."""
     prompt: Prompt
+    examples: tuple[int, int] = (0, 0)
+    """Where in the prompt's text the worked examples stand: from which character, and up to which."""
     answer: str = ""
     """Of a choice the right letter, of a number its digits, of code the name of the function to write."""
     letters: str = ""
@@ -63,6 +65,17 @@ class Question(Struct, frozen=True, kw_only=True):
     """Of code: signature and docstring, as published."""
     tests: str = ""
     """Of code: the source of `check(candidate)`."""
+
+    @property
+    def text(self) -> str:
+        """All that the model is sent, as one text."""
+        return self.prompt.text or "\n\n".join(message["content"] for message in self.prompt.messages)
+
+    @property
+    def own_text(self) -> str:
+        """The same without the worked examples."""
+        begin, end = self.examples
+        return self.text[:begin] + self.text[end:]
 
 
 class Failure(Struct, frozen=True, kw_only=True):

@@ -81,7 +81,7 @@ def load(*, shots: int = 8, form: PromptForm = "chat") -> tuple[Question, ...]:
         Questions whose `id` is the place in the file, from 0, and whose `answer` is the published number without
         thousands separators. Source: test.jsonl of github.com/openai/grade-school-math, part of this package.
     """
-    examples = data_files.rows(_EXAMPLES, Row)[:shots]
+    examples = _examples(data_files.rows(_EXAMPLES, Row)[:shots], form)
     return tuple(
         Question(
             benchmark="gsm8k",
@@ -89,6 +89,7 @@ def load(*, shots: int = 8, form: PromptForm = "chat") -> tuple[Question, ...]:
             kind="number",
             category="mathematics",
             prompt=_prompt(row, examples, form),
+            examples=(0, len(examples)),
             answer=row.number.replace(",", ""),
         )
         for place, row in enumerate(test_rows())
@@ -117,12 +118,16 @@ def data_sha256() -> str:
     return data_files.sha256(_TEST, _EXAMPLES)
 
 
-def _prompt(row: Row, examples: list[Row], form: PromptForm) -> Prompt:
+def _examples(rows: list[Row], form: PromptForm) -> str:
     if form == "chat":
-        shown = "".join(f"{_CHAT.format(e.question)}{e.reasoning} The final answer is {e.number}\n\n" for e in examples)
-        return Prompt(messages=({"role": "user", "content": shown + _CHAT.format(row.question)},))
-    shown = "".join(f"Q: {e.question}\nA: {e.reasoning} The answer is {e.number}.\n\n" for e in examples)
-    return Prompt(text=f"{shown}Q: {row.question}\nA:", stop=_STOP)
+        return "".join(f"{_CHAT.format(r.question)}{r.reasoning} The final answer is {r.number}\n\n" for r in rows)
+    return "".join(f"Q: {r.question}\nA: {r.reasoning} The answer is {r.number}.\n\n" for r in rows)
+
+
+def _prompt(row: Row, examples: str, form: PromptForm) -> Prompt:
+    if form == "chat":
+        return Prompt(messages=({"role": "user", "content": examples + _CHAT.format(row.question)},))
+    return Prompt(text=f"{examples}Q: {row.question}\nA:", stop=_STOP)
 
 
 GSM8K = Benchmark(

@@ -83,14 +83,15 @@ def load(*, shots: int = 5, form: PromptForm = "chat") -> tuple[Question, ...]:
         Questions whose `id` is the data's `question_id` and whose `answer` is a letter of `letters`. Source: test and
         validation split of TIGER-Lab/MMLU-Pro on the Hugging Face hub; both are part of this package.
     """
-    examples = _examples()
+    heads = {category: _head(category, examples[:shots], form) for category, examples in _examples().items()}
     return tuple(
         Question(
             benchmark="mmlu_pro",
             id=str(row.question_id),
             kind="choice",
             category=row.category,
-            prompt=_prompt(row, examples[row.category][:shots], form),
+            prompt=_prompt(row, "".join(heads[row.category]), form),
+            examples=(len(heads[row.category][0]), sum(map(len, heads[row.category]))),
             letters=LETTERS[: len(row.options)],
             options=tuple(option.strip() for option in row.options),
             answer=row.answer,
@@ -175,12 +176,17 @@ def _examples() -> dict[str, list[_Row]]:
     return by_category
 
 
-def _prompt(row: _Row, examples: list[_Row], form: PromptForm) -> Prompt:
+def _head(category: str, examples: list[_Row], form: PromptForm) -> tuple[str, str]:
+    """Write what stands before a question: the task, and the worked examples."""
     if form == "chat":
-        text = _CHAT_HEAD.format(row.category) + "".join(map(_chat_block, examples)) + _chat_block(row)
-        return Prompt(messages=({"role": "user", "content": text},))
-    text = _COMPLETION_HEAD.format(row.category) + "".join(map(_completion_block, examples)) + _completion_block(row)
-    return Prompt(text=text, stop=("Question:",))
+        return _CHAT_HEAD.format(category), "".join(map(_chat_block, examples))
+    return _COMPLETION_HEAD.format(category), "".join(map(_completion_block, examples))
+
+
+def _prompt(row: _Row, head: str, form: PromptForm) -> Prompt:
+    if form == "chat":
+        return Prompt(messages=({"role": "user", "content": head + _chat_block(row)},))
+    return Prompt(text=head + _completion_block(row), stop=("Question:",))
 
 
 def _chat_block(row: _Row) -> str:

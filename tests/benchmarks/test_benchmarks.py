@@ -1,6 +1,7 @@
 """What is asked: the official prompts, the whole data, one nested order."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -231,3 +232,16 @@ def test_the_context_holds_the_longest_prompt_and_its_reply() -> None:
 
     longest = max(sum(len(m["content"]) for m in ask.question.prompt.messages) for ask in asks)
     assert longest / 2 + 1000 <= context_needed(asks) < longest / 2 + 1000 + 512
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("load", "most"), [(mmlu_pro.load, 5), (gsm8k.load, 8)], ids=["mmlu_pro", "gsm8k"])
+def test_without_its_worked_examples_a_prompt_is_the_one_that_has_none(
+    load: Callable[..., tuple[Question, ...]], most: int, form: str
+) -> None:
+    bare = load(shots=0, form=form)
+
+    for shots in (0, 1, most):
+        asked = load(shots=shots, form=form)
+        assert [question.own_text for question in asked] == [question.text for question in bare]
+        assert all((question.text == question.own_text) == (shots == 0) for question in asked)
