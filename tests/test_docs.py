@@ -1,19 +1,34 @@
-"""The code in docs/python.md runs as it stands."""
+"""What README and docs/ show works as it stands: commands, study files, Python, links."""
 
 import contextlib
+import importlib.util
 import io
-import re
+import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import click
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from evaluator import load_study
+from evaluator.cli import main
 from servers.fake import Reply
+from tests.support.pages import PAGES, ROOT, Block, Command, blocks, commands, links, read
 from tests.support.probe_scripts import honest
 from tests.support.scripted import ANSWERS, Bench, prompt_of, wrong
 
-PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+BLOCKS = [block for page in PAGES for block in blocks(page, read(page))]
+COMMANDS = [command for block in BLOCKS for command in commands(block)]
+OURS = [command for command in COMMANDS if command.words[0] == "whichquant"]
+NEEDS_SERVER = {"run", "eval", "check", "serve", "demo", "servers", "serve-report", "watch"}
+"""Those that start, ask or look for servers, or go on until they are stopped: they are parsed, and not executed."""
+EXECUTED = {command.words: command for command in OURS if command.words[1] not in NEEDS_SERVER}
+STUDIES = [block for block in BLOCKS if block.language == "yaml" and "study" in yaml.safe_load(block.text)]
+PYTHON = "docs/python.md"
+ANSWERS_FILE = '{"question_id": 70, "text": "The answer is (A)."}\n'
 STUDY = """\
 study: two-builds
 baseline: q8
@@ -28,8 +43,87 @@ def mistaken(body: Any, number: int) -> Reply:
     return wrong(body) if prompt_of(body) in ANSWERS else honest(body, number)
 
 
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a folder that has what the pages' commands name: studies, a run of each name, answers, counts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    for block in STUDIES:
+        (tmp_path / "study.yaml").write_text(block.text)
+        (tmp_path / f"{yaml.safe_load(block.text)['study']}.yaml").write_text(block.text)
+    (tmp_path / "answers.jsonl").write_text(ANSWERS_FILE)
+    shutil.copytree(ROOT / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("demo-*"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", OURS, ids=str)
+def test_every_command_has_these_arguments_and_options(command: Command) -> None:
+    if command.words[1].startswith("-"):
+        main.make_context("whichquant", list(command.words[1:]), resilient_parsing=True)
+        return
+    name, *arguments = command.words[1:]
+    with contextlib.suppress(click.exceptions.Exit):  # --help
+        main.commands[name].make_context(name, arguments)
+
+
+@pytest.mark.parametrize("command", EXECUTED.values(), ids=str)
+def test_every_command_without_a_server_does_its_work(command: Command, scratch: Path) -> None:
+    for word in command.words:
+        if word.startswith("runs/") and not (scratch / word).exists():
+            shutil.copytree(ROOT / "runs" / "example-demo", scratch / word)
+
+    result = CliRunner().invoke(main, list(command.words[1:]))
+
+    assert result.exit_code in ({0, 1} if command.words[1] == "sandbox" else {0}), result.output
+    assert result.output.strip()
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.words[:2] == ("python", "-m")], ids=str)
+def test_modules_that_are_run_exist(command: Command) -> None:
+    assert importlib.util.find_spec(command.words[2])
+
+
+@pytest.mark.parametrize("block", STUDIES, ids=lambda block: f"{block.page}-{yaml.safe_load(block.text)['study']}")
+def test_every_study_is_one(block: Block, tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(block.text)
+
+    study = load_study(file).study
+
+    assert study.baseline in {variant.name for variant in study.variants}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_other_places_are_addresses(page: str) -> None:
+    """Nobody is asked whether they are there."""
+    for target in links(read(page)):
+        if ":" in target:
+            parts = urlsplit(target)
+            assert parts.scheme == "https", target
+            assert "." in parts.netloc, target
+
+
+def test_no_page_is_left_alone() -> None:
+    """Every page of docs/ is linked from README, or from a page that is."""
+    found, waiting = {"README.md"}, ["README.md"]
+    while waiting:
+        page = waiting.pop()
+        for target in links(read(page)):
+            path = (ROOT / page).parent.joinpath(target.partition("#")[0]).resolve()
+            name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else ""
+            if name in PAGES and name not in found:
+                found.add(name)
+                waiting.append(name)
+
+    assert found == set(PAGES)
+
+
+def test_python_stands_on_one_page() -> None:
+    assert {block.page for block in BLOCKS if block.language == "python"} == {PYTHON}
+
+
 def test_the_page_has_code_for_each_function_of_the_api() -> None:
-    text = "\n".join(BLOCKS)
+    text = "\n".join(block.text for block in BLOCKS if block.language == "python")
 
     for name in ("run_study", "evaluate", "check_study", "plan_study", "compare", "compare_counts", "load_run"):
         assert f"evaluator.{name}(" in text or f"evaluator.{name}," in text, name
@@ -37,7 +131,9 @@ def test_the_page_has_code_for_each_function_of_the_api() -> None:
     assert "evaluator.extract_code(" in text
 
 
-def test_every_block_runs_one_after_the_other(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_of_python_runs_one_after_the_other(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.study(1, q8=honest, q4=mistaken)
     urls = {name: fake.base_url for name, fake in bench.fakes.items()}
     monkeypatch.chdir(tmp_path)
@@ -46,9 +142,9 @@ def test_every_block_runs_one_after_the_other(bench: Bench, tmp_path: Path, monk
     printed = io.StringIO()
 
     with contextlib.redirect_stdout(printed):
-        for block in BLOCKS:
-            code = block.replace("http://127.0.0.1:8080/v1", urls["q8"]).replace("http://127.0.0.1:8081/v1", urls["q4"])
-            exec(compile(code, "docs/python.md", "exec"), names)
+        for block in [block for block in BLOCKS if block.language == "python"]:
+            code = block.text.replace("http://127.0.0.1:8080/v1", urls["q8"])
+            exec(compile(code.replace("http://127.0.0.1:8081/v1", urls["q4"]), PYTHON, "exec"), names)
 
     lines = printed.getvalue().splitlines()
     assert "clearly worse - q4 is clearly worse than q8 on MMLU-Pro" in printed.getvalue()

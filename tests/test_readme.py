@@ -1,18 +1,17 @@
-"""What README says of the repository is so: its file tree, its commands, its make targets, its links."""
+"""What the pages say of the repository is so: the file tree, the make targets, links, files that are named."""
 
 import re
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-import click
 import pytest
 
-from evaluator.cli import main
 from tests.test_layout import EVALUATOR, FILES, SERVERS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+WORKING = (ROOT / "docs" / "working-on-it.md").read_text(encoding="utf-8")
 PAGES = sorted(
     page.relative_to(ROOT).as_posix()
     for pattern in ("*.md", "docs/**/*.md", "findings/**/*.md", "evaluator/**/*.md", "servers/**/*.md", "runs/*.md")
@@ -29,7 +28,7 @@ class Entry(NamedTuple):
 
 def tree() -> list[Entry]:
     """Read the file tree, whose indentation of two spaces is a folder's."""
-    block = README.partition("## Working on it")[2].split("```")[1]
+    (block,) = re.findall(r"^```text\n(.*?)^```$", WORKING, re.MULTILINE | re.DOTALL)
     entries, folder = [], ""
     for line in block.strip("\n").splitlines():
         name, _, comment = line.strip().partition(" ")
@@ -40,14 +39,6 @@ def tree() -> list[Entry]:
 
 
 TREE = tree()
-
-
-def names(text: str) -> list[str]:
-    """Return the commands that a table's first column names, `whichquant NAME ...`."""
-    return re.findall(r"^\| `whichquant ([\w-]+)", text, re.MULTILINE)
-
-
-COMMANDS = README.partition("## Commands")[2].partition("\n## ")[0]
 
 
 @pytest.mark.parametrize(
@@ -98,21 +89,9 @@ def test_the_folders_of_tests_are_named_or_mirror_the_program() -> None:
     assert there <= named | program
 
 
-def test_the_table_has_every_command_once() -> None:
-    assert sorted(names(COMMANDS)) == sorted(main.commands)
-
-
-@pytest.mark.parametrize("row", [line for line in COMMANDS.splitlines() if line.startswith("| `whichquant")])
-def test_the_options_in_the_table_exist(row: str) -> None:
-    command = main.commands[names(row)[0]]
-    known = {text for option in command.params if isinstance(option, click.Option) for text in option.opts}
-
-    assert set(re.findall(r"--[a-z][\w-]*", row)) <= known
-
-
 def test_the_make_targets_that_are_named_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README + WORKING, re.MULTILINE))
 
     assert "test" in named
     assert named <= targets
