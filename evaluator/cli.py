@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from evaluator.commands.run import Pasted
+
 _RUNS = click.option(
     "--runs",
     type=click.Path(path_type=Path, file_okay=False),
@@ -178,9 +180,7 @@ def evaluate(**options: "Any") -> None:  # noqa: ANN401 - what click has read
 @main.command()
 @click.argument("study", type=click.Path(path_type=Path))
 @click.argument("variant")
-@click.option(
-    "--port", metavar="PORT", type=click.IntRange(1, 65535), help="Port to listen on.  [default: a free port]"
-)
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: a free port]")
 @click.option(
     "--log",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -283,14 +283,20 @@ def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: A
 
 @main.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
-def report(run_folder: Path) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["reddit", "github"]),
+    help="Print Markdown to paste. reddit: a short post, without HTML (report-post.md). github: all of it (report.md).",
+)
+def report(run_folder: Path, form: "Pasted | None") -> None:
     """Grade the records of a run again and write its report again.
 
     RUN is the folder of the run. Nothing is asked.
     """
     from evaluator.commands.run import report as report_command  # noqa: PLC0415
 
-    _exit(lambda console: report_command(run_folder, console))
+    _exit(lambda console: report_command(run_folder, console, form=form))
 
 
 @main.command()
@@ -334,7 +340,6 @@ def regrade(run_folder: Path) -> None:
 @click.option(
     "--port",
     "ports",
-    metavar="PORT",
     type=click.IntRange(1, 65535),
     multiple=True,
     help="Port to search. May be given several times.  [default: the usual ones]",

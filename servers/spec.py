@@ -143,15 +143,15 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     engine: str
     """Which program serves, in words."""
     version: str | None = None
-    """Version of the program, with its build where that is reported."""
+    """Of the program, with its build where that is reported."""
     model_id: str | None = None
     """Name by which the server knows the model."""
     model_path: str | None = None
     """File or folder, with `~` for the home folder."""
     model_bytes: int | None = None
-    """Size of the weights' files."""
+    """Of the weights' files."""
     model_sha256: str | None = None
-    """Hash of the weights' files."""
+    """Of the weights' files."""
     parameters: int | None = None
     """Number of weights."""
     quantization: str | None = None
@@ -169,7 +169,7 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     slots: int | None = None
     """Requests that it works on at once."""
     thinking: bool | None = None
-    """As whichquant set it, at launch or with every request; None where the model's default rules."""
+    """As set by us, at launch or with every request; None where the model's default rules."""
     thinking_default: bool | None = None
     """Whether the model thinks when a request does not set it."""
     thinking_heard: bool | None = None
@@ -186,6 +186,6 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     restarts: int = 0
     """How often it died or hung while it was asked, and was started again."""
     adapter: str | None = None
-    """How whichquant's support of this runtime was tested."""
+    """How whichquant's support of this runtime was tested: see `runtime.table.TESTED`."""
     unsent: tuple[str, ...] = ()
     """Settings that cannot be sent to this server, so that its own default holds, one sentence each."""

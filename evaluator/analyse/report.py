@@ -18,9 +18,9 @@ class Saved(Struct, frozen=True):
     """What stopping early saved."""
 
     questions: int
-    """Questions that were not asked, over all variants and benchmarks."""
+    """That were not put, over all variants and benchmarks."""
     of: int
-    """Questions that the study plans, over all variants and benchmarks."""
+    """That the study plans, over all variants and benchmarks."""
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -1,12 +1,19 @@
 """`whichquant run` and `whichquant report`."""
 
+import sys
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
-from evaluator.commands.outcome import show_report, watched
+from evaluator.commands.outcome import exit_code, show_report, watched
 from evaluator.pipeline import rebuild_report, run_study
 from evaluator.report.display import Display
+from evaluator.report.markdown import markdown
+from evaluator.report.post import post
+
+Pasted = Literal["reddit", "github"]
+"""Where a report's Markdown is to be pasted."""
 
 
 def run(
@@ -28,8 +35,18 @@ def run(
     )
 
 
-def report(folder: Path, console: Console) -> int:
-    """Grade a run's records again, write its report again and show it; give the exit code."""
+def report(folder: Path, console: Console, *, form: Pasted | None = None) -> int:
+    """Grade a run's records again, write its report again and show it; give the exit code.
+
+    Args:
+        folder: The run's.
+        console: Where to show it.
+        form: Where it is to be pasted: its Markdown is printed instead, and nothing else.
+    """
+    if form is not None:
+        rebuilt = rebuild_report(folder)
+        sys.stdout.write(post(rebuilt) if form == "reddit" else markdown(rebuilt))
+        return exit_code(rebuilt)
     with Display(console) as display:
         rebuilt = rebuild_report(folder, display)
     return show_report(rebuilt, folder, console)

@@ -20,8 +20,7 @@ A study is a YAML file. It says what is compared with what, on which questions, 
 _COMMANDS = f"""\
 # Commands
 
-`whichquant COMMAND --help` (or `-h`) shows what stands here, `whichquant --version` the version. Errors go to standard
-error, in one sentence.
+Every command shows its options with `--help`. Progress and reports go to the screen, errors to standard error.
 {_MADE}"""
 _REPORT = f"""\
 # Fields of report.json

@@ -1,6 +1,5 @@
-"""`report.md`: ready to be pasted into a post."""
+"""`report.md`: everything that a run showed, in GitHub's Markdown."""
 
-import re
 from collections.abc import Iterable, Iterator
 
 from evaluator.analyse.report import Report
@@ -8,10 +7,12 @@ from evaluator.decide import wording
 from evaluator.decide.score import Score
 from evaluator.decide.sentences import interval_cell
 from evaluator.report import phrases
+from evaluator.report.markdown_text import cells, code, header, row, safe
 from evaluator.report.method import method, saved
+from evaluator.report.post import recommended
+from evaluator.report.resources import resource_table
 from evaluator.report.server import describe
 from evaluator.report.tables import Table, behind, explored, limits
-from evaluator.text import one_line
 
 _RESULTS = ("variant", "size", "correct", "accuracy", "its 95 % interval")
 _REST = ("variant", "no answer", "no reply", "of the answered", "bounds", "tokens/s", "tokens a reply", "first token")
@@ -24,12 +25,13 @@ def markdown(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     study = report.plan.study
-    yield from (f"# {phrases.title(report)}", "")
+    yield f"# {safe(phrases.title(report))}"
     if study.note:
-        yield from (f"> {_safe(study.note)}", "")
-    yield from ("## What the data show", "")
-    yield from (f"- {_safe(sentence)}" for sentence in phrases.single_results(report))
-    yield from (f"- {_safe(comparison.sentence)}" for comparison in report.comparisons)
+        yield from ("", f"> {safe(study.note)}")
+    yield from recommended(report)
+    yield from ("", "## What the data show", "")
+    yield from (f"- {safe(sentence)}" for sentence in phrases.single_results(report))
+    yield from (f"- {safe(comparison.sentence)}" for comparison in report.comparisons)
     if sentence := saved(report):
         yield f"- {sentence}"
     for benchmark in study.benchmarks.chosen():
@@ -39,13 +41,15 @@ def _lines(report: Report) -> Iterator[str]:
             yield from ("", *_folded(table.title, (table,)))
         if table := limits(report, benchmark):
             sentences = " ".join(b.sentence for b in report.budgets if b.benchmark == benchmark and b.sentence)
-            yield from ("", _safe(sentences), "", *_folded(table.title, (table,)))
+            yield from ("", safe(sentences), "", *_folded(table.title, (table,)))
+    if table := resource_table(report):
+        yield from ("", f"## {table.title}", "", *_drawn(table))
     if report.checks:
         yield from ("", "## Read this before you believe a number", "")
         for check in report.checks:
-            message = _safe(check.message + phrases.advice(check))
-            yield f"- **{check.severity}** `{check.code}` {phrases.about(check)}{message}"
-    yield from ("", _safe(method(report)), "")
+            message = safe(phrases.about(check) + check.message + phrases.advice(check))
+            yield f"- **{check.severity}** `{check.code}` {message}"
+    yield from ("", safe(method(report)), "")
     yield from _details(report)
     if report.exploratory:
         tables = explored(report.exploratory)
@@ -58,31 +62,37 @@ def _tables(report: Report, benchmark: str) -> Iterator[str]:
     against = ("difference", "its interval", "answered differently", "verdict")
     yield from header(*_RESULTS, *(() if one_variant else against))
     for score in scores:
-        cells = (score.variant, phrases.size(report, score.variant), wording.correct(score), *_accuracy(score))
-        yield row(*cells, *(() if one_variant else _difference(report, score)))
+        ours = (score.variant, phrases.size(report, score.variant), wording.correct(score), *_accuracy(score))
+        yield row(*map(safe, ours), *(() if one_variant else _difference(report, score)))
     yield ""
     yield from header(*_REST)
-    yield from (row(score.variant, *_rest(score)) for score in scores)
-    yield from ("", *(f"- *{column}*: {meaning}" for column, meaning in phrases.COLUMNS.items()))
+    yield from (cells((score.variant, *_rest(score))) for score in scores)
+    if benchmark == next(iter(report.plan.study.benchmarks.chosen())):
+        yield from ("", *(f"- *{column}*: {meaning}" for column, meaning in phrases.COLUMNS.items()))
     for score in scores:
         if len(score.pass_at_k) > 1:
-            yield from ("", f"{score.variant}: {phrases.pass_at_k(score)}")
+            yield from ("", safe(f"{score.variant}: {phrases.pass_at_k(score)}"))
     if weighted := phrases.stratified(scores):
-        yield from ("", weighted)
+        yield from ("", safe(weighted))
 
 
 def _folded(title: str, tables: Iterable[Table], sentence: str = "") -> Iterator[str]:
     """Yield tables that are folded away until they are opened."""
     yield from (f"<details><summary>{title}</summary>", "")
     if sentence:
-        yield from (_safe(sentence), "")
+        yield from (safe(sentence), "")
     for table in tables:
         if table.title != title:
             yield from (f"**{table.title}**", "")
-        yield from header(*map(_safe, table.head))
-        yield from (row(*map(_safe, cells)) for cells in table.rows)
-        yield from ("", _safe(table.note), "")
+        yield from (*_drawn(table), "")
     yield "</details>"
+
+
+def _drawn(table: Table) -> Iterator[str]:
+    yield from header(*map(safe, table.head))
+    yield from map(cells, table.rows)
+    if table.note:
+        yield from ("", safe(table.note))
 
 
 def _accuracy(score: Score) -> tuple[str, str]:
@@ -111,42 +121,21 @@ def _rest(score: Score) -> tuple[str, ...]:
     )
 
 
-def header(*cells: str) -> tuple[str, str]:
-    """Write the first two lines of a table."""
-    return row(*cells), "|" + "---|" * len(cells)
-
-
-def row(*cells: str) -> str:
-    """Write one line of a table."""
-    return "| " + " | ".join(cells) + " |"
-
-
 def _details(report: Report) -> Iterator[str]:
     study, plan = report.plan.study, report.plan
     yield from ("<details><summary>How it was done</summary>", "")
     for variant in study.variants:
         facts = report.facts.get(variant.name)
-        yield f"- **{variant.name}**: {_safe(phrases.setting(variant))}; model {_code(variant.model)}"
+        yield f"- **{safe(variant.name)}**: {safe(phrases.setting(variant))}; model {code(variant.model)}"
         if facts:
-            yield from (f"  - {label}: {_safe(value)}" for label, value in describe(facts))
+            yield from (f"  - {label}: {safe(value)}" for label, value in describe(facts))
         if facts and facts.command:
-            yield f"  - {_code(' '.join(facts.command))}"
-    yield f"- sampling: {phrases.sampling(study)}"
+            yield f"  - {code(' '.join(facts.command))}"
+    yield f"- sampling: {safe(phrases.sampling(study))}"
     yield f"- {study.concurrency} questions in flight at once; {phrases.order(report)}"
     yield from (f"- data of {wording.name(b)}: sha256 {digest}" for b, digest in plan.data_sha256.items())
     if not phrases.has_one_variant(report):
-        yield f"- alpha {study.decide.alpha:g}; mode {study.decide.mode}; baseline {study.baseline}"
+        yield f"- alpha {study.decide.alpha:g}; mode {study.decide.mode}; baseline {safe(study.baseline)}"
     yield f"- whichquant {report.whichquant}, graders version {report.grader}"
     yield f"- begun {plan.created}, report written {report.written}"
     yield from ("", "</details>")
-
-
-def _safe(text: str) -> str:
-    """Keep text from a server or a study from becoming markup, a new line or a new cell."""
-    return re.sub(r"([\\`*\[\]<>&|#])", r"\\\1", one_line(text))
-
-
-def _code(text: str) -> str:
-    """Write a code span that its text cannot close."""
-    inside = one_line(text).replace("`", "'").replace("|", "/")
-    return f"`{inside}`"

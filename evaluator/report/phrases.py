@@ -62,6 +62,12 @@ def in_bytes(count: float) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
+def in_flight(report: "Report") -> str:
+    """Say how many questions were in flight while speeds were measured: `8 in flight together`."""
+    concurrency = report.plan.study.concurrency
+    return "one question at a time" if concurrency == 1 else f"{concurrency} in flight together"
+
+
 def setting(variant: "Variant") -> str:
     """Say in one line how a variant is served."""
     parts: list[str] = [variant.runtime or "running already"]

@@ -25,7 +25,7 @@ def describe(facts: ServerFacts) -> tuple[tuple[str, str], ...]:
         ("KV cache", facts.kv_cache),
         ("model sha256", facts.model_sha256),
         ("chat template sha256", facts.chat_template_sha256),
-        ("machine", _machine(facts.machine)),
+        ("machine", machine(facts.machine)),
         ("adapter tested", facts.adapter),
     )
     return tuple((label, value or UNKNOWN) for label, value in pairs)
@@ -46,10 +46,11 @@ def _on(value: bool) -> str:  # noqa: FBT001 - a switch's state
     return "on" if value else "off"
 
 
-def _machine(machine: Machine | None) -> str | None:
-    if machine is None:
+def machine(of: Machine | None) -> str | None:
+    """Describe a machine in one line; None where nothing is known."""
+    if of is None:
         return None
-    memory = f"{machine.memory_bytes / 2**30:.0f} GiB" if machine.memory_bytes else None
-    cores = f"{machine.cores} cores" if machine.cores else None
-    parts = (machine.chip, cores, memory, machine.gpu, machine.os, machine.power)
+    memory = f"{of.memory_bytes / 2**30:.0f} GiB" if of.memory_bytes else None
+    cores = f"{of.cores} cores" if of.cores else None
+    parts = (of.chip, cores, memory, of.gpu, of.os, of.power)
     return ", ".join(part for part in parts if part)

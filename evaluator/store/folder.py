@@ -65,6 +65,11 @@ def report_path(folder: Path, form: str = "json") -> Path:
     return folder / f"report.{form}"
 
 
+def post_path(folder: Path) -> Path:
+    """Return the path of the short report, for a post."""
+    return folder / "report-post.md"
+
+
 def logs_path(folder: Path) -> Path:
     """Return the folder of the servers' logs."""
     return folder / "logs"

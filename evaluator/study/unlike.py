@@ -15,7 +15,7 @@ _WRITE = "write a study file that names it as the model of a variant, as README 
 _BY_END = {
     (".gguf", ".safetensors", ".bin", ".pt", ".pth", ".onnx"): (_MODEL, _WRITE),
     (".jsonl",): ("those are answers or records, not a study", "to grade answers: whichquant grade FILE"),
-    ("report.html", "report.md", "report.json", "plan.json"): (
+    ("report.html", "report.md", "report-post.md", "report.json", "plan.json"): (
         "that is a part of a run, not a study",
         "to write its report again: whichquant report RUN",
     ),

@@ -31,6 +31,7 @@ def test_a_run_ends_with_a_verdict_and_the_path_of_its_report(bench: Bench) -> N
         "grades.jsonl",
         "report.json",
         "report.md",
+        "report-post.md",
         "report.html",
     }
 

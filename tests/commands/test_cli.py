@@ -26,10 +26,13 @@ def test_help_loads_no_heavy_package(arguments: list[str]) -> None:
     assert not loaded & HEAVY
 
 
-def test_help_names_every_command() -> None:
+def test_help_names_every_command_of_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+
     said = CliRunner().invoke(main, ["--help"]).output
 
     for name in main.commands:
+        assert f"`whichquant {name}" in readme
         assert f"\n  {name} " in said
 
 
