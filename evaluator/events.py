@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from evaluator.ask.session import Trouble
 from evaluator.checks.rule import Check
 from evaluator.records import Grade, Key, Record
 from evaluator.study.study import Study
@@ -17,6 +18,8 @@ class Status(Struct, frozen=True):
     text: str
     seconds: float = 0.0
     """Of a wait: how long, from now on; it comes beside what was said before, and goes with the wait."""
+    trouble: Trouble = ""
+    """What went wrong; empty where nothing did."""
 
 
 class Described(Struct, frozen=True):
@@ -37,6 +40,9 @@ class Checking(Struct, frozen=True):
     done: int = 0
     """Of the requests that check it, those that were answered; 0 of 0 where none is put now."""
     planned: int = 0
+    """About how many there are in all."""
+    what: str = ""
+    """What is tried by them now, in words."""
     ended: bool = False
     """Whether nothing more is done with it for now."""
 
@@ -69,6 +75,8 @@ class Planned(Struct, frozen=True):
 
     keys: Mapping[str, Sequence[Key]]
     """By variant what it is asked, finished questions included."""
+    wanted: Mapping[str, Sequence[Key]]
+    """By variant what of it is still to be asked now; where a design looks early, at most that."""
 
 
 class Graded(Struct, frozen=True):
@@ -76,6 +84,19 @@ class Graded(Struct, frozen=True):
 
     record: Record
     grade: Grade
+    earlier: bool = False
+    """Whether it was on disk already: it shows nothing of how fast is answered now."""
+
+
+class Settled(Struct, frozen=True):
+    """A design that looks early has seen enough: no further question of a benchmark is needed of a variant."""
+
+    variant: str
+    benchmark: str
+
+
+class Analysing(Struct, frozen=True):
+    """All was asked that could be; the answers are compared and the report is written."""
 
 
 class Unfinished(Struct, frozen=True):
@@ -86,7 +107,9 @@ class Unfinished(Struct, frozen=True):
     """The first line says it; further ones are the end of its log."""
 
 
-Event = Begun | Described | Status | Checking | Checked | NotScored | Planned | Graded | Unfinished
+Event = (
+    Begun | Described | Status | Checking | Checked | NotScored | Planned | Graded | Settled | Analysing | Unfinished
+)
 OnEvent = Callable[[Event], None]
 
 

@@ -13,18 +13,19 @@ from evaluator.analyse.pilot import read_pilot
 from evaluator.analyse.report import Report
 from evaluator.analyse.run import analyse
 from evaluator.ask.servers import cannot_start, check_models, server_spec, unusable_models, with_only_models
-from evaluator.ask.session import OnStatus, ask_variants
+from evaluator.ask.session import OnStatus, Trouble, ask_variants
 from evaluator.ask.worker import Schedule
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide import power
 from evaluator.errors import Blocked, NotStarted, StudyError
-from evaluator.events import Begun, Checked, NotScored, OnEvent, Planned, Status, Unfinished, ignore
+from evaluator.events import Analysing, Begun, Checked, Event, NotScored, OnEvent, Planned, Status, Unfinished, ignore
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
 from evaluator.preflight.preflight import Preflight, check_lacking, judged, keep, try_servers
 from evaluator.records import Key
 from evaluator.report.files import write_report
 from evaluator.report.power import sentences
+from evaluator.report.tally import Tally
 from evaluator.schedule import CutOffSchedule, StudySchedule, check_more_tokens
 from evaluator.store.folder import (
     is_run,
@@ -38,6 +39,7 @@ from evaluator.store.folder import (
 )
 from evaluator.store.journal import Journal
 from evaluator.store.last_report import last_report
+from evaluator.store.live import LiveFile
 from evaluator.study.file import LoadedStudy, load_study
 from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_limit
 from evaluator.study.study import Study
@@ -103,6 +105,7 @@ def run_study(
     loaded = signals.run(with_only_models(load_study(study)))
     if not force:
         check_models(loaded)
+    on_event = _also(tally := Tally(), on_event)
     busy_now = _begin(loaded.study, on_event)
     folder = Path(runs) / loaded.study.study
     asks = plan(loaded.study, order_in(folder))
@@ -111,6 +114,7 @@ def run_study(
     with (
         open_for_writing(loaded.study, loaded.text, folder, more_tokens=more_tokens) as run_plan,
         _journals(loaded.study, folder) as journals,
+        LiveFile(folder, tally.look),
     ):
         setup = _set_up(loaded, folder, context_needed(asks, run_plan.more_tokens or 0), force=force)
         grader, on_graded = Grader(_find_sandbox(loaded.study, on_event)), signals.in_order(on_event)
@@ -127,7 +131,9 @@ def run_study(
                 mark_plan(folder, unchecked=True)
             if busy_now:
                 mark_plan(folder, busy=busy_now)
-        on_event(Planned(_keys(loaded.study, asks)))
+        on_event(Planned(_keys(loaded.study, asks), wanted))
+        for variant, why in setup.left_out.items():
+            on_event(Status(variant, why, trouble="lost"))
         problems = signals.run(
             ask_variants(
                 loaded.study,
@@ -140,10 +146,11 @@ def run_study(
             )
         )
         problems = {**setup.left_out, **problems}
+        for variant, why in problems.items():
+            on_event(Unfinished(variant, why))
+        on_event(Analysing())
         report = analyse(folder, grader=grader, problems=problems)
         write_report(report, folder)
-    for variant, why in problems.items():
-        on_event(Unfinished(variant, why))
     return report
 
 
@@ -310,10 +317,11 @@ def _journals(study: Study, folder: Path) -> Iterator[dict[str, Journal]]:
         yield {name: stack.enter_context(Journal(records_path(folder, name))) for name in names}
 
 
-def _wanted(schedule: Schedule, variants: Iterable[str]) -> set[str]:
-    """Name the variants that have something to be asked, as far as is known before grades are."""
+def _wanted(schedule: Schedule, variants: Iterable[str]) -> dict[str, list[Key]]:
+    """List what the variants that have something to be asked are asked, as far as is known before grades are."""
     _, everything = schedule.turns()[-1]
-    return {name for name in variants if schedule.pending(name, everything).asks}
+    keys = {name: [ask.key for ask in schedule.pending(name, everything).asks] for name in variants}
+    return {name: mine for name, mine in keys.items() if mine}
 
 
 def _answered(journals: Mapping[str, Journal]) -> Collection[str]:
@@ -369,6 +377,18 @@ def _was_scored(folder: Path) -> bool:
     )
 
 
+def _also(tally: Tally, on_event: OnEvent) -> OnEvent:
+    def both(event: Event) -> None:
+        tally.add(event)
+        on_event(event)
+
+    return both
+
+
 def _status_to(on_event: OnEvent) -> OnStatus:
     emit = signals.in_order(on_event)
-    return lambda variant, text, seconds=0.0: emit(Status(variant, text, seconds))
+
+    def on_status(variant: str, text: str, seconds: float = 0.0, *, trouble: Trouble = "") -> None:
+        emit(Status(variant, text, seconds, trouble))
+
+    return on_status

@@ -7,7 +7,7 @@ from pathlib import Path
 from evaluator.ask.worker import Pending
 from evaluator.decide.stopping import StoppingRule, design_of, rounds
 from evaluator.errors import StudyError
-from evaluator.events import Graded, OnEvent
+from evaluator.events import Graded, OnEvent, Settled
 from evaluator.grade.grader import Grader
 from evaluator.grade.truncated import cut_off
 from evaluator.records import Key, Record
@@ -30,6 +30,7 @@ class StudySchedule:
         self._asks[study.baseline] += plan_again(study, asks)
         self._questions = {variant: {ask.key: ask.question for ask in mine} for variant, mine in self._asks.items()}
         self._graded: set[tuple[str, Key]] = set()
+        self._settled: set[tuple[str, str]] = set()
 
     def turns(self) -> list[tuple[list[str], dict[str, int]]]:
         """List who is asked when, and up to which question of each benchmark."""
@@ -71,22 +72,29 @@ class StudySchedule:
         """Whether the answer to a question can still change a verdict."""
         return self._rule.is_open(variant, key)
 
-    async def on_record(self, record: Record) -> None:
+    async def on_record(self, record: Record, *, earlier: bool = False) -> None:
         """Grade a record that is on disk, each answer once, and let the stopping rule look."""
         part = record.variant, record.key
         if part not in self._graded:
             grade = await asyncio.to_thread(self._grader.grade, record, self._questions[record.variant][record.key])
             self._rule.add(grade)
-            self._on_event(Graded(record, grade))
+            self._on_event(Graded(record, grade, earlier))
+            self._report_settled()
         if record.answer:
             self._graded.add(part)
+
+    def _report_settled(self) -> None:
+        now = {(name, key) for name in self._asks for key in self._design.order if self._rule.is_settled(name, key)}
+        for variant, benchmark in sorted(now - self._settled):
+            self._on_event(Settled(variant, benchmark))
+        self._settled = now
 
     def _planned_on_disk(self, variant: str) -> list[Key]:
         return [key for key in self._journals[variant].places if key in self._questions[variant]]
 
     async def _grade_all(self, variant: str, keys: Iterable[Key]) -> None:
         for record in self._journals[variant].records(keys):
-            await self.on_record(record)
+            await self.on_record(record, earlier=True)
 
 
 class CutOffSchedule(StudySchedule):

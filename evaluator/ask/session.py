@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from evaluator.ask.servers import (
     OpenServer,
@@ -28,10 +28,14 @@ _STARTS = 3
 """Of one variant's server in one turn: it is started again when it dies or hangs, but not for ever."""
 
 
+Trouble = Literal["", "busy", "restarted", "lost"]
+"""What is wrong with a server: it asks to wait or takes fewer at once, is started again, or is given up."""
+
+
 class OnStatus(Protocol):
     """Called with a variant and what happens to its server, in words; of a wait with its seconds."""
 
-    def __call__(self, variant: str, text: str, seconds: float = 0.0) -> None:
+    def __call__(self, variant: str, text: str, seconds: float = 0.0, *, trouble: Trouble = "") -> None:
         """Take it in."""
 
 
@@ -66,7 +70,9 @@ async def ask_variants(
     """
     check_ahead(study, {name: spec for name, spec in specs.items() if name in wanted})
     workers = {
-        name: VariantWorker(study, name, journals[name], schedule, _traffic(study, spec, partial(on_status, name)))
+        name: VariantWorker(
+            study, name, journals[name], schedule, _traffic(study, spec, partial(on_status, name, trouble="busy"))
+        )
         for name, spec in specs.items()
     }
     problems: dict[str, str] = {}
@@ -76,7 +82,7 @@ async def ask_variants(
             await _ask_variant(workers[name], specs[name], open_server, folder, upto=upto, on_status=on_status)
         except (ServerError, ServerLost) as error:
             problems[name] = str(error)
-            on_status(name, str(error).partition("\n")[0])
+            on_status(name, str(error).partition("\n")[0], trouble="lost")
 
     had_a_turn: set[str] = set()
     async with open_servers(study, specs, logs_path(folder)) as open_server:
@@ -127,6 +133,6 @@ async def _ask_variant(
                 raise
             if start == _STARTS:
                 raise ServerLost(f"{lost} (it was started {_STARTS} times)", restartable=False) from None
-            on_status(name, f"{lost}; starting it again")
+            on_status(name, f"{lost}; starting it again", trouble="restarted")
         else:
             return

@@ -52,8 +52,8 @@ class Schedule(Protocol):
     def is_wanted(self, variant: str, key: Key) -> bool:
         """Whether the answer to a question is still wanted: asked right before it is put."""
 
-    async def on_record(self, record: Record) -> None:
-        """Take in a record that is on disk."""
+    async def on_record(self, record: Record, *, earlier: bool = False) -> None:
+        """Take in a record that is on disk; `earlier`: that was there before this was asked."""
 
 
 class VariantWorker:
@@ -101,7 +101,7 @@ class VariantWorker:
     async def hand_on(self, keys: Collection[Key]) -> None:
         """Hand on records that are on disk already."""
         for record in self.journal.records(keys):
-            await self.schedule.on_record(record)
+            await self.schedule.on_record(record, earlier=True)
 
     async def _ask_all(self, server: Server, asks: list[Ask], senders: int, failed_before: Collection[Key]) -> None:
         if not asks:

@@ -24,7 +24,8 @@ def check(path: Path, runs: Path, console: Console, *, force: bool, as_json: boo
         force: Whether to give exit code 0 even if a finding blocks the claim.
         as_json: Print one JSON object in place of tables.
     """
-    preflight = check_study(path, runs=runs, force=force, on_event=ignore if as_json else Display(console))
+    with Display(console) as display:
+        preflight = check_study(path, runs=runs, force=force, on_event=ignore if as_json else display)
     if as_json:
         text = msgspec.json.format(msgspec.json.encode(_object(preflight)), indent=2).decode()
         console.out(text, highlight=False)

@@ -72,11 +72,15 @@ class StoppingRule:
 
     def is_open(self, variant: str, key: Key) -> bool:
         """Return whether this answer can still change a verdict, or shows the baseline's run-to-run variation."""
-        if not self._design.looks_early or key.repeat >= self._repeats[key.benchmark]:
-            return True
+        return key.repeat >= self._repeats[key.benchmark] or not self.is_settled(variant, key.benchmark)
+
+    def is_settled(self, variant: str, benchmark: str) -> bool:
+        """Return whether no further question of a benchmark can change a verdict on a variant."""
+        if not self._design.looks_early:
+            return False
         if variant == self._study.baseline:
-            return any(pair[1] == key.benchmark and pair not in self._decided for pair in self._p)
-        return (variant, key.benchmark) not in self._decided
+            return all(pair in self._decided for pair in self._p if pair[1] == benchmark)
+        return (variant, benchmark) in self._decided
 
     def position(self, key: Key) -> int:
         """Return the position of a question in the order of its benchmark, from 0."""

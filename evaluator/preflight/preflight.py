@@ -213,8 +213,8 @@ class _Tries:
         self._on_step(Checking(name, "reading what its server and files say"))
         described = await describe_server(server, self._study.sampling)
 
-        def on_request(done: int, planned: int) -> None:
-            self._on_step(Checking(name, "checking", done, planned))
+        def on_request(done: int, planned: int, what: str) -> None:
+            self._on_step(Checking(name, "checking", done, planned, what=what))
 
         def on_wait(text: str, seconds: float) -> None:
             self._on_step(Checking(name, f"{text} {seconds:.0f} s" if seconds else text))

@@ -71,8 +71,8 @@ class _Step(NamedTuple):
     run: Callable[[], Awaitable[Findings]]
 
 
-OnStep = Callable[[int, int], None]
-"""Called after each request with how many of about how many are done."""
+OnStep = Callable[[int, int, str], None]
+"""Called with how many of about how many requests are done, and what is tried now."""
 
 
 async def prove(
@@ -84,7 +84,7 @@ async def prove(
     context: int = 0,
     earlier: Proofs | None = None,
     seconds: float = SECONDS,
-    on_step: OnStep = lambda _done, _of: None,
+    on_step: OnStep = lambda _done, _of, _what: None,
     on_wait: OnWait = lambda _text, _seconds: None,
 ) -> Proofs:
     """Try a server.
@@ -166,23 +166,24 @@ async def _tried(trial: Trial, steps: Sequence[_Step], until: float, on_step: On
     late: list[str] = []
     before, of = 0, sum(step.requests for step in steps)
     for step in steps:
-        trial.on_request = _counter(before, step.requests, of, on_step)
+        on_step(before, of, step.what)
+        trial.on_request = _counter(before, step, of, on_step)
         try:
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
                 found |= await step.run()
         except TimeoutError:
             late.append(step.what)
         before += step.requests
-        on_step(before, of)
+        on_step(before, of, step.what)
     if late:
         trial.failures.append(f"Time ran out, so these were left out: {'; '.join(late)}")
     return found
 
 
-def _counter(before: int, requests: int, of: int, on_step: OnStep) -> Callable[[], None]:
+def _counter(before: int, step: _Step, of: int, on_step: OnStep) -> Callable[[], None]:
     """Make what counts the requests of a step: never more than it was to take."""
     done = itertools.count(1)
-    return lambda: on_step(before + min(next(done), requests), of)
+    return lambda: on_step(before + min(next(done), step.requests), of, step.what)
 
 
 async def _tokens(trial: Trial) -> Findings:

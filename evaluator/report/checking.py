@@ -1,69 +1,34 @@
-"""What is done with the servers before the first question: one line that changes, or lines now and then."""
-
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+"""What is done with the servers before the first question, drawn: a row for each that is tried now."""
 
 from rich.console import Console
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column, Table
 
-from evaluator.events import Checking
-from evaluator.text import strip_control
+from evaluator.report.names import fitted
+from evaluator.store.live import Live, VariantProgress
 
-if TYPE_CHECKING:
-    from rich.status import Status
+_BAR = 12
+_NAME = 24
+"""Columns of a name at most, where the terminal is narrow."""
 
-_LINE_EVERY_S = 15.0
+
+def step(variant: VariantProgress) -> str:
+    """Say what is done with a server now."""
+    return f"{variant.server} ({variant.checked} of {variant.checks})" if variant.checks else variant.server
 
 
-class CheckingLines:
-    """Shows how each server is checked: in a terminal one line below the others, elsewhere a line for each step."""
-
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console, self._clock = console, clock
-        self._now: dict[str, str] = {}
-        """By variant what is done with its server."""
-        self._last: dict[str, str] = {}
-        """By variant the text that was printed last, without numbers of requests."""
-        self._line_at = clock()
-        self._status: Status | None = None
-
-    def show(self, event: Checking) -> None:
-        """Show one step."""
-        text = strip_control(event.text)
-        counted = f"{text} ({event.done} of {event.planned})" if event.planned else text
-        self._now.pop(event.variant, None)
-        if not event.ended:
-            self._now[event.variant] = counted
-        if event.ended:
-            self._print(event.variant, text, "dim")
-        elif not self._console.is_terminal and (text != self._last.get(event.variant) or self._is_due()):
-            self._print(event.variant, counted, "dim")
-        self._last[event.variant] = text
-        self._update()
-
-    def close(self) -> None:
-        """Take the changing line away."""
-        self._now.clear()
-        self._update()
-
-    def _update(self) -> None:
-        if not self._console.is_terminal:
-            return
-        line = "; ".join(f"{variant}: {text}" for variant, text in self._now.items())
-        if not line:
-            if self._status is not None:
-                self._status.stop()
-                self._status = None
-        elif self._status is None:
-            self._status = self._console.status(Text(line, "dim"))
-            self._status.start()
-        else:
-            self._status.update(Text(line, "dim"))
-
-    def _is_due(self) -> bool:
-        return self._clock() >= self._line_at + _LINE_EVERY_S
-
-    def _print(self, variant: str, text: str, style: str) -> None:
-        self._line_at = self._clock()
-        self._console.print(Text(f"{variant}: {text}", style), soft_wrap=True)
+def checks(live: Live, console: Console) -> Table:
+    """Draw the servers that are tried now: how far, and by what."""
+    now = [variant for variant in live.variants if variant.phase == "checking"][: max(1, console.height - 2)]
+    names = fitted([variant.variant for variant in now], max(_NAME, console.width // 3))
+    rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(_BAR, table_column=Column(width=_BAR)),
+        TextColumn("{task.fields[step]}", "dim", markup=False, table_column=rest),
+        console=console,
+        expand=True,
+    )
+    for name, variant in zip(names, now, strict=True):
+        progress.add_task(name, total=variant.checks or None, completed=variant.checked, step=step(variant))
+    return progress.make_tasks_table(progress.tasks)

@@ -161,7 +161,7 @@ async def test_what_is_done_is_counted_up_to_all_of_it() -> None:
         spec = ServerSpec(runtime="openai", model="fake", base_url=fake.base_url)
         async with launch(spec, log=Path()) as server:
             await prove(
-                server, study, asks=plan(study), settings="x", on_step=lambda done, of: counted.append((done, of))
+                server, study, asks=plan(study), settings="x", on_step=lambda done, of, _: counted.append((done, of))
             )
 
     done = [number for number, _ in counted]

@@ -1,15 +1,25 @@
-"""The live display says what has happened and how long it will take."""
+"""The live table says what has happened and how long it will take, in any terminal; plain lines say it elsewhere."""
 
 import io
+from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.console import Console
 
+from evaluator.events import Graded, Planned, Status
 from evaluator.records import Answer, Failure, Grade, Key, Outcome, Record
-from evaluator.report.progress import Progress
+from evaluator.report.display import Display
+from evaluator.report.names import fitted
+from evaluator.report.progress import GIVES_WAY, ago, clock, drawing, table
+from evaluator.report.tally import Tally
+from evaluator.store.live import BenchmarkProgress, Incident, Live, VariantProgress
 
 KEYS = tuple(Key("mmlu_pro", str(i)) for i in range(20))
+TWO = {"q8": KEYS, "q4": KEYS}
+Seen = tuple[Tally, "Clock", Console]
 
 
 class Clock:
@@ -22,180 +32,315 @@ class Clock:
         return self.now
 
 
-def one(number: int, outcome: Outcome = "correct", started: str = "9999") -> tuple[Record, Grade]:
+def one(number: int, outcome: Outcome = "correct", *, earlier: bool = False, variant: str = "q4") -> Graded:
     key = KEYS[number]
     answer = None if outcome == "failed" else Answer(text="", duration_s=2.0, completion_tokens=30)
     failure = Failure(kind="timeout", message="") if outcome == "failed" else None
-    record = Record(key=key, variant="q4", started=started, request={}, answer=answer, failure=failure)
-    return record, Grade(key=key, variant="q4", outcome=outcome, extracted=None, why="")
+    record = Record(key=key, variant=variant, started="", request={}, answer=answer, failure=failure)
+    return Graded(record, Grade(key=key, variant=variant, outcome=outcome, extracted=None, why=""), earlier)
+
+
+def terminal(width: int = 160, height: int = 25) -> Console:
+    return Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
 
 
 @pytest.fixture
-def seen() -> tuple[Progress, Clock, Console]:
-    clock = Clock()
-    console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system=None)
-    return Progress({"q8": KEYS, "q4": KEYS}, console, clock), clock, console
+def seen() -> Seen:
+    now = Clock()
+    tally = Tally(now)
+    tally.add(Planned(TWO, TWO))
+    return tally, now, terminal()
 
 
-def drawn(progress: Progress, console: Console) -> str:
+def drawn(tally: Tally, console: Console) -> str:
     with console.capture() as capture:
-        console.print(progress.table())
+        console.print(table(tally.look(), console))
     return capture.get()
 
 
-def test_every_variant_has_a_row_with_counts_interval_speed_failures_and_time_left(
-    seen: tuple[Progress, Clock, Console],
-) -> None:
-    progress, clock, console = seen
-    for i in range(9):
-        progress.graded(*one(i))
-    progress.graded(*one(9, "failed"))
-    clock.now += 8  # ten seconds since the first question was put
+def below(tally: Tally, console: Console) -> list[str]:
+    """Return the lines below a table of two variants."""
+    with console.capture() as capture:
+        console.print(drawing(tally.look(), console))
+    return [line.rstrip() for line in capture.get().splitlines()[3:]]
 
-    row = next(line for line in drawn(progress, console).splitlines() if line.startswith("q4"))
+
+def row_of(name: str, text: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(name))
+
+
+def test_every_variant_has_a_row_with_counts_interval_speed_failures_and_time_left(seen: Seen) -> None:
+    tally, now, console = seen
+    for i in range(9):
+        tally.add(one(i))
+    tally.add(one(9, "failed"))
+    now.now += 8  # ten seconds since the first question was put
+
+    row = row_of("q4", drawn(tally, console))
 
     assert "10/20" in row
-    assert "9/9 (70.1\u2013100.0 %)" in row  # a failure is no wrong answer
+    assert "100.0 % (70.1\u2013100.0)" in row, "nine of nine: a failure is no wrong answer"
     assert " 27 " in row, "270 tokens in 10 s"
     assert " 1 " in row, "one failure"
     assert "0:10" in row, "ten more at one a second"
-    assert next(line for line in drawn(progress, console).splitlines() if line.startswith("q8")).split()[1] == "0/20"
+    assert " 0/20" in row_of("q8", drawn(tally, console))
 
 
-def test_records_of_an_earlier_run_say_nothing_of_todays_speed(seen: tuple[Progress, Clock, Console]) -> None:
-    progress, clock, console = seen
+def test_records_of_an_earlier_run_say_nothing_of_todays_speed(seen: Seen) -> None:
+    tally, now, console = seen
     for i in range(10):
-        progress.graded(*one(i, started="2020"))
-    clock.now += 1
+        tally.add(one(i, earlier=True))
+    now.now += 1
 
-    row = next(line for line in drawn(progress, console).splitlines() if line.startswith("q4"))
+    row = row_of("q4", drawn(tally, console))
 
     assert "10/20" in row
     assert ":" not in row
 
 
-def test_a_question_counts_once_however_often_it_is_put(seen: tuple[Progress, Clock, Console]) -> None:
-    progress, _, console = seen
+def test_a_question_counts_once_however_often_it_is_put(seen: Seen) -> None:
+    tally, _, console = seen
     for i in range(20):
-        progress.graded(*one(i, "failed" if i == 3 else "correct"))
-    before = drawn(progress, console)
-    progress.graded(*one(3, "wrong"))
-    progress.graded(*one(3, "correct"))
+        tally.add(one(i, "failed" if i == 3 else "correct"))
+    before = drawn(tally, console)
+    tally.add(one(3, "wrong"))
+    tally.add(one(3, "correct"))
 
-    row = next(line for line in drawn(progress, console).splitlines() if line.startswith("q4"))
+    row = row_of("q4", drawn(tally, console))
 
     assert "20/20" in before
     assert "20/20 " in row
-    assert "20/20 (83.9\u2013100.0 %)" in row
+    assert "100.0 % (83.9\u2013100.0)" in row
     assert "21" not in row
     assert " 0 " in row, "no failure is left"
 
 
-def test_a_servers_words_cannot_steer_the_terminal(seen: tuple[Progress, Clock, Console]) -> None:
-    progress, _, console = seen
-    progress.show_status("q4", "[bold]x\x1b[2J\x07")
+def test_a_servers_words_cannot_steer_the_terminal(seen: Seen) -> None:
+    tally, _, console = seen
+    tally.add(Status("q4", "[bold]x\x1b[2J\x07{0}\u202e", trouble="busy"))
 
-    out = drawn(progress, console)
+    out = "\n".join([drawn(tally, console), *below(tally, console)])
 
-    assert "\x1b" not in out
-    assert "[bold]x" in out
+    assert not {"\x1b", "\x07", "\u202e"} & set(out)
+    assert "[bold]x[2J{0}" in out
 
 
 def test_without_a_terminal_lines_are_printed_now_and_then() -> None:
-    clock, file = Clock(), io.StringIO()
-    with Progress({"q4": KEYS}, Console(file=file, width=80), clock) as progress:
+    now, file = Clock(), io.StringIO()
+    with Display(Console(file=file, width=80), clock=now) as display:
+        display(Planned({"q4": KEYS}, {"q4": KEYS}))
         for i in range(20):
-            progress.graded(*one(i))
-            clock.now += 4
+            display(one(i))
+            now.now += 4
 
     lines = file.getvalue().splitlines()
     assert 4 <= len(lines) <= 7
     assert "q4: 20/20; MMLU-Pro 20/20 (83.9\u2013100.0 %)" in lines[-1]
 
 
-def test_a_wait_is_counted_down_below_the_table_and_goes_away(seen: tuple[Progress, Clock, Console]) -> None:
-    progress, clock, console = seen
-    progress.show_status("q4", "the server asks to wait:", 12.0)
-    progress.show_status("q4", "the server asks to wait:", 11.2)
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": "unknown"}], ids=lambda env: env["TERM"])
+def test_a_dumb_terminal_gets_the_plain_lines(environment: Mapping[str, str]) -> None:
+    now, file = Clock(), io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, _environ=environment)
+    with Display(console, clock=now) as display:
+        display(Planned({"q4": KEYS}, {"q4": KEYS}))
+        for i in range(20):
+            display(one(i))
+
+    assert file.getvalue().startswith("q4: 20/20; MMLU-Pro 20/20")
+    assert "\x1b[" not in file.getvalue().replace("\x1b[?25h", "")
+
+
+def test_a_wait_is_counted_down_below_the_table_and_goes_away(seen: Seen) -> None:
+    tally, now, console = seen
+    tally.add(Status("q4", "the server asks to wait:", 12.0))
+    tally.add(Status("q4", "the server asks to wait:", 11.2))
     shown = []
     for _ in range(14):
-        with console.capture() as capture:
-            console.print(progress.drawing())
-        shown.append(capture.get().splitlines()[3:])
-        clock.now += 1
+        shown.append(below(tally, console))
+        now.now += 1
 
     assert shown == [*([f"q4: the server asks to wait: {left} s"] for left in range(12, 0, -1)), [], []]
 
 
-@pytest.mark.parametrize("name", ["q8", "mlx-4bit", "gemma-4-26b", "q8_0-kv-q4_0"])
-@pytest.mark.parametrize(
-    ("width", "benchmarks", "shown"),
-    [
-        pytest.param(80, ("humaneval",), "1/1 ", id="two-benchmarks"),
-        pytest.param(80, ("humaneval", "gsm8k"), "1/1 ", id="three-benchmarks"),
-        pytest.param(132, ("humaneval",), "1/1 (20.7\u2013100.0 %)", id="wide"),
-        pytest.param(160, ("humaneval", "gsm8k"), "1/1 (20.7\u2013100.0 %)", id="three-and-wide"),
-        pytest.param(88, (), "1/1 (20.7\u2013100.0 %)", id="one-benchmark"),
-    ],
+def test_the_last_incident_says_what_and_how_long_ago(seen: Seen) -> None:
+    tally, now, console = seen
+    attempt = Failure(kind="overloaded", message="429 Too many\nrequests", waited_s=2.0)
+    tally.add(Status("q8", "the server died; starting it again", trouble="restarted"))
+    restarted = below(tally, console)[-1]
+    now.now += 100
+    graded = one(0)
+    tally.add(replace(graded, record=replace(graded.record, attempts=(attempt,))))
+    now.now += 7
+
+    assert restarted == "last incident: q8, 0 s ago: the server died; starting it again"
+    assert below(tally, console)[-1] == (
+        "last incident: q4, 7 s ago: MMLU-Pro question 0: 429 Too many; answered when asked again"
+    )
+
+
+def progress(name: str, benchmarks: Sequence[str], asked: int, planned: int, **further: object) -> VariantProgress:
+    parts = [
+        BenchmarkProgress(benchmark=key, planned=planned, asked=asked, scored=asked, correct=asked // 3)
+        for key in benchmarks
+    ]
+    return replace(
+        VariantProgress(
+            variant=name,
+            phase="asking",
+            benchmarks=tuple(parts),
+            now=benchmarks[-1],
+            failed=asked // 7,
+            tokens_per_second=1234.5,
+            left_s=4000.0,
+            server="llama.cpp, version b7000, at http://127.0.0.1:8080/v1",
+            wait="the server asks to wait:",
+            wait_s=12.0,
+        ),
+        **further,
+    )
+
+
+names = st.text("abq4_.-K", min_size=1, max_size=40)
+benchmark_names = st.lists(
+    st.sampled_from(["mmlu_pro", "humaneval", "gsm8k", "my-own-questions", "b5"]), min_size=1, max_size=5, unique=True
 )
-def test_names_and_counts_stay_whole_and_intervals_give_way(
-    name: str, width: int, benchmarks: tuple[str, ...], shown: str
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    size=st.tuples(st.integers(60, 200), st.integers(10, 60)),
+    variants=st.lists(names, min_size=1, max_size=20, unique=True),
+    benchmarks=benchmark_names,
+    planned=st.integers(1, 3000),
+    share=st.floats(0, 1),
+    at_most=st.booleans(),
+)
+def test_what_counts_is_in_every_terminal_and_no_line_is_wider(
+    size: tuple[int, int], variants: list[str], benchmarks: list[str], planned: int, share: float, *, at_most: bool
 ) -> None:
-    planned = (*KEYS, *(Key(benchmark, str(i)) for benchmark in benchmarks for i in range(5)))
-    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-    progress = Progress({"q4": planned, name: planned}, console, Clock())
-    progress.graded(*one(0))
-    for key in planned[len(KEYS) :]:
-        record, grade = one(0)
-        progress.graded(msgspec.structs.replace(record, key=key), msgspec.structs.replace(grade, key=key))
+    width, height = size
+    asked = max(1, round(planned * share))
+    rows = tuple(progress(name, benchmarks, asked, planned) for name in variants)
+    incident = Incident(variant=variants[0], text="x" * 200, ago_s=3.0)
+    console = terminal(width, height)
 
-    progress.show_status(name, "starting its server")
-    header, row, other, *more = drawn(progress, console).splitlines()
-
-    assert "".join(line.split()[0] for line in (other, *more)) == name
-    assert row.split()[0] == "q4"
-    assert shown in row
     with console.capture() as capture:
-        console.print(progress.drawing())
-    assert "starting its " in capture.get()
-    assert all(title in header for title in ("asked", "MMLU-Pro", "tokens/s", "failures", "time left"))
-    assert max(map(len, (header, row, other))) <= width
-    assert "\u2026" not in (row + other)[: header.index("time left")]
+        console.print(drawing(Live(study="s", variants=rows, at_most=at_most, left_s=9.0, incident=incident), console))
+    header, *lines = capture.get().splitlines()
+
+    shown = lines[: min(len(variants), sum("1,23" in line for line in lines))]
+    assert shown, "however low the terminal"
+    assert len(lines) < height or len(shown) == 1
+    assert all(title in header for title in ("variant", "asked", "tokens/s", "time left"))
+    assert max(map(len, [header, *lines])) <= width
+    for name, line in zip(variants, shown, strict=False):
+        head, _, tail = line.split()[0].partition("\u2026")
+        assert name.startswith(head)
+        assert name.endswith(tail or name)
+        assert f"{asked * len(benchmarks)}/{planned * len(benchmarks)}" in line
+        assert f"{100 * (asked // 3) / asked:.1f} %" in line
+        assert "1,234" in line
+        assert ("\u2264" if at_most else " ") + "1:06:40" in line
 
 
-def test_the_speed_of_a_variant_that_is_done_stays(seen: tuple[Progress, Clock, Console]) -> None:
-    progress, clock, console = seen
+@given(
+    ends=st.lists(names, min_size=2, max_size=20, unique=True),
+    common=st.text("ab", max_size=40),
+    width=st.integers(12, 60),
+    where=st.sampled_from(["end", "beginning"]),
+)
+def test_names_that_differ_in_a_short_part_stay_apart_and_fit(
+    ends: list[str], common: str, width: int, where: str
+) -> None:
+    ends = list(dict.fromkeys(end[:6].rjust(6, "0") for end in ends))
+    whole = [common + end if where == "end" else end + common for end in ends]
+
+    cut = fitted(whole, width)
+
+    assert max(map(len, cut)) <= width
+    assert len(set(cut)) == len(set(whole))
+
+
+def test_names_are_cut_in_the_middle_where_that_tells_them_apart() -> None:
+    long = ["gemma-4-26b-a4b-it-qat-q4_0", "gemma-4-26b-a4b-it-qat-q8_0", "q2"]
+
+    assert fitted(long, 16) == ["gemma\u2026t-qat-q4_0", "gemma\u2026t-qat-q8_0", "q2"]
+    assert fitted(["a-q4-of-a-very-long-run", "a-q8-of-a-very-long-run"], 12) == [
+        "a-q4\u2026ong-run",
+        "a-q8\u2026ong-run",
+    ]
+
+
+@pytest.mark.parametrize("dropped", range(len(GIVES_WAY) + 1))
+def test_a_narrow_terminal_does_without_one_after_the_other(dropped: int) -> None:
+    """Each is there as long as everything behind it in the order of giving way is."""
+    signs: dict[str, Callable[[str], bool]] = {
+        "server": lambda text: "llama.cpp" in text.splitlines()[1],
+        "bar": lambda text: "\u2501" in text,
+        "intervals": lambda text: "95 %" in text,
+        "failures": lambda text: "failures" in text,
+        "whole names": lambda text: "a-name-of-thirty-four-characters-q4" in text,
+        "every benchmark": lambda text: "MMLU-Pro" in text.splitlines()[0],
+    }
+    live = Live(
+        study="s", variants=(progress("a-name-of-thirty-four-characters-q4", ["mmlu_pro", "humaneval"], 10, 100),)
+    )
+    patterns = set()
+    for width in range(60, 201):
+        console = terminal(width)
+        with console.capture() as capture:
+            console.print(table(live, console))
+        patterns.add(tuple(signs[name](capture.get()) for name in GIVES_WAY))
+
+    assert (False,) * dropped + (True,) * (len(GIVES_WAY) - dropped) in patterns
+    assert len(patterns) == len(GIVES_WAY) + 1
+
+
+def test_the_columns_do_not_change_while_a_run_goes_on(seen: Seen) -> None:
+    tally, now, _ = seen
+    console, headers = terminal(80), set()
     for i in range(20):
-        progress.graded(*one(i))
-        clock.now += 1
-    at_its_end = drawn(progress, console)
-    clock.now += 600  # the next variant is asked
+        headers.add(drawn(tally, console).splitlines()[0])
+        tally.add(one(i, "wrong" if i % 2 else "correct"))
+        now.now += 9
 
-    assert " 29 " in at_its_end, "600 tokens in 21 s"
-    assert drawn(progress, console) == at_its_end
+    assert len(headers) == 1
 
 
-def test_at_80_columns_the_state_of_the_server_gives_way_and_not_the_counts() -> None:
-    planned = {"q4": (*KEYS, *(Key("humaneval", str(i)) for i in range(5)))}
-    narrow = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
-    progress = Progress(planned, narrow, Clock())
-    progress.show_status("q4", "an OpenAI-compatible server running already at http://127.0.0.1:8080/v1")
-    progress.graded(*one(0))
+def test_a_low_terminal_shows_who_is_asked_and_counts_the_others() -> None:
+    rows = [progress(f"v{i}", ["gsm8k"], 5, 9, wait="", phase="done" if i < 9 else "waiting") for i in range(19)]
+    rows.insert(12, progress("now", ["gsm8k"], 5, 9))
+    console = terminal(80, 12)
 
-    header, row = drawn(progress, narrow).splitlines()
+    with console.capture() as capture:
+        console.print(drawing(Live(study="s", variants=tuple(rows)), console))
 
-    assert row.startswith("q4 ")
-    assert "1/25" in row
-    assert "1/1 " in row
-    assert all(title in header for title in ("asked", "MMLU-Pro", "HumanEval", "tokens/s", "failures", "time left"))
+    lines = capture.get().splitlines()
+    assert len(lines) < 12
+    assert any(line.startswith("now ") for line in lines)
+    assert any(line.startswith("and ") and "9 done" in line for line in lines)
+
+
+def test_the_speed_of_a_variant_that_is_done_stays(seen: Seen) -> None:
+    tally, now, console = seen
+    for i in range(20):
+        tally.add(one(i))
+        now.now += 1
+    at_its_end = drawn(tally, console)
+    now.now += 600  # the next variant is asked
+
+    assert " 29 " in row_of("q4", at_its_end), "600 tokens in 21 s"
+    assert row_of("q4", drawn(tally, console)) == row_of("q4", at_its_end)
 
 
 def test_without_a_terminal_a_wait_is_a_line_and_waits_of_many_requests_are_one() -> None:
-    clock, file = Clock(), io.StringIO()
-    with Progress({"q4": KEYS}, Console(file=file, width=80), clock) as progress:
+    now, file = Clock(), io.StringIO()
+    with Display(Console(file=file, width=80), clock=now) as display:
+        display(Planned({"q4": KEYS}, {"q4": KEYS}))
         for second in range(60):
-            progress.show_status("q4", "the server is busy, asked again in", 2.5 if second < 30 else 20.0)
-            clock.now += 1
+            display(Status("q4", "the server is busy, asked again in", 2.5 if second < 30 else 20.0))
+            now.now += 1
 
     assert file.getvalue().splitlines() == [
         "q4: the server is busy, asked again in 3 s",
@@ -205,9 +350,24 @@ def test_without_a_terminal_a_wait_is_a_line_and_waits_of_many_requests_are_one(
     ]
 
 
-def test_what_cannot_be_scored_is_no_zero(seen: tuple[Progress, Clock, Console]) -> None:
-    progress, _, console = seen
+def test_what_cannot_be_scored_is_no_zero(seen: Seen) -> None:
+    tally, _, console = seen
     for i in range(3):
-        progress.graded(*one(i, "not_scored"))
+        tally.add(one(i, "not_scored"))
 
-    assert "0 of 3 scored" in drawn(progress, console)
+    assert "no score" in row_of("q4", drawn(tally, console))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00"), (359_999, "99:59:59"), (360_000, "4 days")],
+)
+def test_times_are_short(seconds: float, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.2, "0 s ago"), (89, "89 s ago"), (90, "2 min ago"), (7200, "2.0 h ago")]
+)
+def test_how_long_ago(seconds: float, shown: str) -> None:
+    assert ago(seconds) == shown
