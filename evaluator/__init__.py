@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evaluator.counts.report import CountsReport
     from evaluator.decide.comparison import Comparison, Verdict
     from evaluator.decide.power import StudyPlan
+    from evaluator.decide.recommendation import Recommendation
     from evaluator.decide.score import Score
     from evaluator.endpoint import evaluate
     from evaluator.errors import Blocked, StudyError
@@ -46,6 +47,7 @@ __all__ = [
     "ModelError",
     "Preflight",
     "Question",
+    "Recommendation",
     "Record",
     "Report",
     "Run",
@@ -81,6 +83,7 @@ _HOMES = {
     "evaluator.counts.report": ("CountsReport",),
     "evaluator.decide.comparison": ("Comparison", "Verdict"),
     "evaluator.decide.power": ("StudyPlan",),
+    "evaluator.decide.recommendation": ("Recommendation",),
     "evaluator.decide.score": ("Score",),
     "evaluator.endpoint": ("evaluate",),
     "evaluator.errors": ("Blocked", "StudyError"),

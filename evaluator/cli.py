@@ -262,6 +262,12 @@ def plan(
     type=float,
     help="Rate of false alarms over all comparisons together.  [default: as in the first run, or in the counts]",
 )
+@click.option(
+    "--prefer",
+    type=click.Choice(["size", "speed", "memory"]),
+    help="Recommend the smallest, the fastest, or the one with least memory of the builds that are as good as the "
+    "baseline.  [default: as in the first run]",
+)
 @_JSON
 @click.option(
     "--write",

@@ -107,6 +107,12 @@ def of_servers(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(_differences(runs, {run.name: _facts(run) for run in runs}))
 
 
+def on_one_machine(runs: Sequence[Run]) -> bool:
+    """Whether the runs' machines are not known to differ, so that speed and memory compare."""
+    machines = {run.name: {k: v for k, v in _facts(run).items() if k.startswith("machine.")} for run in runs}
+    return not any(_differences(runs, machines))
+
+
 def apart(runs: Sequence[Run], values: Sequence[object]) -> str:
     """Say which run has which value, as `5 in a; 0 in b and c`; empty where all that have one have the same."""
     return describe_values(runs, values) if len({_shown(value) for value in values if value is not None}) > 1 else ""

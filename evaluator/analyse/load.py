@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from evaluator.checks.rule import Check
+from evaluator.decide.resources import Resources
 from evaluator.errors import StudyError
 from evaluator.records import Grade, Key
 from evaluator.store.facts import read_facts
@@ -36,6 +37,8 @@ class Run(Struct, frozen=True, kw_only=True):
     """Variants that could not be finished, and why."""
     facts: Mapping[str, ServerFacts]
     """By variant, what its server reported about itself."""
+    resources: Mapping[str, Resources]
+    """By variant, what it costs, as its report says; empty in that of an earlier version."""
     grades: Mapping[str, Mapping[Key, Grade]]
     """By variant and question."""
     order: Mapping[str, tuple[str, ...]]
@@ -59,6 +62,7 @@ class _Report(Struct, frozen=True):
     grader: str
     checks: tuple[Check, ...]
     problems: dict[str, str] = {}
+    resources: tuple[Resources, ...] = ()
 
 
 def read_grades(folder: Path) -> Grades:
@@ -155,6 +159,7 @@ def _read(folder: Path) -> Run:
         checks=report.checks,
         problems=report.problems,
         facts=read_facts(folder),
+        resources={one.variant: one for one in report.resources},
         grades=by_variant,
         order={name: tuple(q.id for q in chosen) for name, chosen in questions(plan.study, plan.order).items()},
     )

@@ -90,5 +90,9 @@ class RunsReport(Struct, frozen=True, kw_only=True):
     scores: tuple[Score, ...]
     """On the questions in common."""
     comparisons: tuple[Comparison, ...]
+    recommendation: Recommendation | None = None
+    """Which of all the variants to run."""
+    resources: tuple[Resources, ...] = ()
+    """Of every variant; speed and memory only where the runs' machines are not known to differ."""
     warnings: tuple[str, ...]
     """What speaks against comparing these runs, one sentence each."""

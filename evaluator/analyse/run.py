@@ -16,6 +16,7 @@ from evaluator.checks.table import after
 from evaluator.decide.answers import Graded, arrange, parts
 from evaluator.decide.evidence import Design
 from evaluator.decide.exploratory import explore
+from evaluator.decide.recommendation import recommend
 from evaluator.decide.resources import Resources, against_baseline, resources
 from evaluator.decide.score import Score, score
 from evaluator.decide.stopping import design_of
@@ -101,6 +102,7 @@ def look_at(
     checks = after(_check_input(run, scored, problems or {}))
     blocked = _blocked(run.study, checks)
     paces = {(score.variant, score.benchmark): score for score in scored.scores}
+    comparisons, costs = compare(run.answers, run.rules, pairs=pairs, blocked=blocked, paces=paces), _resources(run)
     report = Report(
         whichquant=__version__,
         grader=VERSION,
@@ -109,8 +111,16 @@ def look_at(
         facts=run.facts,
         scores=scored.scores,
         budgets=budgets(run.study, (record for records in run.records.values() for record in records), run.grades),
-        comparisons=compare(run.answers, run.rules, pairs=pairs, blocked=blocked, paces=paces),
-        resources=_resources(run),
+        comparisons=comparisons,
+        recommendation=recommend(
+            comparisons,
+            costs,
+            variants=list(run.records),
+            baseline=run.study.baseline,
+            prefer=run.study.prefer,
+            totals=run.rules.totals,
+        ),
+        resources=costs,
         exploratory=explore(
             run.answers.answers,
             baseline=run.study.baseline,

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluator.analyse.comparable import apart, describe_values, in_common, of_servers, remarks
+from msgspec.structs import replace
+
+from evaluator.analyse.comparable import apart, describe_values, in_common, of_servers, on_one_machine, remarks
 from evaluator.analyse.load import Entry, Run, distinct, variants_by_name
 from evaluator.analyse.pooled import pool_answers
 from evaluator.analyse.report import ComparedRun, RunsReport
@@ -12,10 +14,12 @@ from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide import verdict, wording
 from evaluator.decide.answers import arrange
 from evaluator.decide.evidence import Design
+from evaluator.decide.recommendation import recommend
+from evaluator.decide.resources import Resources, against_baseline
 from evaluator.errors import StudyError
 
 if TYPE_CHECKING:
-    from evaluator.study.study import Mode
+    from evaluator.study.study import Mode, Prefer
 
 
 def compare(
@@ -24,6 +28,7 @@ def compare(
     baseline: str | None = None,
     margins: Mapping[str, float] = {},
     alpha: float | None = None,
+    prefer: "Prefer | None" = None,
 ) -> RunsReport:
     """Compare the variants of finished runs with a baseline; nothing is asked or graded again, nothing is written.
 
@@ -32,10 +37,12 @@ def compare(
         baseline: The variant to compare with, `run/name` where runs share the name; None is the first run's baseline.
         margins: By benchmark, in points (above 0, below 100), "" for all others; without one the studies' margin holds.
         alpha: Rate of false alarms over all comparisons together, above 0 and below 0.5; None is the first run's.
+        prefer: What the recommended build is to have most of; None is what the first run's study says.
 
     Returns:
-        Scores on the questions that the runs have in common, a comparison for each other variant and benchmark, and
-        warnings. Scores, differences and intervals are proportions between -1 and 1; margins are points.
+        Scores on the questions that the runs have in common, a comparison for each other variant and benchmark, which
+        of all the variants to run, and warnings. Scores, differences and intervals are proportions between -1 and 1;
+        margins are points.
 
     Raises:
         StudyError: A run is not finished, the runs were not asked the same questions in the same way, their margins
@@ -46,11 +53,16 @@ def compare(
     for points in margins.values():
         if not 0 < points < 100:
             raise StudyError("a margin lies between 0 and 100 points", source=f"--margin {points:g}")
-    return _compare(distinct(runs), baseline=baseline, margins=margins, alpha=alpha)
+    return _compare(distinct(runs), baseline=baseline, margins=margins, alpha=alpha, prefer=prefer)
 
 
 def _compare(
-    runs: Sequence[Run], *, baseline: str | None, margins: Mapping[str, float], alpha: float | None
+    runs: Sequence[Run],
+    *,
+    baseline: str | None,
+    margins: Mapping[str, float],
+    alpha: float | None,
+    prefer: "Prefer | None",
 ) -> RunsReport:
     common, variants = in_common(runs), variants_by_name(runs)
     points = _margins(common, runs, margins)
@@ -66,7 +78,9 @@ def _compare(
     graded = arrange(pooled.grades, variants=variants, baseline=rules.baseline, repeats=repeats, design=rules.design)
     # How long more questions would take "on this server" is known where there is one.
     paces = {} if of_servers(runs) else {(score.variant, score.benchmark): score for score in pooled.scores}
-    blocked = _blocked(runs, variants, common, rules.baseline)
+    comparisons = verdict.compare(graded, rules, blocked=_blocked(runs, variants, common, rules.baseline), paces=paces)
+    timed = on_one_machine(runs)
+    costs = against_baseline([_cost(name, of, timed=timed) for name, of in variants.items()], rules.baseline)
     return RunsReport(
         baseline=rules.baseline,
         alpha=rules.alpha,
@@ -74,13 +88,30 @@ def _compare(
         margins=points,
         runs=tuple(_compared_run(run, variants) for run in runs),
         scores=pooled.scores,
-        comparisons=verdict.compare(graded, rules, blocked=blocked, paces=paces),
+        comparisons=comparisons,
+        recommendation=recommend(
+            comparisons,
+            costs,
+            variants=list(variants),
+            baseline=rules.baseline,
+            prefer=runs[0].study.prefer if prefer is None else prefer,
+            totals=rules.totals,
+        ),
+        resources=costs,
         warnings=(
             *remarks(runs, common),
             *_chosen_late(runs, points, rules.alpha),
             *_of_reports(runs, variants, common),
         ),
     )
+
+
+def _cost(name: str, of: Entry, *, timed: bool) -> Resources:
+    """Say what a variant costs; its file alone where speed and memory were measured on another machine."""
+    facts = of.run.facts.get(of.variant)
+    file = Resources(variant=name, file_bytes=facts.model_bytes if facts else None)
+    known = of.run.resources.get(of.variant)
+    return replace(known, variant=name) if timed and known else file
 
 
 def _mode(runs: Sequence[Run]) -> "Mode":

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
@@ -15,6 +16,9 @@ from evaluator.errors import StudyError
 from evaluator.report.runs import show
 from evaluator.store.folder import write
 
+if TYPE_CHECKING:
+    from evaluator.study.study import Prefer
+
 
 def compare(
     run_folders: Sequence[Path],
@@ -23,6 +27,7 @@ def compare(
     baseline: str | None,
     margins: Sequence[str],
     alpha: float | None,
+    prefer: "Prefer | None",
     as_json: bool,
     write_to: Path | None,
     console: Console,
@@ -35,6 +40,7 @@ def compare(
         baseline: The variant to compare with; None is the first run's baseline, or that of the counts.
         margins: In points, each as `5`, for all benchmarks, or `mmlu_pro=2`.
         alpha: Rate of false alarms; None is the first run's, or that of the counts.
+        prefer: What the recommended build is to have most of; None is what the first run's study says.
         as_json: Print one JSON object in place of tables.
         write_to: Folder for the report of counts.
         console: Where it is shown.
@@ -48,6 +54,8 @@ def compare(
     if (counts is None) == (not run_folders):
         raise StudyError("give the folders of runs, as runs/<study>, or --counts FILE", source="compare")
     if counts is not None:
+        if prefer is not None:
+            raise StudyError("works only with runs: counts say nothing of size, speed or memory", source="--prefer")
         return compare_counts(
             counts,
             baseline=baseline,
@@ -59,7 +67,15 @@ def compare(
         )
     if write_to is not None:
         raise StudyError("--write works only with --counts; a run already has a report")
-    return compare_runs(run_folders, baseline=baseline, margins=points, alpha=alpha, as_json=as_json, console=console)
+    return compare_runs(
+        run_folders,
+        baseline=baseline,
+        margins=points,
+        alpha=alpha,
+        prefer=prefer,
+        as_json=as_json,
+        console=console,
+    )
 
 
 def compare_runs(
@@ -70,6 +86,7 @@ def compare_runs(
     alpha: float | None,
     as_json: bool,
     console: Console,
+    prefer: "Prefer | None" = None,
 ) -> int:
     """Compare the variants of finished runs and say what they show; give the exit code, 1 where something is blocked.
 
@@ -80,11 +97,12 @@ def compare_runs(
         alpha: Rate of false alarms over all comparisons together; None is the first run's.
         as_json: Print one JSON object in place of tables.
         console: Where it is printed.
+        prefer: What the recommended build is to have most of; None is what the first run's study says.
 
     Raises:
         StudyError: a run is not finished, or runs were not asked the same questions in the same way.
     """
-    report = runs.compare(folders, baseline=baseline, margins=margins, alpha=alpha)
+    report = runs.compare(folders, baseline=baseline, margins=margins, alpha=alpha, prefer=prefer)
     if as_json:
         console.out(msgspec.json.format(msgspec.json.encode(report), indent=2).decode(), highlight=False)
     else:

@@ -20,13 +20,22 @@ from evaluator.text import duration
 
 _WORTH_SAYING = 0.25
 """The largest margin at which equivalence is worth reporting."""
-_TOO_FEW = 20
+TOO_FEW = 20
 """With fewer questions a rate of disagreement cannot be estimated."""
 
 
 def cannot_compare(variant: str, baseline: str, benchmark: str, reason: str) -> str:
     """Say why two variants cannot be compared."""
-    return f"{variant} and {baseline} cannot be compared on {name(benchmark)}: {reason.rstrip('.')}."
+    return f"{_cannot_compare(variant, baseline, benchmark)}{reason.rstrip('.')}."
+
+
+def reason_of(c: Comparison) -> str:
+    """Return why two cannot be compared, of a comparison that is not valid."""
+    return c.sentence.removeprefix(_cannot_compare(c.variant, c.baseline, c.benchmark))
+
+
+def _cannot_compare(variant: str, baseline: str, benchmark: str) -> str:
+    return f"{variant} and {baseline} cannot be compared on {name(benchmark)}: "
 
 
 def sentence(c: Comparison, *, alpha: float, total: int | None) -> str:
@@ -142,7 +151,7 @@ def _outlook(c: Comparison, where: str, total: int | None) -> str:
     needed = c.questions_needed
     if needed is None:
         return ""
-    if c.n < _TOO_FEW:
+    if c.n < TOO_FEW:
         return f"{c.n:,} {'question says' if c.n == 1 else 'questions say'} little, not even how many more it takes."
     rate = ""
     if c.table and c.table.flips / c.n >= c.margin:
