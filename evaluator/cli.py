@@ -306,6 +306,53 @@ def report(run_folder: Path, form: "Pasted | None") -> None:
 
 
 @main.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("question", required=False)
+@click.option(
+    "--flips",
+    nargs=2,
+    metavar="VARIANT VARIANT",
+    help="Questions that one of the two gets right and the other does not; one variant twice: that it answers "
+    "differently when asked again.",
+)
+@click.option(
+    "--outcome",
+    "outcomes",
+    multiple=True,
+    metavar="OUTCOME",
+    help="Questions with a reply that is correct, wrong, truncated, empty, unparsed, refused, failed, not_scored, "
+    "not_graded or not_asked; q4_0=wrong for one variant. May be given several times; then all must hold.",
+)
+@click.option("--category", "categories", multiple=True, help="Questions of this category. May be given several times.")
+@click.option(
+    "--benchmark",
+    "benchmarks",
+    multiple=True,
+    help="Questions of this benchmark, as mmlu_pro. May be given several times.",
+)
+@click.option(
+    "--search", default="", metavar="TEXT", help="Questions with this text in them, in a reply or in thinking."
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show N questions at most.")
+@click.option("--thinking", is_flag=True, help="Show the thinking, too.")
+@click.option("--full", is_flag=True, help="Show worked examples and long texts whole.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object for each question, one a line, for programs."
+)
+def show(run_folder: Path, question: str | None, **options: "Any") -> None:  # noqa: ANN401 - what click has read
+    """Look at the questions of a run and at what each variant replied.
+
+    RUN is the folder of a run, finished or going on. QUESTION is a question's name, or enough of it: mmlu_pro/7825,
+    7825, HumanEval/12. Without one, all questions are listed, or those that the options choose. Nothing is asked or
+    written.
+    """
+    from evaluator.commands.show import Options  # noqa: PLC0415
+    from evaluator.commands.show import show as show_command  # noqa: PLC0415
+
+    _exit(lambda console: show_command(run_folder, question, Options(**options), console))
+
+
+@main.command()
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
     "--benchmark",

@@ -1,11 +1,30 @@
 """Text from servers, models and files is made harmless for a terminal before it is shown."""
 
+import re
 from math import isfinite
+
+_UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
 
 
 def strip_control(text: str) -> str:
     """Strip control characters; line ends stay."""
     return "".join(c for c in text if c.isprintable() or c == "\n")
+
+
+def spelled_out(text: str) -> str:
+    r"""Make a text harmless without leaving anything out: `\x1b` for an escape, `\u202e` for a change of direction.
+
+    Line ends stay, tabs become blanks, and so does white space of other kinds.
+    """
+    lines = "\n".join(text.replace("\r\n", "\n").split("\r"))
+    return _UNUSUAL.sub(_spelled, lines.expandtabs(4))
+
+
+def _spelled(found: re.Match[str]) -> str:
+    character = found.group()
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else ascii(character)[1:-1]
 
 
 def one_line(text: str) -> str:
