@@ -1,7 +1,7 @@
 """Which questions of a run are wanted: filters by table, and their laws."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluator.analyse.choosing import STATES, State, Wanted, chosen, flips, label, named, state
@@ -98,6 +98,7 @@ def simple(wanted: Wanted) -> list[Wanted]:
     ]
 
 
+@settings(deadline=None)
 @given(MANY, WANTED)
 def test_all_that_is_wanted_holds_at_once_in_whatever_order_it_is_looked_at(run: list[Asked], wanted: Wanted) -> None:
     parts = [{each.key for each in chosen(run, part, VARIANTS)} for part in simple(wanted)]
@@ -108,6 +109,7 @@ def test_all_that_is_wanted_holds_at_once_in_whatever_order_it_is_looked_at(run:
     assert found == [each.key for each in run if each.key in set(found)]
 
 
+@settings(deadline=None)
 @given(MANY, WANTED)
 def test_choosing_again_chooses_the_same(run: list[Asked], wanted: Wanted) -> None:
     without_flips = Wanted(states=wanted.states, categories=wanted.categories, text=wanted.text)
@@ -116,11 +118,13 @@ def test_choosing_again_chooses_the_same(run: list[Asked], wanted: Wanted) -> No
     assert chosen(once, without_flips, VARIANTS) == once
 
 
+@settings(deadline=None)
 @given(MANY, st.sampled_from(VARIANTS), st.sampled_from(VARIANTS))
 def test_flips_are_the_same_from_either_side(run: list[Asked], one: str, other: str) -> None:
     assert flips(run, one, other) == flips(run, other, one)
 
 
+@settings(deadline=None)
 @given(MANY)
 def test_every_reply_is_in_exactly_one_state(run: list[Asked]) -> None:
     for variant in VARIANTS:
@@ -128,6 +132,7 @@ def test_every_reply_is_in_exactly_one_state(run: list[Asked]) -> None:
         assert sorted(map(str, (each.key for part in parts for each in part))) == sorted(str(each.key) for each in run)
 
 
+@settings(deadline=None)
 @given(MANY)
 def test_every_question_is_found_by_its_label(run: list[Asked]) -> None:
     for each in run:

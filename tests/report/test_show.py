@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -71,6 +71,7 @@ def test_names_that_do_not_fit_are_numbered() -> None:
     assert max(map(len, said.splitlines())) <= 80
 
 
+@settings(deadline=None)
 @given(MANY, st.integers(1, 6), st.sampled_from([1, 12, 60]))
 def test_a_list_fits_80_columns_and_has_a_line_for_each_question(run: list[Asked], count: int, length: int) -> None:
     names = tuple(f"{i}{'x' * (length - 1)}" for i in range(count))
@@ -141,6 +142,7 @@ def test_hostile_text_is_shown_and_does_nothing(text: str, expected: str, kind: 
     assert all(character.isprintable() or character == "\n" for character in said + listed([question]))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=[])))
 def test_what_is_spelled_out_is_harmless_and_loses_nothing(text: str) -> None:
     said = spelled_out(text)
