@@ -3,8 +3,10 @@
 from msgspec import Struct
 
 from evaluator.checks.rule import Check
+from evaluator.decide.categories import CategoryScore
 from evaluator.decide.comparison import Comparison
 from evaluator.decide.exploratory import Exploratory
+from evaluator.decide.lengths import Lengths
 from evaluator.decide.recommendation import Recommendation
 from evaluator.decide.resources import Resources
 from evaluator.decide.score import Score
@@ -42,6 +44,9 @@ class Report(Struct, frozen=True, kw_only=True):
     """None where there is only one variant."""
     resources: tuple[Resources, ...] = ()
     """Of every variant, in the study's order."""
+    categories: tuple[CategoryScore, ...] = ()
+    """Of every benchmark that has some."""
+    lengths: tuple[Lengths, ...] = ()
     exploratory: Exploratory | None
     """None where there is nothing to compare beside what is compared."""
     saved: Saved | None

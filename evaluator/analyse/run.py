@@ -14,8 +14,10 @@ from evaluator.benchmarks import BENCHMARKS
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import after
 from evaluator.decide.answers import Graded, arrange, parts
+from evaluator.decide.categories import by_category
 from evaluator.decide.evidence import Design
 from evaluator.decide.exploratory import explore
+from evaluator.decide.lengths import lengths
 from evaluator.decide.recommendation import recommend
 from evaluator.decide.resources import Resources, against_baseline, resources
 from evaluator.decide.score import Score, score
@@ -121,6 +123,12 @@ def look_at(
             totals=run.rules.totals,
         ),
         resources=costs,
+        categories=by_category(
+            parts(run.grades, run.repeats),
+            {name: strata.categories for name, strata in scored.strata.items()},
+            run.rules.design.repeated,
+        ),
+        lengths=lengths(run.records, run.grades, run.repeats),
         exploratory=explore(
             run.answers.answers,
             baseline=run.study.baseline,

@@ -117,7 +117,7 @@ def score(
         outcomes={outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]},
         questions=len(correctness),
         accuracy=_accuracy(correctness),
-        interval=_interval(correctness, repeated),
+        interval=accuracy_interval(correctness, repeated),
         answered_only=without_unanswered.answered_only,
         bounds=without_unanswered.bounds,
         rates=_rates(grades, repeated),
@@ -142,7 +142,13 @@ def _accuracy(correctness: Mapping[str, tuple[bool, ...]]) -> float | None:
     return fmean(fmean(replies) for replies in correctness.values()) if correctness else None
 
 
-def _interval(correctness: Mapping[str, tuple[bool, ...]], repeated: Mapping[str, str]) -> Interval | None:
+def accuracy_interval(correctness: Mapping[str, tuple[bool, ...]], repeated: Mapping[str, str] = {}) -> Interval | None:
+    """Return an accuracy's 95 % interval: Wilson's for one reply a question, of the mean over questions for more.
+
+    Args:
+        correctness: By question whether each of its replies is correct, as `per_question` gives it.
+        repeated: By question id, where its text stands more than once, what stands for all of that text.
+    """
     if not correctness:
         return None
     shares, clusters = [fmean(replies) for replies in correctness.values()], _clusters(correctness, repeated)

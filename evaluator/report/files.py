@@ -8,6 +8,7 @@ from evaluator.analyse.report import Report
 from evaluator.report.html import html
 from evaluator.report.markdown import markdown
 from evaluator.report.post import post
+from evaluator.report.questions import questions_section
 from evaluator.store.folder import post_path, report_path, write
 
 
@@ -16,5 +17,5 @@ def write_report(report: Report, folder: Path) -> Path:
     write(report_path(folder), msgspec.json.format(msgspec.json.encode(report), indent=2))
     write(report_path(folder, "md"), markdown(report).encode())
     write(post_path(folder), post(report).encode())
-    write(report_path(folder, "html"), html(report).encode())
+    write(report_path(folder, "html"), html(report, questions_section(report, folder)).encode())
     return report_path(folder, "html")

@@ -1,68 +1,88 @@
-"""`report.html`: one file, no scripts, nothing loaded from elsewhere. All text is escaped: model output is hostile."""
+"""`report.html`: one file, nothing loaded from elsewhere. All text is escaped: model output is hostile."""
 
+import base64
+import hashlib
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+import msgspec
+from markupsafe import Markup
 
 from evaluator.analyse.report import Report
+from evaluator.checks.rule import Check
 from evaluator.decide import wording
-from evaluator.decide.comparison import Comparison
-from evaluator.decide.sentences import interval_cell, interval_of
 from evaluator.report import phrases
+from evaluator.report.category_table import category_tables
+from evaluator.report.compared import compared, takes
+from evaluator.report.drawing import SHAPES
+from evaluator.report.legend import legend
 from evaluator.report.method import method, saved
+from evaluator.report.panels import difference_panels, length_panels, limit_panels, quality_pictures
+from evaluator.report.picture import kind
+from evaluator.report.questions import QuestionsSection
+from evaluator.report.resources import resource_table
 from evaluator.report.server import describe
-from evaluator.report.tables import behind, explored, limits
-from evaluator.stats.proportions import Interval
+from evaluator.report.spreads import lengths_table
+from evaluator.report.svg import mark
+from evaluator.report.tables import Table, behind, explored, limits
+from evaluator.study.file import yaml_of
 from evaluator.text import strip_control
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-
-class Span(Struct, frozen=True):
-    """Where an interval of differences lies on an axis, all in percent of the axis's width."""
-
-    left: float
-    width: float
-    at: float
-    zero: float
-    margin_left: float
-    margin_width: float
+_PAGE = Path(__file__).parent / "page"
+_SEVERITIES = {"block": "blocks the claim", "warn": "weakens the claim", "note": "note"}
+_NO_QUESTIONS = QuestionsSection(html="", style="", script="", data="")
 
 
-def html(report: Report) -> str:
-    """Write a report as one HTML page."""
-    known = [variant for variant in report.plan.study.variants if variant.name in report.facts]
-    return template(Path(__file__).parent / "report.html.j2").render(
-        report=report,
-        study=report.plan.study,
-        phrases=phrases,
-        wording=wording,
-        alone=phrases.has_one_variant(report),
-        interval_cell=interval_cell,
-        method=method(report),
-        saved=saved(report),
-        behind={benchmark: behind(report, benchmark) for benchmark in report.plan.study.benchmarks.chosen()},
-        limits={benchmark: limits(report, benchmark) for benchmark in report.plan.study.benchmarks.chosen()},
-        explored=explored(report.exploratory) if report.exploratory else (),
-        facts=tuple(zip(*(describe(report.facts[v.name]) for v in known), strict=True)),
-        known=known,
-        spans=_spans(report.comparisons),
-        kind=kind,
+def html(report: Report, questions: QuestionsSection = _NO_QUESTIONS) -> str:
+    """Write a report as one HTML page.
+
+    Args:
+        report: What it shows.
+        questions: The part of the page that shows every question and reply; none by default.
+    """
+    style = (_PAGE / "report.css").read_text(encoding="utf-8") + questions.style
+    safe = QuestionsSection(**{name: Markup(text) for name, text in msgspec.structs.asdict(questions).items()})  # noqa: S704 - its writer escapes
+    view = {**_frame(report), **_verdicts(report), **_looked_at(report), **_how(report)}
+    page = template(_PAGE / "report.html.j2").render(
+        **view,
+        questions=safe,
+        links=_links(view, has_questions=bool(questions.html)),
+        policy=policy(style, questions.script),
+        style=Markup(style),  # noqa: S704 - our own
+        script=safe.script,
     )
+    return page.lstrip()
+
+
+def policy(style: str, script: str) -> str:
+    """Write a Content-Security-Policy that allows these texts, and nothing else, to take effect."""
+    scripts = f"script-src {_hash(script)}; " if script else ""
+    return f"default-src 'none'; style-src {_hash(style)}; {scripts}base-uri 'none'; form-action 'none'"
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 @cache
 def template(path: Path) -> "Template":
-    """Read a page's template; everything that it fills in is escaped."""
+    """Read a page's template, which may include those beside it; everything that it fills in is escaped."""
     import jinja2  # noqa: PLC0415 - needed only at the end of a run
 
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=harmless
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        finalize=harmless,
+        loader=jinja2.FileSystemLoader(path.parent),
     )
-    return environment.from_string(path.read_text(encoding="utf-8"))
+    return environment.get_template(path.name)
 
 
 def harmless(value: object) -> object:
@@ -70,36 +90,114 @@ def harmless(value: object) -> object:
     return strip_control(value) if type(value) is str else value
 
 
-def _spans(comparisons: tuple[Comparison, ...]) -> dict[tuple[str, str], Span]:
-    """Place every interval on its benchmark's axis around zero, so that lengths compare within a table."""
-    shown = [(c, interval_of(c), c.difference) for c in comparisons]
-    known = [(c, interval, value) for c, interval, value in shown if interval is not None and value is not None]
-    reach: dict[str, float] = {}
-    for c, interval, _ in known:
-        reach[c.benchmark] = max(reach.get(c.benchmark, 0.0), abs(interval.low), abs(interval.high), c.margin)
-
+def _frame(report: Report) -> dict[str, Any]:
+    """Give what every part of the page needs."""
     return {
-        (c.variant, c.benchmark): span_of(interval, difference, c.margin, reach[c.benchmark])
-        for c, interval, difference in known
+        "report": report,
+        "study": report.plan.study,
+        "benchmarks": tuple(report.plan.study.benchmarks.chosen()),
+        "phrases": phrases,
+        "wording": wording,
+        "alone": phrases.has_one_variant(report),
+        "kind": kind,
+        "mark": mark,
+        "shapes": SHAPES,
     }
 
 
-def span_of(interval: Interval, difference: float, margin: float, reach: float) -> Span:
-    """Place an interval of differences on an axis from -reach to reach; all are proportions."""
+def _verdicts(report: Report) -> dict[str, Any]:
+    benchmarks = tuple(report.plan.study.benchmarks.chosen())
+    return {
+        "recommendation": report.recommendation,
+        "pictures": quality_pictures(report),
+        "meanings": legend(report, benchmarks, baseline=True),
+        "difference_meanings": legend(report, benchmarks, baseline=False),
+        "compared": compared(report),
+        "takes": takes(report),
+        "replies": {benchmark: _replies(report, benchmark) for benchmark in benchmarks},
+        "severities": _SEVERITIES,
+        "grave": _doubts(report.checks, "block", "warn"),
+        "notes": _doubts(report.checks, "note"),
+        "forests": difference_panels(report),
+        "saved": saved(report),
+        "behind": tuple(filter(None, (behind(report, benchmark) for benchmark in benchmarks))),
+    }
 
-    def place(value: float) -> float:
-        return 50 + 48 * value / reach
 
-    return Span(
-        left=place(interval.low),
-        width=place(interval.high) - place(interval.low),
-        at=place(difference),
-        zero=place(0),
-        margin_left=place(-margin),
-        margin_width=place(margin) - place(-margin),
+def _looked_at(report: Report) -> dict[str, Any]:
+    benchmarks = tuple(report.plan.study.benchmarks.chosen())
+    return {
+        "categories": category_tables(report),
+        "limits": tuple(filter(None, (limits(report, benchmark) for benchmark in benchmarks))),
+        "limit_panels": limit_panels(report),
+        "lengths": tuple(filter(None, (lengths_table(report, benchmark) for benchmark in benchmarks))),
+        "length_panels": length_panels(report),
+        "resources": resource_table(report),
+    }
+
+
+def _how(report: Report) -> dict[str, Any]:
+    study = report.plan.study
+    known = [variant.name for variant in study.variants if variant.name in report.facts]
+    described = [describe(report.facts[name]) for name in known]
+    rows = tuple((pairs[0][0], *(value for _, value in pairs)) for pairs in zip(*described, strict=True))
+    return {
+        "method": method(report),
+        "facts": Table(title="", head=("", *known), rows=tuple(row for row in rows if len(set(row[1:])) > 1)),
+        "alike": tuple((row[0], row[1]) for row in rows if len(set(row[1:])) == 1),
+        "commands": [(name, command_line(report.facts[name].command)) for name in known if report.facts[name].command],
+        "yaml": yaml_of(study),
+        "explored": explored(report.exploratory) if report.exploratory else (),
+    }
+
+
+def command_line(command: Sequence[str]) -> str:
+    """Write a command to be pasted into a shell, which is to find the user's folder for a `~` at the beginning."""
+    return " ".join(f"~/{shlex.quote(part[2:])}" if part.startswith("~/") else shlex.quote(part) for part in command)
+
+
+def _doubts(checks: Iterable[Check], *severities: str) -> tuple[tuple[Check, ...], ...]:
+    """Group findings of one kind that have the same remedy; the gravest first."""
+    found: dict[tuple[str, str, str], list[Check]] = {}
+    for check in sorted(checks, key=lambda check: check.severity != "block"):
+        if check.severity in severities:
+            found.setdefault((check.severity, check.code, check.advice), []).append(check)
+    return tuple(tuple(group) for group in found.values())
+
+
+def _replies(report: Report, benchmark: str) -> Table:
+    head = ("variant", *phrases.COLUMNS, "tokens/s", "tokens a reply", "first token")
+    return Table(
+        title="",
+        head=head,
+        rows=tuple(
+            (
+                score.variant,
+                phrases.unanswered(score),
+                phrases.no_reply(score),
+                wording.percent(score.answered_only),
+                phrases.bounds(score),
+                wording.number(score.tokens_per_second),
+                wording.number(score.mean_tokens),
+                wording.number(score.first_token_s, " s", 2),
+            )
+            for score in phrases.rows(report, benchmark)
+        ),
     )
 
 
-def kind(verdict: str) -> str:
-    """Return the CSS class of a verdict."""
-    return next((word for word in ("worse", "better", "equivalent", "cannot") if word in verdict), "other")
+def _links(view: dict[str, Any], *, has_questions: bool) -> Iterator[tuple[str, str]]:
+    """Give the parts that the page has, by id and name."""
+    parts = (
+        ("picture", "Picture", view["pictures"]),
+        ("builds", "Table", True),
+        ("doubts", "Doubts", view["report"].checks),
+        ("differences", "Differences", not view["alone"]),
+        ("questions", "Every question", has_questions),
+        ("categories", "Categories", view["categories"]),
+        ("limits", "Output limit", view["limits"]),
+        ("lengths", "Lengths", view["lengths"]),
+        ("resources", "Resources", view["resources"]),
+        ("how", "How it was run", True),
+    )
+    yield from ((link, name) for link, name, is_there in parts if is_there)

@@ -78,6 +78,19 @@ def parse(text: str, source: str, base: Path = Path()) -> Study:
     return study
 
 
+def yaml_of(study: Study) -> str:
+    """Write a study as the YAML of its file; what it leaves to the defaults is left out."""
+    return yaml.safe_dump(_set_by(study), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _set_by(value: object) -> Any:  # noqa: ANN401 - plain data of any shape
+    """Give as plain data what a struct holds beside its defaults."""
+    if not isinstance(value, Struct):
+        return [_set_by(item) for item in value] if isinstance(value, tuple) else value
+    fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+    return {field.encode_name: _set_by(held) for field, held in fields if field.required or held != field.default}
+
+
 def _refuse_key(study: Study, text: str, source: str) -> None:
     """Refuse a study in whose text a key stands, since the text is kept with the results.
 
