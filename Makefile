@@ -19,7 +19,7 @@ test: $(STAMP) sandbox
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # Real servers one after the other, and beside them what waits: see tests/conftest.py
-test-live: $(STAMP) sandbox
+test-live: $(STAMP) sandbox browser
 	$(BIN)/python -m pytest -m live -n 2 --dist loadscope --timeout 900
 
 lint: $(STAMP)
@@ -55,4 +55,13 @@ sandbox:
 	  elif command -v apt-get >/dev/null 2>&1 && sudo -n true 2>/dev/null; then \
 	    echo "installing bubblewrap"; { sudo apt-get update -qq && sudo apt-get install -y -qq bubblewrap; } >/dev/null; \
 	  else echo "bubblewrap is not installed: code questions will not be scored (sudo apt install bubblewrap)"; fi; \
+	fi
+
+# Chromium opens reports in the tests of `make test-live`; without it these are skipped
+.PHONY: browser
+browser:
+	@if [ "$$(uname)" = Linux ] && ! command -v chromium >/dev/null 2>&1 && ! command -v google-chrome >/dev/null 2>&1; then \
+	  if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	    echo "installing chromium"; { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null; \
+	  else echo "chromium is not installed: reports are not opened in a browser (sudo apt install chromium)"; fi; \
 	fi

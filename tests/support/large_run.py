@@ -9,7 +9,7 @@ drawn, with a seed; all files are written by the code that writes them in a real
 import argparse
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -66,13 +66,13 @@ class Size(NamedTuple):
     """Share of replies with thinking before them."""
 
 
-def write_run(folder: Path, size: Size, *, texts: Mapping[int, str] | None = None) -> Study:
+def write_run(folder: Path, size: Size, *, edit: Callable[[Record, int], Record] | None = None) -> Study:
     """Write a run's folder; `report.json` and the like are left to `whichquant report`.
 
     Args:
         folder: To be made.
         size: How much.
-        texts: By number of the question, from 0, an answer that all variants give to it in place of their own.
+        edit: Changes a record before it is graded and written; it is given the number of its question, from 0.
     """
     text = _yaml(folder.name, size)
     study = parse(text, "s")
@@ -82,7 +82,9 @@ def write_run(folder: Path, size: Size, *, texts: Mapping[int, str] | None = Non
     grades = []
     for build in BUILDS[: size.variants]:
         mine = (*asks, *again) if build.name == study.baseline else asks
-        written = [_written(build, number, ask, size, (texts or {}).get(number)) for number, ask in enumerate(mine)]
+        written = [
+            _written(build, number, ask, size, edit or (lambda record, _: record)) for number, ask in enumerate(mine)
+        ]
         with Journal(records_path(folder, build.name)) as journal:
             journal.append(record for record, _ in written)
         grades += [grade for _, grade in written]
@@ -110,7 +112,9 @@ decide: {{noise_floor: {size.again}}}
 """
 
 
-def _written(build: Build, number: int, ask: Ask, size: Size, text: str | None) -> tuple[Record, Grade]:
+def _written(
+    build: Build, number: int, ask: Ask, size: Size, edit: Callable[[Record, int], Record]
+) -> tuple[Record, Grade]:
     """Draw what a build replies, and grade it."""
     key, question = ask.key, ask.question
     shared, own = Random(f"{key.benchmark} {key.question_id}"), Random(f"{build.name} {key}")
@@ -120,14 +124,14 @@ def _written(build: Build, number: int, ask: Ask, size: Size, text: str | None) 
     request: dict[str, Any] = {"model": f"m-{build.name}.gguf", "messages": list(question.prompt.messages)}
     request |= {"temperature": 0.0, "max_tokens": ask.sampling.max_tokens}
     record = Record(key=key, variant=build.name, started=_started(number), request=request)
-    if fate < 0.003 and text is None:
+    if fate < 0.003:
         failure = Failure(kind="timeout", message="no token for 600 s", text=prose(own, 300))
-        record = msgspec.structs.replace(record, failure=failure)
+        record = edit(msgspec.structs.replace(record, failure=failure), number)
         return record, GRADER.grade(record, question)
-    cut = fate < 0.02 and text is None
-    words = text or _text(question, right=right, shared=shared, own=own, fate=fate)
+    cut = fate < 0.02
+    words = _text(question, right=right, shared=shared, own=own, fate=fate)
     answer = _answer(build, words, own, cut=cut, thinking=fate > 1 - size.thinking)
-    record = msgspec.structs.replace(record, answer=answer)
+    record = edit(msgspec.structs.replace(record, answer=answer), number)
     return record, _grade(record, question, right=right and not cut)
 
 

@@ -7,21 +7,22 @@ function detailView(index, sides, state, root, actions) {
     const texts = await textsOf(index, number);
     if (state.open !== number) return;
     question = texts;
-    draw();
     root.hidden = false;
-    root.scrollTop = 0;
-    if (focus) root.querySelector("h3").focus({ preventScroll: false });
+    draw();
+    if (focus) root.querySelector(".q-heading").focus();
   }
 
   function draw() {
     if (!question) return;
     const number = state.open;
+    const focused = root.contains(document.activeElement) ? document.activeElement.classList[0] : "";
     root.replaceChildren(header(number), promptOf(), right(number), replyTable(index, question, number), comparison(number), others(number));
+    if (focused) (root.querySelector(`.${focused}:enabled`) || root.querySelector(".q-heading")).focus({ preventScroll: true });
   }
 
   function header(number) {
     const [, title] = index.benchmarks[index.benchmark[number]];
-    const heading = element("h3", { tabindex: "-1", dir: "auto" });
+    const heading = element("h3", { class: "q-heading", tabindex: "-1", dir: "auto" });
     appendVisible(heading, `${title} ${index.id[number]}`);
     const category = element("span", { class: "soft" });
     appendVisible(category, index.categories[index.category[number]]);

@@ -32,7 +32,7 @@ function run(index) {
   const detail = detailView(index, sides, state, $("detail"), {
     close, compare, swap, place: list.place, count: list.count,
     step: (steps) => step(steps, true),
-    repeat: (repeat) => { state.repeat = repeat; detail.draw(); refocus("repeat"); },
+    repeat: (repeat) => { state.repeat = repeat; detail.draw(); },
   });
   $("body").hidden = false;
   $("filters").open = !matchMedia("(max-width: 40rem)").matches;
@@ -74,7 +74,6 @@ function run(index) {
   function compare(name, side) {
     state[name] = side;
     sidesChanged();
-    refocus(name);
   }
 
   function swap() {
@@ -88,12 +87,6 @@ function run(index) {
     fillSides();
     filter();
     detail.draw();
-  }
-
-  // The open question is drawn anew when something in it is chosen; the focus stays where it was.
-  function refocus(name) {
-    const select = $("detail").querySelector(`.q-pick-${name}`);
-    if (select && !$("controls").contains(document.activeElement)) select.focus();
   }
 
   // Opening and closing
@@ -194,6 +187,7 @@ function run(index) {
       found = null;
       $("progress").textContent = "";
       filter();
+      detail.draw();
       return;
     }
     const result = await find.search(words, (share, part) => {
@@ -203,6 +197,7 @@ function run(index) {
     });
     if (!result) return;
     found = result;
+    $("list").dataset.sought = state.sought;
     $("progress").textContent = index.kept ? `Of thinking longer than ${index.kept.toLocaleString("en")} characters the middle is not in this file.` : "";
     filter();
     detail.draw();
