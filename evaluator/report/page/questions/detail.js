@@ -2,6 +2,7 @@
 
 function detailView(index, sides, state, root, actions) {
   let question = null;
+  const isCode = (number) => asksForCode(index, number);
 
   async function open(number, focus) {
     const texts = await textsOf(index, number);
@@ -23,7 +24,7 @@ function detailView(index, sides, state, root, actions) {
   function header(number) {
     const [, title] = index.benchmarks[index.benchmark[number]];
     const heading = element("h3", { class: "q-heading", tabindex: "-1", dir: "auto" });
-    appendVisible(heading, `${title} ${index.id[number]}`);
+    appendVisible(heading, index.id[number].startsWith(title) ? index.id[number] : `${title} ${index.id[number]}`);
     const category = element("span", { class: "soft" });
     appendVisible(category, index.categories[index.category[number]]);
     const place = actions.place(number);
@@ -46,15 +47,14 @@ function detailView(index, sides, state, root, actions) {
       folded.addEventListener("toggle", () => folded.childElementCount > 1 || folded.append(textBlock([[question.before, false]])));
       box.append(folded);
     }
-    box.append(textBlock([[question.prompt.trimEnd(), false]], { sought: state.sought, label: " of the prompt" }));
+    box.append(textBlock([[question.prompt.trimEnd(), false]], { sought: state.sought, label: " of the prompt", kind: isCode(state.open) ? "q-code" : "" }));
     return box;
   }
 
   function right(number) {
-    const isCode = index.benchmarks[index.benchmark[number]][2] === "code";
     const answer = element("span", { class: "q-rightanswer", dir: "auto" });
-    appendVisible(answer, isCode ? `${question.right}, which must pass its tests` : question.right);
-    const box = element("div", { class: "q-right" }, element("b", {}, isCode ? "The function asked for: " : "The right answer: "), answer);
+    appendVisible(answer, isCode(number) ? `${question.right}, which must pass its tests` : question.right);
+    const box = element("div", { class: "q-right" }, element("b", {}, isCode(number) ? "The function asked for: " : "The right answer: "), answer);
     if (question.tests) {
       const folded = element("details", {}, element("summary", {}, "Its tests"));
       folded.addEventListener("toggle", () => folded.childElementCount > 1 || folded.append(textBlock([[question.tests, false]], { kind: "q-code" })));

@@ -26,8 +26,12 @@ function replyTable(index, question, number) {
   return element("div", { class: "q-scroll", tabindex: "0", role: "group", "aria-label": "All replies" }, table);
 }
 
+function asksForCode(index, number) {
+  return index.benchmarks[index.benchmark[number]][2] === "code";
+}
+
 function replyCells(index, number, reply) {
-  const isCode = index.benchmarks[index.benchmark[number]][2] === "code";
+  const isCode = asksForCode(index, number);
   const read = element("td", { dir: "auto" });
   appendVisible(read, isCode ? (reply.read ? "a program" : "") : reply.read.length > 40 ? `${reply.read.slice(0, 40)}…` : reply.read);
   const why = element("td", { class: "q-why", dir: "auto" });
@@ -76,14 +80,14 @@ function replyPane(index, question, number, column, { marked, sought, side, thin
   const inside = sought && found && found.some((part) => typeof part === "string" && part.toLowerCase().includes(sought));
   const thought = thinkingOf(found, sought, thinking || inside);
   if (thought) pane.append(thought);
-  if (reply.text) pane.append(textBlock(marked || [[reply.text, false]], { sought, kind: "q-answer", label: ` of ${columnName(index, column)}` }));
+  if (reply.text) pane.append(textBlock(marked || [[reply.text, false]], { sought, kind: `q-answer${asksForCode(index, number) ? " q-code" : ""}`, label: ` of ${columnName(index, column)}` }));
   else pane.append(element("p", { class: "soft" }, "It wrote no answer."));
   pane.append(...readProgram(index, number, reply));
   return pane;
 }
 
 function readProgram(index, number, reply) {
-  if (index.benchmarks[index.benchmark[number]][2] !== "code" || !reply.read) return [];
+  if (!asksForCode(index, number) || !reply.read) return [];
   const folded = element("details", {}, element("summary", {}, "The program that was run"));
   folded.addEventListener("toggle", () => folded.childElementCount > 1 || folded.append(textBlock([[reply.read, false]], { kind: "q-code" })));
   return [folded];

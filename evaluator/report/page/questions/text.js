@@ -57,6 +57,16 @@ function appendMarked(parent, text, sought) {
   appendVisible(parent, from ? text.slice(from) : text);
 }
 
+// Marks what differs, but not the space around it and at the ends of lines, unless space is all that differs.
+function appendDiffering(parent, text, sought) {
+  for (const part of text.trim() ? text.split(/(^\s+|\s*\n\s*|\s+$)/) : [text]) {
+    if (!part) continue;
+    const mark = part.trim() || part === text ? element("mark", { class: "q-differs" }) : parent;
+    appendMarked(mark, part, sought);
+    if (mark !== parent) parent.append(mark);
+  }
+}
+
 // A block of text out of pieces [text, differs]; what is far down is shown when it is asked for.
 function textBlock(pieces, { sought = "", kind = "", label = "" } = {}) {
   const block = element("div", { class: `q-text ${kind}`, dir: "auto" });
@@ -66,9 +76,8 @@ function textBlock(pieces, { sought = "", kind = "", label = "" } = {}) {
       const [text, differs] = pieces[at];
       const end = Math.min(text.length, offset + most);
       const part = text.slice(offset, end).replaceAll("\r\n", "\n");
-      const into = differs ? element("mark", { class: "q-differs" }) : document.createDocumentFragment();
-      appendMarked(into, part, sought);
-      block.append(into);
+      if (differs) appendDiffering(block, part, sought);
+      else appendMarked(block, part, sought);
       most -= end - offset;
       offset = end;
       if (offset === text.length) [at, offset] = [at + 1, 0];
