@@ -31,11 +31,12 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP)
+bench: $(STAMP) browser
 	$(BIN)/python -m tests.bench.client
 	$(BIN)/python -m tests.bench.grading
 	$(BIN)/python -m tests.bench.sandbox
 	$(BIN)/python -m tests.bench.statistics
+	$(BIN)/python -m tests.bench.report_page
 
 clean:
 	rm -rf $(VENV)

@@ -38,7 +38,8 @@ def main() -> None:
     size = Size(**vars(parser.parse_args()))
     path = find_chromium()
     if path is None:
-        raise SystemExit("no Chromium on PATH")
+        print("no Chromium on PATH: `make browser` installs it where apt can")
+        return
     with tempfile.TemporaryDirectory() as place, started(path) as browser:
         page = _made(Path(place) / "large", size)
         for run in range(3):
