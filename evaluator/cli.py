@@ -352,6 +352,21 @@ def show(run_folder: Path, question: str | None, **options: "Any") -> None:  # n
     _exit(lambda console: show_command(run_folder, question, Options(**options), console))
 
 
+@main.command("serve-report")
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: a free port]")
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def serve_report(run_folder: Path, port: int | None, show: bool) -> None:  # noqa: FBT001 - a flag
+    """Serve the report of a run to this machine's browser until Ctrl-C.
+
+    RUN is the folder of a run. While the run goes on, the page is made of the answers that there are and refreshes
+    itself; verdicts of a study with a fixed number of questions are shown at its end only. Nothing is written.
+    """
+    from evaluator.commands.serve_report import serve_report as serve_report_command  # noqa: PLC0415
+
+    _exit(lambda _: serve_report_command(run_folder, port, show=show))
+
+
 @main.command()
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(

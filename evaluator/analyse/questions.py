@@ -65,15 +65,15 @@ def asked_questions(folder: Path, grades: Grades | None = None) -> Iterator[Aske
         yield Asked(key=ask.key, question=ask.question, replies=replies, again=is_again)
 
 
-def _as_kept(folder: Path) -> Callable[[Record, Question], Grade | None]:
-    """Return what gives a reply's grade: the one in the folder, unless the reply came later."""
+def kept_grades(folder: Path) -> Callable[[Record], Grade | None]:
+    """Return what gives a record the grade that lies in a run's folder; None where it has none, or came later."""
     kept, written = read_grades(folder), last_report(folder).written
+    return lambda record: None if came_later(record, written) else kept.get((record.variant, record.key))
 
-    def grade_of(record: Record, question: Question) -> Grade | None:
-        grade = None if came_later(record, written) else kept.get((record.variant, record.key))
-        return grade or grade_at_sight(record, question)
 
-    return grade_of
+def _as_kept(folder: Path) -> Callable[[Record, Question], Grade | None]:
+    kept = kept_grades(folder)
+    return lambda record, question: kept(record) or grade_at_sight(record, question)
 
 
 def _reply(record: Record, grade: Grade | None) -> Reply:

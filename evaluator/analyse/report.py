@@ -54,6 +54,8 @@ class Report(Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     problems: dict[str, str]
     """Variants that could not be finished, and why, in one line: logs and paths stay on this machine."""
+    unfinished: tuple[str, ...] = ()
+    """Of a look before the end how far the run is, in sentences; none in a report that is written."""
 
 
 class ComparedRun(Struct, frozen=True, kw_only=True):

@@ -17,9 +17,11 @@ class CategoryScore(Struct, frozen=True, kw_only=True):
     variant: str
     benchmark: str
     category: str
+    """As the benchmark names it."""
     questions: int
     """With a graded reply."""
     accuracy: float
+    """Share of these with a right answer."""
     interval: Interval | None
     """As that of the whole accuracy, at 95 %, this category alone; None where it cannot be had."""
 

@@ -14,12 +14,19 @@ class Spread(Struct, frozen=True, kw_only=True):
     """How values are spread; percentiles by linear interpolation, as numpy's."""
 
     n: int
+    """Number of values."""
     p5: float
+    """5 % of the values are below."""
     p25: float
+    """25 % of the values are below."""
     median: float
+    """Half of the values are below."""
     p75: float
+    """75 % of the values are below."""
     p95: float
+    """95 % of the values are below."""
     largest: float
+    """The largest value."""
 
 
 class Lengths(Struct, frozen=True, kw_only=True):

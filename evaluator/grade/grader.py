@@ -42,6 +42,8 @@ class Grader:
         self._sandbox = sandbox
         self._lock = Lock()
         self._runs: dict[tuple[str, bytes], Future[Run]] = {}
+        self._running: set[int] = set()
+        """Of each pipe that ends programs the writing end."""
 
     def grade(self, record: Record, question: Question) -> Grade:
         """Grade one record of `question`; blocks while code runs."""
@@ -55,7 +57,9 @@ class Grader:
         """
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         waiting: deque[Grade | Future[Grade]] = deque()
-        stop, stopped = os.pipe()
+        stop, running = os.pipe()
+        with self._lock:
+            self._running.add(running)
         pool = ThreadPoolExecutor(cores)
         try:
             for record, question in asked:
@@ -70,9 +74,20 @@ class Grader:
             while waiting:
                 yield _result(waiting.popleft())
         finally:
-            os.close(stopped)
+            self._end(running)
             pool.shutdown(cancel_futures=True)
             os.close(stop)
+
+    def end(self) -> None:
+        """End the programs that run now, from whatever thread; `grade_all` gives what it grades then no score."""
+        for running in tuple(self._running):
+            self._end(running)
+
+    def _end(self, running: int) -> None:
+        with self._lock:
+            if running in self._running:
+                self._running.remove(running)
+                os.close(running)
 
     def _finish(self, record: Record, question: Question, judged: _Judged, stop: int | None) -> Grade:
         outcome, extraction = judged.outcome, judged.extraction

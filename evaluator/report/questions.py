@@ -5,7 +5,7 @@ from string import Template
 
 from msgspec import Struct
 
-from evaluator.analyse.load import read_grades
+from evaluator.analyse.load import Grades, read_grades
 from evaluator.analyse.questions import asked_questions
 from evaluator.analyse.report import Report
 from evaluator.report.packed import BUDGET, Packed, pack, packed
@@ -30,18 +30,22 @@ class QuestionsSection(Struct, frozen=True):
     """At the end of the body, behind the script: large, and read only when it is looked at."""
 
 
-def questions_section(report: Report, folder: Path, budget: int = BUDGET) -> QuestionsSection:
+def questions_section(
+    report: Report, folder: Path, budget: int = BUDGET, *, grades: Grades | None = None
+) -> QuestionsSection:
     """Write the questions of a run, with all replies, as a part of its page.
 
     Args:
         report: What the run shows.
         folder: The run's, graded.
         budget: Characters of the data; where it takes more, the middle of the longest thinking is left out.
+        grades: Of its replies; None takes those in the folder.
 
     Raises:
         StudyError: The folder holds no run, or a damaged one.
     """
-    study, rows = report.plan.study, together(asked_questions(folder, read_grades(folder)))
+    graded = read_grades(folder) if grades is None else grades
+    study, rows = report.plan.study, together(asked_questions(folder, graded))
     if not rows:
         return QuestionsSection(html="", style="", script="", data="")
     kinds = columns(rows, study)

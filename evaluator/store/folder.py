@@ -2,6 +2,7 @@
 
 import datetime as dt
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,10 @@ T = TypeVar("T", bound=Struct)
 _FREE = frozenset({"study", "baseline", "decide", "prefer", "note", "questions", "repeats", "margin"}) | frozenset(
     {"parallel", "router", "silence", "concurrency", "api_key_env"}
 )
+
+_LOCK_ATTEMPTS = 5
+"""Who looks whether a run is going on holds its lock for a moment."""
+_LOCK_PAUSE_S = 0.05
 
 
 def plan_path(folder: Path) -> Path:
@@ -194,13 +199,29 @@ def locked(folder: Path) -> Iterator[None]:
         StudyError: another one is writing there now.
     """
     with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StudyError(
-                "another whichquant is writing here", source=folder, remedy="wait for it, or end it"
-            ) from None
+        for attempts_left in reversed(range(_LOCK_ATTEMPTS)):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not attempts_left:
+                    raise StudyError(
+                        "another whichquant is writing here", source=folder, remedy="wait for it, or end it"
+                    ) from None
+                time.sleep(_LOCK_PAUSE_S)
         yield
+
+
+def is_being_written(folder: Path) -> bool:
+    """Whether another process of whichquant is writing into a run's folder now; nothing is written to find out."""
+    try:
+        with (folder / ".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def read_plan(folder: Path) -> Plan:

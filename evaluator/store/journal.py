@@ -134,6 +134,18 @@ def read(path: Path, trim: Callable[[Record], Record] = lambda record: record) -
     return records
 
 
+def last_record(path: Path) -> Record | None:
+    """Read the record that was written last; None where there is none, or it is damaged."""
+    try:
+        with path.open("rb") as file:
+            end = _end_of_last_line(file, file.seek(0, os.SEEK_END))
+            begin = _end_of_last_line(file, end - 1)
+            file.seek(begin)
+            return _decode(file.read(end - begin))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 def _index(path: Path) -> dict[Key, Place]:
     places: dict[Key, Place] = {}
     for place, record in _lines(path):

@@ -27,7 +27,6 @@ def test_a_run_ends_with_a_verdict_and_the_path_of_its_report(bench: Bench) -> N
         "study.yaml",
         "plan.json",
         "facts.json",
-        "resources.json",
         "records",
         "grades.jsonl",
         "report.json",
