@@ -1,12 +1,16 @@
 """Run a server for as long as it is needed, and leave nothing behind."""
 
+import asyncio
 import contextlib
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from servers import process
 from servers.attach import attach
@@ -14,6 +18,7 @@ from servers.discover import NAMES
 from servers.errors import ServerError, SpecError
 from servers.runtime.table import CONTROLLED, STARTABLE, Startable
 from servers.spec import Server, ServerSpec
+from servers.usage import graphics
 
 
 @asynccontextmanager
@@ -104,6 +109,7 @@ async def _start(
     engine, model = runtime.find(spec)[0], runtime.model_name(spec)
     runtime.prepare(spec, folder)
     _copy_beside_log(folder, log)
+    before = await asyncio.to_thread(graphics.in_use)
 
     def server(child: process.Child, at: int) -> Server:
         return Server(
@@ -115,8 +121,10 @@ async def _start(
             pid=child.guard.pid,
             log=log,
             log_start=child.log_start,
+            gpu_in_use_before=before,
         )
 
+    began = time.monotonic()
     child, at = await process.started(
         lambda at: runtime.command(spec, at, folder),
         partial(runtime.environment, spec),
@@ -126,4 +134,4 @@ async def _start(
         port=port,
         folder=folder,
     )
-    return server(child, at), child
+    return replace(server(child, at), load_s=round(time.monotonic() - began, 3)), child

@@ -19,6 +19,7 @@ from servers.runtime import llama_server
 from servers.runtime.llama_preset import own_log, section, settings
 from servers.spec import Server, ServerSpec
 from servers.start_errors import cause
+from servers.usage import graphics
 
 _WHEEL = "servers.runtime.xllamacpp_server"
 _LOADED = ("loaded", "sleeping")
@@ -45,6 +46,7 @@ class Router:
         self._command = tuple(command)
         self._starting = asyncio.Lock()
         self._running: Running | None = None
+        self._gpu_in_use_before: tuple[int, ...] = ()
 
     async def server(self, name: str) -> Server:
         """Load a variant, where need be in place of the least recently used one.
@@ -71,6 +73,7 @@ class Router:
             command=child.command,
             pid=child.guard.pid,
             log=own_log(self._log, name),
+            gpu_in_use_before=self._gpu_in_use_before,
         )
 
     async def start(self) -> Running:
@@ -91,6 +94,7 @@ class Router:
             await process.stop(self._running.child)
 
     async def _start_process(self) -> Running:
+        self._gpu_in_use_before = await asyncio.to_thread(graphics.in_use)
         child, port = await process.started(
             lambda port: (*self._command, "--port", str(port)),
             lambda port: llama_server.environment(next(iter(self._specs.values())), port),

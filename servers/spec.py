@@ -34,6 +34,8 @@ class ServerSpec(Struct, frozen=True, kw_only=True):
     api_key_env: str | None = None
     """Name of the environment variable that holds the key. The key itself is never stored."""
     startup_seconds: float = 900
+    verbose: bool = False
+    """Whether its log is to say what can be read nowhere else, as the size of the KV cache, however long it gets."""
 
 
 class Server(Struct, frozen=True, kw_only=True):
@@ -54,7 +56,9 @@ class Server(Struct, frozen=True, kw_only=True):
     log_start: int = 0
     """Bytes of the log that were there before this server."""
     load_s: float | None = None
-    """Seconds from starting it until it answered, its model loaded; None where nothing was launched."""
+    """Seconds from starting it until it answered, its model loaded; None where that was not measured."""
+    gpu_in_use_before: tuple[int, ...] = ()
+    """Bytes in use on each graphics card before it was started; empty where that is not known."""
 
 
 class Usage(Struct, frozen=True, kw_only=True):

@@ -15,14 +15,16 @@ from evaluator.ask.servers import (
     open_servers,
 )
 from evaluator.ask.traffic import OnWait, Traffic
-from evaluator.ask.worker import Schedule, VariantWorker
+from evaluator.ask.worker import Pending, Schedule, VariantWorker
 from evaluator.errors import ServerLost, StudyError
 from evaluator.store.facts import keep_facts
 from evaluator.store.folder import logs_path
 from evaluator.store.journal import Journal
+from evaluator.store.resources import Measured, keep_measured
 from evaluator.study.study import Study
 from servers.errors import ServerError
-from servers.spec import ServerSpec
+from servers.spec import Server, ServerSpec
+from servers.usage.meter import Meter
 
 _STARTS = 3
 """Of one variant's server in one turn: it is started again when it dies or hangs, but not for ever."""
@@ -125,7 +127,7 @@ async def _ask_variant(
                 facts = await describe_server(server, worker.study.sampling)
                 keep_facts(folder, name, facts, known=bool(pending.answered), again=start > 1)
                 on_status(name, server.engine)
-                await worker.ask(server, pending)
+                await _ask_measured(worker, server, pending, folder)
                 with suppress(ServerError):  # all is answered: that it is gone now takes nothing away
                     await note_changes(folder, name, server, facts)
         except ServerLost as lost:
@@ -136,3 +138,14 @@ async def _ask_variant(
             on_status(name, f"{lost}; starting it again", trouble="restarted")
         else:
             return
+
+
+async def _ask_measured(worker: VariantWorker, server: Server, pending: Pending, folder: Path) -> None:
+    """Ask, and write down what the server took of its machine meanwhile, however that ended."""
+    meter = Meter(server, by_itself=not worker.study.parallel)
+    try:
+        async with meter:
+            await worker.ask(server, pending)
+    finally:
+        with suppress(OSError, StudyError):  # the answers are what counts
+            keep_measured(folder, worker.variant, Measured(usage=meter.usage, asked_s=meter.seconds))

@@ -11,6 +11,7 @@ from evaluator.analyse.report import Report
 from evaluator.errors import Blocked, NotStarted
 from evaluator.events import OnEvent
 from evaluator.report.display import Display
+from evaluator.report.recommendation import headline
 from evaluator.report.terminal import show
 from evaluator.store.folder import report_path
 
@@ -45,6 +46,8 @@ def watched(work: Callable[[OnEvent], Report], runs: Path, console: Console) -> 
 def show_report(report: Report, folder: Path, console: Console) -> int:
     """Show a report that was written into a run's folder; give the exit code."""
     show(report, console)
+    if report.recommendation:  # what was printed first may be out of sight by now
+        console.print(Text("\n").append(headline(report.recommendation)))
     console.print(Text.assemble("\nThe report: ", (str(report_path(folder, "html")), "bold")), soft_wrap=True)
     return exit_code(report)
 

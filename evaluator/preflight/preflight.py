@@ -1,6 +1,7 @@
 """The first step of a run: every variant's server is started, looked at, and proves what the study asks of it."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -13,16 +14,19 @@ from evaluator.ask.servers import OpenServer, check_ahead, describe_server, open
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import before
 from evaluator.events import Checking
+from evaluator.preflight.alone import measure_alone
 from evaluator.preflight.probes import prove
 from evaluator.preflight.settings import settings_of
 from evaluator.store.facts import keep_facts, read_facts
 from evaluator.store.folder import logs_path
 from evaluator.store.proofs import Proofs, keep_proofs, read_proofs
+from evaluator.store.resources import Measured, keep_measured
 from evaluator.study.requests import Ask
 from evaluator.study.study import Study, Variant
 from servers import signals
 from servers.errors import ServerError
-from servers.spec import Server, ServerFacts, ServerSpec
+from servers.spec import Server, ServerFacts, ServerSpec, Usage
+from servers.usage.cache import kv_cache_bytes
 
 T = TypeVar("T")
 
@@ -42,6 +46,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
     """By variant why its server could not be started, or was lost."""
     checks: tuple[Check, ...]
     """What was found, for all variants together."""
+    measured: Mapping[str, Measured] = {}
+    """By variant how fast its server loads, and answers one request alone; of those that were tried now."""
 
     @property
     def blocked(self) -> bool:
@@ -140,7 +146,14 @@ def try_servers(
     check_ahead(study, specs)
     tries = _Tries(study, asks, needed, earlier, force=force, on_step=on_step)
     signals.run(tries.run(specs, logs))
-    return Preflight(study=study, facts=tries.facts, proofs=tries.proofs, problems=tries.problems, checks=())
+    return Preflight(
+        study=study,
+        facts=tries.facts,
+        proofs=tries.proofs,
+        problems=tries.problems,
+        checks=(),
+        measured=tries.measured,
+    )
 
 
 class _Tries:
@@ -162,8 +175,13 @@ class _Tries:
         self.facts: dict[str, ServerFacts] = {}
         self.proofs: dict[str, Proofs] = {}
         self.problems: dict[str, str] = {}
+        self.measured: dict[str, Measured] = {}
+        self._load_s: dict[str, float] = {}
+        """By variant, of the first start: later ones find the model's file in the machine's memory."""
+        self._alone = asyncio.Lock()
 
     async def run(self, specs: Mapping[str, ServerSpec], logs: Path) -> None:
+        specs = {name: replace(spec, verbose=True) for name, spec in specs.items()}
         async with open_servers(self._study, specs, logs) as open_server:
             if self._study.parallel:
                 await self._try_together(list(specs), open_server)
@@ -183,31 +201,36 @@ class _Tries:
         self._on_step(Checking(name, "starting its server"))
         began = time.monotonic()
         try:
-            async with open_server(name):
+            async with open_server(name) as server:
+                self._note_load(name, server)
                 self._on_step(Checking(name, f"its server starts, in {time.monotonic() - began:.0f} s", ended=True))
         except ServerError as error:
             self._failed(name, error)
 
     async def _try_together(self, names: Sequence[str], open_server: OpenServer) -> None:
         """Start servers, and when all have started or failed, let them prove themselves."""
-        started = asyncio.Barrier(len(names))
+        started, proved = asyncio.Barrier(len(names)), asyncio.Barrier(len(names))
         async with asyncio.TaskGroup() as group:
             for name in names:
-                group.create_task(self._try(name, open_server, started))
+                group.create_task(self._try(name, open_server, started, proved))
 
-    async def _try(self, name: str, open_server: OpenServer, started: asyncio.Barrier) -> None:
-        waits = True
+    async def _try(self, name: str, open_server: OpenServer, started: asyncio.Barrier, proved: asyncio.Barrier) -> None:
+        """Try one server, in step with the others; one that fails lets the others go on."""
+        waits = [started, proved]
         self._on_step(Checking(name, "starting its server"))
         try:
             async with open_server(name) as server:
-                waits = False
-                await started.wait()
+                self._note_load(name, server)
+                await waits.pop(0).wait()
                 if not self.problems or self._force:
                     await self._prove(name, server)
+                await waits.pop(0).wait()
+                if name in self.proofs:
+                    await self._measure(name, server)
         except ServerError as error:
             self._failed(name, error)
-            if waits:
-                await started.wait()
+            for barrier in waits:
+                await barrier.wait()
 
     async def _prove(self, name: str, server: Server) -> None:
         self._on_step(Checking(name, "reading what its server and files say"))
@@ -230,7 +253,20 @@ class _Tries:
             on_wait=on_wait,
         )
         self.facts[name], self.proofs[name] = described, proofs
-        self._on_step(Checking(name, f"checked in {proofs.seconds:.0f} s", ended=True))
+
+    def _note_load(self, name: str, server: Server) -> None:
+        if server.load_s is not None:
+            self._load_s.setdefault(name, server.load_s)
+
+    async def _measure(self, name: str, server: Server) -> None:
+        """Measure what can be measured only while no questions are asked, of one server at a time."""
+        async with self._alone:
+            self._on_step(Checking(name, "measuring the speed of one request alone"))
+            alone = await measure_alone(server, self._study, self.facts[name])
+        with contextlib.suppress(OSError):
+            usage = Usage(load_s=self._load_s.get(name), kv_cache_bytes=kv_cache_bytes(server))
+            self.measured[name] = Measured(usage=usage, alone=alone)
+        self._on_step(Checking(name, f"checked in {self.proofs[name].seconds:.0f} s", ended=True))
 
     def _failed(self, name: str, error: ServerError) -> None:
         self.problems[name] = str(error)
@@ -273,3 +309,5 @@ def keep(preflight: Preflight, folder: Path, *, tried: Collection[str], answered
         if force or name not in blamed:
             keep_facts(folder, name, preflight.facts[name], known=name in answered)
             keep_proofs(folder, name, preflight.proofs[name])
+            if name in preflight.measured:
+                keep_measured(folder, name, preflight.measured[name])

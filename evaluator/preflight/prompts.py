@@ -25,6 +25,10 @@ RECALL = "\nWhat is the secret word? Reply with that one word."
 OPEN = "Invent the names of ten villages on an island that nobody has seen, and write them down in one line."
 """A prompt with many good answers."""
 
+ALONE = "The ferry to the northern islands leaves at seven, and whoever misses it waits for the mail boat at noon. "
+ALONE_TASK = "\n\nTell the story of somebody who missed the ferry, in about two hundred words."
+"""Of the speed of one request alone: the first many times, after words by chance."""
+
 _TASKS = (
     "Write one sentence about the sea in which the word {} stands.",
     "Name three animals, and after each of them write {}.",

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from evaluator.decide import wording
 from evaluator.report import phrases
+from evaluator.report.recommendation import recommendation_parts
 from evaluator.text import strip_control
 
 if TYPE_CHECKING:  # it imports this module to show itself
@@ -24,6 +25,7 @@ def show(report: "RunsReport", console: Console) -> None:
 
 
 def _parts(report: "RunsReport") -> Iterator[ConsoleRenderable]:
+    yield from recommendation_parts(report.recommendation)
     for benchmark in report.margins:
         yield _table(report, benchmark)
     yield Text("\nWhat the data show", style="bold")
@@ -48,10 +50,10 @@ def _table(report: "RunsReport", benchmark: str) -> Table:
         pad_edge=False,
     )
     table.add_column("variant", overflow="fold")
+    table.add_column("verdict", min_width=10, overflow="fold")
     table.add_column("run", overflow="fold")
     for heading in ("correct", "%", "95 %", "differs"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", min_width=10, overflow="fold")
     comparisons = {c.variant: c for c in report.comparisons if c.benchmark == benchmark}
     origins = {name: run.name for run in report.runs for name in run.variants}
     scores = sorted((s for s in report.scores if s.benchmark == benchmark), key=lambda s: s.variant != report.baseline)
@@ -62,11 +64,11 @@ def _table(report: "RunsReport", benchmark: str) -> Table:
         run = origins[score.variant]
         table.add_row(
             Text(strip_control(score.variant.removeprefix(f"{run}/"))),
+            Text(verdict, style=phrases.colour(verdict)),
             Text(strip_control(run)),
             wording.correct(score),
             wording.percent(score.accuracy).removesuffix(" %"),
             wording.interval(score.interval).removesuffix(" %").replace(" to ", wording.DASH),
             "" if difference is None else wording.signed_points(difference),
-            Text(verdict, style=phrases.colour(verdict)),
         )
     return table

@@ -71,13 +71,15 @@ def command(spec: ServerSpec, port: int, folder: Path) -> tuple[str, ...]:
     if spec.context is not None:
         flags += ["-c", str(spec.context * spec.slots)]
     if spec.kv_cache is not None:
-        # At this verbosity, and at none below, the log shows the type of the cache; `facts` reads it there.
+        flags += ["-ctk", spec.kv_cache, "-ctv", spec.kv_cache]
+    if spec.kv_cache is not None or spec.verbose:
+        # At this verbosity, and at none below, the log shows type and size of the cache; `facts` reads the type there.
         # There is no cheaper proof: /props, /slots, /metrics and /v1/models do not show it, and no request turns the
         # verbosity back. Price, measured with xllamacpp 2026.10.11549 and 264 short questions: no time, but 8.3 MB of
         # log for 0.2 MB at -lv 3. Most of it lists the prompt cache anew for each request: 0.9 MB with --cache-ram 0.
-        flags += ["-ctk", spec.kv_cache, "-ctv", spec.kv_cache, "-lv", "4"]
-        if spec.kv_cache not in _FLOATS:
-            flags += ["-fa", "on"]  # llama.cpp quantizes values only under flash attention
+        flags += ["-lv", "4"]
+    if spec.kv_cache not in (None, *_FLOATS):
+        flags += ["-fa", "on"]  # llama.cpp quantizes values only under flash attention
     if spec.thinking is not None:
         flags += ["--reasoning", "on" if spec.thinking else "off"]
         flags += ["--chat-template-kwargs", json.dumps({"enable_thinking": spec.thinking})]

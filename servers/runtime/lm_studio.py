@@ -1,6 +1,7 @@
 """LM Studio: a model that whichquant loads by its program lms, or a server that runs already."""
 
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -51,7 +52,9 @@ async def loaded(spec: ServerSpec, log: Path) -> AsyncIterator[Server]:
         base_url = f"http://127.0.0.1:{port}/v1"
         arguments = _load_arguments(spec, await _downloaded(spec, base_url), name)
         try:
+            began = time.monotonic()
             await lms.run(tool, *arguments, seconds=spec.startup_seconds)
+            load_s = round(time.monotonic() - began, 3)
             await _check(spec, base_url, name)
             yield Server(
                 spec=spec,
@@ -61,6 +64,7 @@ async def loaded(spec: ServerSpec, log: Path) -> AsyncIterator[Server]:
                 command=(*program, *arguments),
                 log=log,
                 log_start=tool.log_start,
+                load_s=load_s,
             )
         finally:
             await lms.clean_up(tool, "unload", name)

@@ -27,6 +27,7 @@ def test_a_run_ends_with_a_verdict_and_the_path_of_its_report(bench: Bench) -> N
         "study.yaml",
         "plan.json",
         "facts.json",
+        "resources.json",
         "records",
         "grades.jsonl",
         "report.json",
