@@ -26,7 +26,7 @@ from evaluator.study.study import Study, Variant
 from servers import signals
 from servers.errors import ServerError
 from servers.spec import Server, ServerFacts, ServerSpec, Usage
-from servers.usage.cache import kv_cache_bytes
+from servers.usage.reported import kv_cache_bytes
 
 T = TypeVar("T")
 

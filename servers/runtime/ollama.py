@@ -164,6 +164,13 @@ async def facts(server: Server) -> ServerFacts:
     return facts_of_pages(server, version=version, show=show, tags=tags, ps=ps)
 
 
+async def held_bytes(server: Server) -> tuple[int, int] | None:
+    """Return what the loaded model takes of the machine's memory and of graphics memory, as Ollama estimates it."""
+    loaded = entry(await _asked(server, "/api/ps"), server.model)
+    size, on_cards = loaded.number("size"), 0 if loaded.get("size_vram") == 0 else loaded.number("size_vram")
+    return None if size is None or on_cards is None or on_cards > size else (size - on_cards, on_cards)
+
+
 async def _asked(server: Server, path: str, post: dict[str, Any] | None = None, *, seconds: float = 10) -> HttpReply:
     return await fetch(root(server.base_url) + path, headers=headers(server.spec), post=post, seconds=seconds)
 

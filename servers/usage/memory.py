@@ -8,9 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
-from servers.spec import Server
+from servers.http import trusts_environment
+from servers.spec import RuntimeName, Server
 
 if TYPE_CHECKING:
     import psutil
@@ -21,6 +24,14 @@ MAC = (
     " and the pages of weights that they map from a file, once"
 )
 HOW = MAC if sys.platform == "darwin" else LINUX
+_PROGRAMS: dict[RuntimeName, str] = {
+    "llama_server": "llama",
+    "mlx_lm": "mlx_lm",
+    "omlx": "omlx",
+    "ollama": "ollama",
+    "vllm": "vllm",
+}
+"""What the name of each runtime's program contains. LM Studio's process is its whole window."""
 
 
 class Mapped(NamedTuple):
@@ -33,36 +44,65 @@ class Mapped(NamedTuple):
 
 
 def processes(server: Server) -> list["psutil.Process"]:
-    """Return the processes of a server that we started; none where it has ended, or was started by others."""
+    """Return the processes of a server: of one that we started, or that runs on this machine as the user's own.
+
+    Empty where they are not known, or it has ended. Of several models below one router only the one that is asked.
+    """
     import psutil  # noqa: PLC0415 - heavy
 
-    if server.pid is None:
-        return []
     try:
-        found = psutil.Process(server.pid).children(recursive=True)
+        if server.pid is not None:
+            found = psutil.Process(server.pid).children(recursive=True)
+        else:
+            found = [one for top in _listening(server) for one in (top, *top.children(recursive=True))]
     except psutil.Error:
         return []
-    return _with_alias(found, server.model) if is_routed(server) else found
+    own = _with_alias(found, server.model)
+    return own if own or "--models-preset" in server.command else found
 
 
-def is_routed(server: Server) -> bool:
-    """Whether it is one of several models below llama-server's router."""
-    return "--models-preset" in server.command
+def _listening(server: Server) -> list["psutil.Process"]:
+    """Find the process of the user's own that listens at a server's address on this machine, and is such a program.
+
+    What listens there may be a tunnel or a proxy of any kind, with the model elsewhere: only a program of the runtime's
+    name is taken for the server.
+    """
+    import psutil  # noqa: PLC0415 - heavy
+
+    word, port = _PROGRAMS.get(server.spec.runtime), urlsplit(server.base_url).port
+    if word is None or port is None or trusts_environment(server.base_url):
+        return []
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.uids().real == os.getuid() and word in _program(process.cmdline()):
+                listens = (one.laddr.port for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN)
+                found += [process] if port in listens else []
+        except psutil.Error:
+            continue
+    return found if len(found) == 1 else []
+
+
+def _program(words: Sequence[str]) -> str:
+    """Return the name of what runs: a program, or what Python runs, which is its first word that is no option."""
+    names = [PurePath(word).name.lower() for word in words]
+    if not names or not names[0].startswith("python"):
+        return names[0] if names else ""
+    return next((name for name in names[1:] if not name.startswith("-")), "")
 
 
 def _with_alias(found: Sequence["psutil.Process"], model: str) -> list["psutil.Process"]:
-    """Keep the processes that serve this model."""
+    """Keep the processes that serve this model by the name that llama-server was given for it."""
     import psutil  # noqa: PLC0415 - heavy
 
-    kept = []
+    kept: dict[int, psutil.Process] = {}
     for process in found:
         try:
-            words = process.cmdline()
+            if ("--alias", model) in pairwise(process.cmdline()):
+                kept |= {one.pid: one for one in (process, *process.children(recursive=True))}
         except psutil.Error:
             continue
-        if ("--alias", model) in pairwise(words):
-            kept += [process, *process.children(recursive=True)]
-    return kept
+    return list(kept.values())
 
 
 def memory_of(found: Sequence["psutil.Process"]) -> int | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 from servers.spec import Server, Usage
 from servers.usage import energy, graphics, memory
-from servers.usage.cache import kv_cache_bytes
+from servers.usage.reported import kv_cache_bytes, self_reported
 
 _EVERY_S = 1.0
 _SHARE = 50
@@ -20,6 +20,8 @@ _LONGEST_S = 60.0
 class _Look(NamedTuple):
     """What one look found."""
 
+    here: bool
+    """Whether the server runs on this machine, as far as is known: else counters of energy say nothing of it."""
     memory: int | None
     graphics: graphics.Held
     energy: dict[str, energy.Counter]
@@ -37,6 +39,8 @@ class Meter:
         """
         self._server, self._by_itself = server, by_itself
         self._memory: int | None = None
+        self._memory_how = ""
+        self._here = False
         self._kv_cache: int | None = None
         self._graphics = graphics.Held()
         self._energy = energy.EnergyMeter({})
@@ -49,18 +53,18 @@ class Meter:
         return Usage(
             load_s=self._server.load_s,
             memory_bytes=self._memory,
-            memory_how=memory.HOW if self._memory is not None else "",
+            memory_how=self._memory_how,
             gpu_bytes=self._graphics.bytes,
             gpu_how=self._graphics.how,
             kv_cache_bytes=self._kv_cache,
-            energy_j=self._energy.joules,
-            energy_of=self._energy.of,
+            energy_j=self._energy.joules if self._here else None,
+            energy_of=self._energy.of if self._here else "",
         )
 
     @property
     def seconds(self) -> float:
         """How long the energy was measured; 0 where none was."""
-        return 0.0 if self._energy.joules is None else self._ended - self._began
+        return 0.0 if self.usage.energy_j is None else self._ended - self._began
 
     async def __aenter__(self) -> Self:
         with contextlib.suppress(Exception):
@@ -79,6 +83,8 @@ class Meter:
                 await self._looking
         if kind is None or issubclass(kind, Exception):  # an interrupt does not wait for it
             await self._look()
+            if self._memory is None:
+                await self._ask_itself()
 
     async def _keep_looking(self) -> None:
         while True:
@@ -92,17 +98,27 @@ class Meter:
             found = await asyncio.to_thread(self._found)
             self._take(found)
 
+    async def _ask_itself(self) -> None:
+        """Take what a server whose processes are not known says itself of its memory, where it does."""
+        with contextlib.suppress(Exception):
+            if (says := await self_reported(self._server)) is not None:
+                self._memory, self._graphics = says.memory, graphics.Held(says.graphics or None, says.how)
+                self._memory_how = says.how
+
     def _found(self) -> _Look:
         processes = memory.processes(self._server)
         held = graphics.held_by({process.pid for process in processes}, self._before)
-        return _Look(memory.memory_of(processes), held, energy.counters())
+        here = bool(processes or self._server.command)
+        return _Look(here, memory.memory_of(processes), held, energy.counters())
 
     @property
     def _before(self) -> tuple[int, ...]:
         return self._server.gpu_in_use_before if self._by_itself else ()
 
     def _take(self, found: _Look) -> None:
-        self._memory = max(filter(None, (self._memory, found.memory)), default=None)
+        self._here = self._here or found.here
+        if found.memory is not None:
+            self._memory, self._memory_how = max(self._memory or 0, found.memory), memory.HOW
         if (found.graphics.bytes or 0) > (self._graphics.bytes or 0):
             self._graphics = found.graphics
         self._energy.add(found.energy)

@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers import process
+from servers.fake import FakeServer, Reply
+from servers.fake.dialects import OLLAMA
 from servers.runtime.llama_log import cache_bytes
 from servers.spec import Server, ServerSpec
 from servers.usage import energy, graphics
-from servers.usage.cache import kv_cache_bytes
 from servers.usage.energy import Counter, EnergyMeter
 from servers.usage.graphics import BY_PROCESS, BY_RISE, Held, held_by, in_use
 from servers.usage.meter import Meter
+from servers.usage.reported import kv_cache_bytes
 from tests.support.graphics_driver import Driver
 
 MB = 1 << 20
@@ -247,3 +249,41 @@ async def test_several_servers_at_once_have_no_rise_of_their_own(drives: Any, tm
         await process.stop(child)
 
     assert found == {True: 900 * MB, False: None}
+
+
+async def test_energy_of_this_machine_is_not_that_of_a_server_elsewhere(drives: Any, tmp_path: Path) -> None:
+    card: dict[str, Any] = {"used": 0, "millijoules": 1000, "compute": []}
+    drives(Driver(card))
+    child = hungry(tmp_path / "log")
+    found = {}
+    try:
+        for pid in (child.guard.pid, None):
+            async with Meter(served(pid=pid)) as meter:
+                card["millijoules"] += 5000
+            found[pid] = (meter.usage.energy_j, bool(meter.usage.energy_of), meter.seconds > 0)
+    finally:
+        await process.stop(child)
+
+    assert found == {child.guard.pid: (5, True, True), None: (None, False, False)}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "memory", "cards"),
+    [
+        pytest.param({"size": 900, "size_vram": 600}, 300, 600, id="shared"),
+        pytest.param({"size": 900, "size_vram": 0}, 900, None, id="on-the-processor"),
+        pytest.param({"size": 900, "size_vram": 900}, 0, 900, id="on-the-card"),
+        pytest.param({"size": 900}, None, None, id="says-half"),
+        pytest.param({"size": 900, "size_vram": 901}, None, None, id="contradicts-itself"),
+        pytest.param({"size": "much", "size_vram": []}, None, None, id="no-numbers"),
+    ],
+)
+async def test_ollama_says_itself_what_it_takes(sizes: dict[str, Any], memory: int | None, cards: int | None) -> None:
+    page = {"models": [{"name": "m:latest", **sizes}, {"name": "other", "size": 5, "size_vram": 5}]}
+    async with FakeServer(Reply(), dialect=OLLAMA, models=["m"], pages={"/api/ps": page}) as fake:
+        spec = ServerSpec(runtime="ollama", model="m", base_url=fake.base_url)
+        async with Meter(Server(spec=spec, base_url=fake.base_url, model="m", engine="e")) as meter:
+            pass
+
+    assert (meter.usage.memory_bytes, meter.usage.gpu_bytes) == (memory, cards)
+    assert ("Ollama" in meter.usage.memory_how) == (memory is not None)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from servers.spec import Server, ServerSpec
+from servers.spec import RuntimeName, Server, ServerSpec
 from servers.usage.mac_memory import memory_of as mac_memory_of
 from servers.usage.memory import Mapped, memory_of, processes, together
 
@@ -92,14 +94,79 @@ def test_two_that_map_one_file_hold_it_once(weights: Path) -> None:
     assert resident - both > 64 * MB - 2 * MB
 
 
-def server(**fields: Any) -> Server:
-    spec = ServerSpec(runtime="llama_server", model="m")
-    return Server(spec=spec, base_url="http://127.0.0.1:1/v1", model="m", engine="e", **fields)
+def server(runtime: RuntimeName = "llama_server", port: int = 1, model: str = "m", **fields: Any) -> Server:
+    spec = ServerSpec(runtime=runtime, model=model)
+    return Server(spec=spec, base_url=f"http://127.0.0.1:{port}/v1", model=model, engine="e", **fields)
 
 
 @pytest.mark.parametrize("pid", [None, 2**22 + 1], ids=["not-ours", "gone"])
 def test_a_server_without_processes_has_none(pid: int | None) -> None:
     assert processes(server(pid=pid)) == []
+
+
+LISTENS = """
+import socket, sys
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def listening(folder: Path, *words: str) -> Iterator[tuple[int, int]]:
+    """Let Python run a script of the last word's name that listens; give its process id and port."""
+    *options, name, argument = words
+    (folder / name).write_text(LISTENS)
+    command = [sys.executable, "-S", *options, str(folder / name), argument]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            yield child.pid, int(child.stdout.readline())
+        finally:
+            child.communicate()
+
+
+@pytest.mark.parametrize(
+    ("runtime", "words", "found"),
+    [
+        pytest.param("llama_server", ["llama-server", "-v"], True, id="llama-server"),
+        pytest.param("mlx_lm", ["-P", "mlx_lm.server", "-v"], True, id="mlx-lm"),
+        pytest.param("llama_server", ["ssh", "-L8080:there:8080"], False, id="a-tunnel"),
+        pytest.param("llama_server", ["proxy", "llama-server"], False, id="another-programs-argument"),
+        pytest.param("llama_server", ["vllm", "-v"], False, id="another-program"),
+        pytest.param("openai", ["llama-server", "-v"], False, id="of-no-known-kind"),
+        pytest.param("lm_studio", ["lm-studio", "-v"], False, id="lm-studio"),
+    ],
+)
+def test_a_server_that_runs_already_is_found_by_its_port_and_program(
+    runtime: RuntimeName, words: list[str], found: bool, tmp_path: Path
+) -> None:
+    with listening(tmp_path, *words) as (pid, port):
+        assert [one.pid for one in processes(server(runtime, port))] == ([pid] if found else [])
+        elsewhere = replace(server(runtime, port), base_url=f"http://192.0.2.1:{port}/v1")
+        assert processes(elsewhere) == []
+
+
+BELOW = """
+import subprocess, sys
+children = [subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()", "--alias", name],
+    stdin=subprocess.PIPE) for name in "ab"]
+print(*(child.pid for child in children), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_of_a_routers_models_each_has_its_own_process() -> None:
+    routed: dict[str, Any] = {"command": ("llama-server", "--models-preset", "x.ini"), "pid": os.getpid()}
+    with subprocess.Popen([sys.executable, "-S", "-c", BELOW], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as top:
+        try:
+            assert top.stdout is not None
+            pids = [int(word) for word in top.stdout.readline().split()]
+            found = {name: [one.pid for one in processes(server(model=name, **routed))] for name in "abc"}
+        finally:
+            top.communicate()
+
+    assert found == {"a": pids[:1], "b": pids[1:], "c": []}
 
 
 class LibProc:

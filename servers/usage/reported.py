@@ -1,7 +1,9 @@
-"""The size of a server's KV cache, where it says that itself."""
+"""What servers say themselves of what they take: llama.cpp of its KV cache, Ollama of its memory."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from servers.runtime import ollama
 from servers.runtime.llama_log import cache_bytes
 from servers.spec import RuntimeName, Server
 
@@ -31,3 +33,20 @@ def _lines(server: Server) -> Iterator[bytes]:
         log.seek(server.log_start)
         while line := log.readline(_LONGEST_LINE):
             yield line
+
+
+class Reported(NamedTuple):
+    """The memory of a model, by its server's own word."""
+
+    memory: int
+    """Bytes of the machine's memory."""
+    graphics: int
+    """Bytes of graphics memory, which on a Mac is the machine's, too."""
+    how: str
+
+
+async def self_reported(server: Server) -> Reported | None:
+    """Ask a server how much memory the model takes; None where its kind does not say."""
+    if server.spec.runtime != "ollama" or (held := await ollama.held_bytes(server)) is None:
+        return None
+    return Reported(*held, "by Ollama's own word (/api/ps), which is its estimate")
