@@ -93,6 +93,30 @@ def test_every_study_is_one(block: Block, tmp_path: Path) -> None:
     assert study.baseline in {variant.name for variant in study.variants}
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param("whichquant run s.yaml  # asks", [("whichquant", "run", "s.yaml")], id="comment"),
+        pytest.param("a 1 && whichquant schema", [("a", "1"), ("whichquant", "schema")], id="two"),
+        pytest.param("whichquant schema > file", [("whichquant", "schema")], id="into-a-file"),
+        pytest.param("whichquant report \\\n  runs/x", [("whichquant", "report", "runs/x")], id="two-lines"),
+        pytest.param(
+            "whichquant compare --counts 'a: {b: 1/2}'",
+            [("whichquant", "compare", "--counts", "a: {b: 1/2}")],
+            id="quoted",
+        ),
+        pytest.param("\n# nothing\n", [], id="comment-alone"),
+    ],
+)
+def test_commands_are_read(text: str, found: list[tuple[str, ...]]) -> None:
+    assert [command.words for command in commands(Block("page", "sh", text))] == found
+
+
+def test_a_block_must_say_what_it_is() -> None:
+    with pytest.raises(ValueError, match="page: a block without a language: 'whichquant"):
+        blocks("page", "```\nwhichquant run\n```\n")
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_to_other_places_are_addresses(page: str) -> None:
     """Nobody is asked whether they are there."""
