@@ -103,7 +103,7 @@ def test_only_rows_in_sight_exist_and_they_know_their_place(chromium: Browser, l
         rows = made.page.locator("[role=option]")
         made.page.locator("#questions-list").evaluate("list => { list.scrollTop = list.scrollHeight / 2 }")
         expect(rows.nth(3)).to_have_attribute("aria-setsize", "5000")
-        made.page.wait_for_function("document.querySelectorAll('[role=option]')[3].ariaPosInSet > 2000")
+        made.page.wait_for_function("() => document.querySelectorAll('[role=option]')[3].ariaPosInSet > 2000")
         assert rows.count() < 60
 
 
@@ -111,6 +111,7 @@ def test_a_link_opens_its_question_and_back_leads_back(chromium: Browser, large:
     with opened(chromium, large, f"#q={FIRST}") as made:
         page = made.page
         expect(page.locator(".q-detail h3")).to_have_text("MMLU-Pro 7825")
+        expect(page.locator(".q-detail h3")).to_be_in_viewport()
         page.locator(".q-back").click()
         expect(page.locator(".q-detail")).to_be_hidden()
         assert page.url.endswith("report.html")

@@ -10,7 +10,10 @@ function detailView(index, sides, state, root, actions) {
     question = texts;
     root.hidden = false;
     draw();
-    if (focus) root.querySelector(".q-heading").focus();
+    if (!focus) return;
+    root.querySelector(".q-heading").focus({ preventScroll: true });
+    const { top } = root.getBoundingClientRect();
+    if (top < 0 || top > innerHeight / 4) root.scrollIntoView();
   }
 
   function draw() {

@@ -15,7 +15,7 @@ function difference(left, right) {
   while (end < a.length - start && end < b.length - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
   const middle = edits(a.slice(start, a.length - end), b.slice(start, b.length - end));
   const flags = (words, inside) => words.map((_, i) => i >= start && i < words.length - end && (!inside || inside[i - start]));
-  const marked = middle ? smoothed(smoothed(middle)) : { left: null, right: null };
+  const marked = middle ? smoothed(smoothed(smoothed(middle))) : { left: null, right: null };
   return { left: pieces(a, flags(a, marked.left)), right: pieces(b, flags(b, marked.right)), same: false, rough: !middle };
 }
 

@@ -13,7 +13,7 @@ function outcomeBadge(index, column, number) {
 }
 
 function replyTable(index, question, number) {
-  const head = ["variant", "outcome", "read as its answer", "why", "tokens", "time", "first token", "ended with"];
+  const head = ["variant", "outcome", "read as", "why", "tokens", "time", "first token", "ended with"];
   const table = element("table", { class: "q-table" }, element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name)))));
   const body = element("tbody");
   for (const column of index.columns.keys()) {
