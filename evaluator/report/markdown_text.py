@@ -12,7 +12,7 @@ _JOINER = "\u2060"
 _BROKEN_UP = re.compile(
     r"(?<=:)(?=//)"  # https://…
     r"|(?<=[Ww]{3})(?=\.)"  # www.…
-    r"|(?<=@)(?=\w)"  # @somebody, somebody@somewhere
+    r"|(?<=@)"  # @somebody, somebody@somewhere; GitHub takes even a@.b for an address
     r"|(?<=\#)(?=\d)|(?<=\bGH-)(?=\d)"  # #123, GH-123
     r"|(?<=(?<!\w)[ur]/)(?=\w)",  # u/somebody, r/somewhere
     re.IGNORECASE,

@@ -26,7 +26,7 @@ EXAMPLE = Path(__file__).parents[2] / "runs" / "example-demo" / "report.json"
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 JOINER = "\u2060"
 LINKED = re.compile(
-    r"https?://|ftp://|www\.|\w@\w|(?<!\w)@\w|#\d|\bGH-\d|(?<!\w)[ur]/\w",
+    r"https?://|ftp://|www\.|@(?!\u2060)|#\d|\bGH-\d|(?<!\w)[ur]/\w",
     re.IGNORECASE,
 )
 """What GitHub or Reddit makes a link of, in text that is already rendered."""
@@ -35,7 +35,7 @@ HOSTILE = [
     pytest.param("`code` ``` ~~~ `", id="backticks"),
     pytest.param("<script>alert(1)</script><img src=x onerror=alert(1)><!-- -->", id="HTML"),
     pytest.param("[here](https://example.com) ![x](https://example.com/x.png) [a]: /b <https://a.b>", id="links"),
-    pytest.param("see https://example.com or www.example.com or a@example.com", id="bare links"),
+    pytest.param("see https://example.com or www.example.com or a@example.com or a@.b", id="bare links"),
     pytest.param("@everyone @here #123 GH-12 org/repo#5", id="mentions"),
     pytest.param("u/somebody /r/somewhere x^2^ ~~gone~~ >!hidden!< ^(small)", id="Reddit"),
     pytest.param("**bold** __bold__ _it_ *it* snake_case q4_0", id="emphasis"),
