@@ -1,7 +1,5 @@
 """Evaluate one server that runs already, without a study file, as a study of one variant."""
 
-import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,10 @@ from evaluator.events import Checking, Described, OnEvent, ignore
 from evaluator.pipeline import run_study
 from evaluator.records import Answer, Failure
 from evaluator.store.facts import refuse_changed_server
+from evaluator.store.folder import is_run, read_plan
 from evaluator.study.file import load_study
 from evaluator.study.requests import context_needed, plan
-from evaluator.study.study import RUNNING, Study
+from evaluator.study.study import LONGEST_MODEL, RUNNING, Study, digest_of, in_a_name, named_by_model
 from servers import signals
 from servers.errors import ServerError
 from servers.launch import launch
@@ -29,11 +28,10 @@ from servers.runtime.table import request
 from servers.secrets import hide
 from servers.spec import Prompt, Sampling, Server, ServerFacts, ServerSpec
 
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._+-]+")
-_BETWEEN_PARTS = re.compile(r"[/:@ ]")
-"""What stands between the parts of a model's id, and becomes a dash in a name."""
-_LONGEST_NAME, _LONGEST_MODEL = 100, 80
-"""Characters of a run's name, and of a model's in it."""
+_LONGEST_NAME = 100
+"""Characters of a run's name."""
+_UNKNOWN = "server"
+"""What is to be evaluated, until its model is known."""
 _GREETING = Prompt(messages=({"role": "user", "content": "Reply with the single word: yes"},))
 _FEW_TOKENS = 16
 _PATIENCE_S = 300.0
@@ -77,7 +75,7 @@ def evaluate(
         on_event: Called with each event (see `evaluator.events`); `Described` says which server answers.
 
     Returns:
-        A report of one variant, named `running`, as `run_study` returns it; scores are proportions between 0 and 1.
+        A report of one variant, named by its model, as `run_study` returns it; scores are proportions between 0 and 1.
 
     Raises:
         StudyError: A setting is impossible (`key` names it as a study would), or the run's folder holds answers of
@@ -95,7 +93,7 @@ def evaluate(
         "concurrency": concurrency,
     }
     # Checked before the server is asked anything, when its model may not be known yet.
-    supposed = _study({"model": "unknown", **variant}, settings, name or "eval")
+    supposed = _study({"name": _UNKNOWN, "model": "unknown", **variant}, settings, name or "eval")
     spec = ServerSpec(
         runtime="openai",
         model=model or "",
@@ -106,29 +104,35 @@ def evaluate(
         api_key_env=api_key_env,
     )
     server, facts = signals.run(_greet(spec, supposed.sampling, on_event))
-    known = {**variant, "model": server.spec.model, "runtime": server.spec.runtime}
-    study = _study(known, settings, name or _name(server.spec))
-    refuse_changed_server(Path(runs) / study.study, RUNNING, facts)
-    on_event(Described(RUNNING, facts, (*facts.unmet, *facts.unsent, *_too_short(facts, spec.context or 0))))
+    run = name or _name(server.spec)
+    shown = _variant_name(server.spec.model, Path(runs) / run)
+    known = {"name": shown, **variant, "model": server.spec.model, "runtime": server.spec.runtime}
+    study = _study(known, settings, run)
+    refuse_changed_server(Path(runs) / run, shown, facts)
+    on_event(Described(shown, facts, (*facts.unmet, *facts.unsent, *_too_short(facts, spec.context or 0))))
     return run_study(study, runs=runs, check=check, force=force, on_event=on_event)
 
 
 def _study(variant: Mapping[str, Any], settings: Mapping[str, Any], name: str) -> Study:
-    keys = {"study": name, "baseline": RUNNING, "variants": [{"name": RUNNING, **variant}], **settings}
+    keys = {"study": name, "baseline": variant["name"], "variants": [variant], **settings}
     try:
         return load_study(keys).study
     except StudyError as error:  # there is no file, so no line
         raise StudyError(error.problem, key=error.key, remedy=error.remedy) from None
 
 
+def _variant_name(model: str, folder: Path) -> str:
+    """Name the variant by its model; in a run that an earlier version began, as that did."""
+    begun = read_plan(folder).study.variants if is_run(folder) else ()
+    return RUNNING if [variant.name for variant in begun] == [RUNNING] else named_by_model(model)
+
+
 def _name(spec: ServerSpec) -> str:
     """Name a run after the runtime and the model; a hash at the end stands for what a name cannot hold."""
-    model = Path(spec.model).name if spec.model.startswith("/") else spec.model
-    start, short = f"eval-{spec.runtime}", _NOT_IN_A_NAME.sub("-", model).strip("-.")
-    if short and len(model) <= _LONGEST_MODEL and short == _BETWEEN_PARTS.sub("-", model):
+    start, (short, whole), digest = f"eval-{spec.runtime}", in_a_name(spec.model), digest_of(spec.model)
+    if whole:
         return f"{start}-{short}"
-    digest = hashlib.sha256(model.encode(errors="surrogatepass")).hexdigest()[:8]
-    room = min(_LONGEST_MODEL, _LONGEST_NAME - len(f"{start}--{digest}"))
+    room = min(LONGEST_MODEL, _LONGEST_NAME - len(f"{start}--{digest}"))
     return "-".join(part for part in (start, short[:room], digest) if part)
 
 
@@ -136,7 +140,7 @@ async def _greet(spec: ServerSpec, sampling: Sampling, on_event: OnEvent) -> tup
     """Find out which server answers, and make sure that it answers a question, with the patience of questions."""
 
     def on_wait(text: str, seconds: float) -> None:
-        on_event(Checking(RUNNING, f"{text} {seconds:.0f} s" if seconds else text))
+        on_event(Checking(_UNKNOWN, f"{text} {seconds:.0f} s" if seconds else text))
 
     traffic = Traffic(1, silence=_BUSY_S, startup=spec.startup_seconds, on_wait=on_wait)
     async with launch(spec, log=Path()) as server:
@@ -147,7 +151,7 @@ async def _greet(spec: ServerSpec, sampling: Sampling, on_event: OnEvent) -> tup
         async with http, traffic:
             outcome, before = await retry.ask(http, url, body, traffic)
     if before:
-        on_event(Checking(RUNNING, "it answers" if isinstance(outcome, Answer) else "it does not answer", ended=True))
+        on_event(Checking(_UNKNOWN, "it answers" if isinstance(outcome, Answer) else "it does not answer", ended=True))
     if isinstance(outcome, Failure):
         raise ServerError(f"{server.engine} does not answer a first question: {outcome.message}")
     return server, facts

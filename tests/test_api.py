@@ -183,7 +183,7 @@ def test_one_running_server_is_evaluated(bench: Bench) -> None:
         check=False,
     )
 
-    assert [(score.variant, score.accuracy) for score in report.scores] == [("running", 1.0)]
+    assert [(score.variant, score.accuracy) for score in report.scores] == [("fake", 1.0)]
 
 
 @pytest.mark.parametrize(

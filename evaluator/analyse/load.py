@@ -16,7 +16,7 @@ from evaluator.store.facts import read_facts
 from evaluator.store.folder import Plan, grades_path, read_plan
 from evaluator.store.last_report import read_report
 from evaluator.study.requests import questions
-from evaluator.study.study import RUNNING, Study, Variant
+from evaluator.study.study import Study, is_evaluated
 from servers.spec import ServerFacts
 
 Grades = Mapping[tuple[str, Key], Grade]
@@ -127,7 +127,7 @@ def variants_by_name(runs: Sequence[Run]) -> dict[str, Entry]:
 
     A server that was evaluated without a study is named by its model.
     """
-    entries = [(_shown(variant), Entry(run, variant.name)) for run in runs for variant in run.study.variants]
+    entries = [(_shown(run.study, name), Entry(run, name)) for run in runs for name in _names(run.study)]
     count = Counter(name for name, _ in entries)
     named = {name if count[name] == 1 else f"{of.run.name}/{name}": of for name, of in entries}
     if len(named) < len(entries):  # a model's name may be that of a run and its variant, or one run's twice
@@ -135,10 +135,15 @@ def variants_by_name(runs: Sequence[Run]) -> dict[str, Entry]:
     return named
 
 
-def _shown(variant: Variant) -> str:
-    if variant.name != RUNNING or variant.base_url is None:
-        return variant.name
-    return Path(variant.model).name if variant.model.startswith("/") else variant.model
+def _names(study: Study) -> list[str]:
+    return [variant.name for variant in study.variants]
+
+
+def _shown(study: Study, name: str) -> str:
+    if not is_evaluated(study):
+        return name
+    model = study.variants[0].model
+    return Path(model).name if model.startswith("/") else model
 
 
 def _read(folder: Path) -> Run:

@@ -13,7 +13,7 @@ def changed(given: CheckInput) -> Iterable[Finding]:
 
 def extended(given: CheckInput) -> Iterable[Finding]:
     """Report that questions were added after a fixed-sample report."""
-    if given.extended:
+    if given.extended and len(given.study.variants) > 1:
         message = (
             "questions were added after a report: differences are judged by statistics that allow for looking again"
         )

@@ -169,6 +169,7 @@ RULES = (
         threat="The context is smaller than a question and its reply: replies end too soon, or questions are refused.",
         signal="Context as the server reports it, and the longest prompt it took, against prompt plus max_tokens.",
         advice="Give the server more context, or set smaller max_tokens; asking again does not help.",
+        in_eval="Give the server more context, or a smaller --max-tokens; asking again does not help.",
         find=context,
     ),
     Rule(

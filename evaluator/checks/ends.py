@@ -13,13 +13,18 @@ from servers.spec import ServerFacts
 Cause = Literal["limit", "server", "context", "thoughts", "tool", "nothing", "no_tokens"]
 ADVICE: Mapping[Cause, str] = {
     "limit": "Raise max_tokens (run --more-tokens asks only these again), or read the bounds instead of the score.",
-    "server": "A larger max_tokens changes nothing: find the server's own limit, lift it, and ask in a new run.",
+    "server": "More tokens change nothing: find the server's own limit, lift it, and ask in a new run.",
     "context": "Give the server more context, or set smaller max_tokens, and ask in a new run.",
     "thoughts": "Read a few in the records: thinking is all there is. Look at the template and at thinking budgets.",
     "tool": "Serve the model without tools and their parser, or with another chat template, and ask in a new run.",
     "nothing": "Read a few in the records, and look at the chat template: the model ends its reply at once.",
     "no_tokens": "Read the server's log, and see whether its context holds the prompts: some send nothing if not.",
 }
+_IN_EVAL: Mapping[Cause, str] = {
+    "limit": "Evaluate again with a larger --max-tokens and another --name, or read the bounds instead of the score.",
+    "context": "Give the server more context, or a smaller --max-tokens, and ask in a new run.",
+}
+"""The same where one server was evaluated without a study file, as far as it is another."""
 _OFTEN = 0.02
 """Share of the replies; as for those that were cut off."""
 _NEARLY_FULL = 16
@@ -54,12 +59,19 @@ def replies_by_part(given: CheckInput) -> dict[tuple[str, str], list[Ended]]:
     return parts
 
 
-def advice_for(cause: Cause, ended: Iterable[Ended]) -> str:
-    """Say what to do about what ended most replies; a limit that was raised already is named with its number."""
+def advice_for(cause: Cause, ended: Iterable[Ended], *, evaluated: bool) -> str:
+    """Say what to do about what ended most replies; a limit that was raised already is named with its number.
+
+    Args:
+        cause: What ended them.
+        ended: All replies.
+        evaluated: Whether one server was evaluated without a study file.
+    """
+    advice = _IN_EVAL.get(cause, ADVICE[cause]) if evaluated else ADVICE[cause]
     if cause != "limit":
-        return ADVICE[cause]
+        return advice
     limits = [limit_of(one.record.request) or 0 for one in ended if one.grade.outcome == "truncated"]
-    return f"{max(limits):,} tokens were not enough. {ADVICE[cause]}"
+    return f"{max(limits):,} tokens were not enough. {advice}"
 
 
 def most_often(ended: Iterable[Ended]) -> tuple[Cause, str] | None:
@@ -101,7 +113,7 @@ def server_limit(given: CheckInput) -> Iterable[Finding]:
             variant=name,
             benchmark=benchmark,
             message=_cut_early(cut, len(replies)),
-            advice=f"A larger max_tokens changes nothing: {where}, and ask in a new run.",
+            advice=f"More tokens change nothing: {where}, and ask in a new run.",
             evidence={"count": len(cut), "of": len(replies), "tokens": _counts(cut)[0]},
         )
 
@@ -159,7 +171,7 @@ RULES = (
         severity="warn; block above 2 %",
         threat="The server cuts replies at a limit of its own, whatever it is asked for.",
         signal="Cut off with under 90 % of max_tokens, and the context is not full.",
-        advice="A larger max_tokens changes nothing: find the server's own limit, lift it, and ask in a new run.",
+        advice="More tokens change nothing: find the server's own limit, lift it, and ask in a new run.",
         find=server_limit,
     ),
     Rule(

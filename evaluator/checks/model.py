@@ -1,10 +1,12 @@
 """Whether the right model answers, the same from beginning to end, and what it is."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.decide.wording import listed
 from evaluator.study.study import Variant
+from servers.weights.facts import mentions_qat
 
 _MLX_ASKED = "default_model"
 """The model name sent to an mlx_lm.server that runs already: see `servers.attach`."""
@@ -64,16 +66,28 @@ def same_weights(given: CheckInput) -> Iterable[Finding]:
 
 def qat(given: CheckInput) -> Iterable[Finding]:
     """Find models from quantization-aware training compared with others."""
-    variants = [(variant.name, given.facts.get(variant.name)) for variant in given.study.variants]
-    trained = [name for name, facts in variants if facts and facts.qat]
-    others = [name for name, _ in variants if name not in trained]
-    if trained and others:
-        are = "is" if len(trained) == 1 else "are"
-        message = (
-            f"{listed(trained)} {are} from quantization-aware training, as the metadata say, and those of"
-            f" {listed(others)} say nothing of it: the weights may differ, not only their bits"
-        )
-        yield Finding(severity="note", message=message, evidence={"qat": trained, "others": others})
+    trained, called, others = _by_training(given)
+    if not trained or not (called or others):
+        return
+    parts = [f"the metadata of {listed(trained)} mention quantization-aware training"]
+    if others:
+        parts.append(f"those of {listed(others)} do not")
+    if called:
+        are = "is" if len(called) == 1 else "are"
+        parts.append(f"{listed(called)} {are} called so, and nothing in the files says it")
+    message = f"{', '.join(parts)}: the weights may differ, not only their bits"
+    yield Finding(severity="note", message=message, evidence={"qat": trained, "called": called, "others": others})
+
+
+def _by_training(given: CheckInput) -> tuple[list[str], list[str], list[str]]:
+    """Name the variants whose metadata mention quantization-aware training, those just called so, and the others."""
+    groups: tuple[list[str], list[str], list[str]] = [], [], []
+    for variant in given.study.variants:
+        facts = given.facts.get(variant.name)
+        name = Path(variant.model).name
+        trained = facts is not None and bool(facts.qat)
+        groups[0 if trained else 1 if mentions_qat([variant.name, name]) else 2].append(variant.name)
+    return groups
 
 
 def quantization(given: CheckInput) -> Iterable[Finding]:
@@ -149,6 +163,7 @@ RULES = (
         threat="The server answers with another model than it was asked for.",
         signal="The name in the replies, where the server runs already.",
         advice="Set model to the name under which the server answers, if that is the one you mean.",
+        in_eval="Give --model the name under which the server answers, if that is the one you mean.",
         find=model_name,
     ),
     Rule(

@@ -124,6 +124,7 @@ RULES = (
         threat="The server gave questions the replies to other ones, and they were graded.",
         signal="Three replies and above 5 % that define another question's function, or quote another's options alone.",
         advice="Report the bug to the makers of the server; concurrency: 1 or stream: false may avoid it. Ask anew.",
+        in_eval="Report the bug to the makers of the server; --concurrency 1 may avoid it. Ask in a new run.",
         find=others_reply,
     ),
 )

@@ -111,6 +111,7 @@ RULES = (
         threat="A server that takes fewer questions at once than others looks slow, or fast for each of them.",
         signal="How many were in flight after the server had refused some because it was busy.",
         advice="Set the study's concurrency to this number, or give the server more slots; compare speeds only then.",
+        in_eval="Give this number as --concurrency, or the server more slots; compare speeds only then.",
         find=fewer_at_once,
     ),
 )

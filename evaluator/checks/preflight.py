@@ -134,6 +134,7 @@ RULES = (
         threat="The server gives a question the reply to another one, an earlier one or somebody else's.",
         signal="Prompts that each ask for a word of their own, sent as the questions are: a reply with another's word.",
         advice="Report the bug to the makers of the server; concurrency: 1 or stream: false may avoid it.",
+        in_eval="Report the bug to the makers of the server; --concurrency 1 may avoid it.",
         find=mixed,
     ),
     Rule(
@@ -151,7 +152,8 @@ RULES = (
         severity="note; warn above 25 % in a study at temperature 0",
         threat="Greedy answers depend on what else is asked, which looks like a difference between variants.",
         signal="Greedy answers to prompts sent one at a time and all at once.",
-        advice="Use the same concurrency for all, and set decide.noise_floor to see how much it matters.",
+        advice="Set decide.noise_floor to see how much it matters: the baseline is then asked twice.",
+        in_eval="Give --concurrency 1 if the same answers matter more to you than time.",
         find=batch_noise,
     ),
     Rule(
@@ -170,6 +172,7 @@ RULES = (
         threat="It was never tested whether the server does what the study says.",
         signal="No preflight results beside the records, or the preflight was skipped.",
         advice="Run whichquant check on the study while its servers can be started.",
+        in_eval="Leave --no-check out, and give another --name: then the server is tried before the first question.",
         find=unchecked,
     ),
     Rule(

@@ -9,6 +9,7 @@ from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.decide.score import Score
 from evaluator.records import Outcome, Record
 from evaluator.stats.unpaired import fisher
+from evaluator.study.study import is_evaluated
 
 # Above these shares of the replies a score says more about the set-up than about the model (domain knowledge:
 # published runs were off by up to 47 points through thinking that was cut off and counted as wrong).
@@ -75,6 +76,7 @@ def _advice_for_received(replies: Iterable[Ended], lost: int) -> str:
 def cut_off(given: CheckInput) -> Iterable[Finding]:
     """Find variants whose replies are cut off or empty too often, or differently often than the baseline's."""
     records, ended, differences = records_by_part(given), replies_by_part(given), _differences(given, _CUT)
+    evaluated = is_evaluated(given.study)
     for score in given.scores:
         cut, difference = _count(score, _CUT), differences.get((score.variant, score.benchmark), "")
         if cut <= _CUT_OFF * _replies(score) and not difference:
@@ -84,7 +86,7 @@ def cut_off(given: CheckInput) -> Iterable[Finding]:
         cause = most_often(ended[score.variant, score.benchmark])
         message = f"{cut} of {_replies(score)} replies were cut off or empty and count as wrong{difference}"
         message += f"; most often: {cause[1]}" if cause else ""
-        advice = advice_for(cause[0], ended[score.variant, score.benchmark]) if cause else ""
+        advice = advice_for(cause[0], ended[score.variant, score.benchmark], evaluated=evaluated) if cause else ""
         yield _finding(severity, score, message, {"count": cut, "of": _replies(score)}, advice)
 
 
@@ -103,14 +105,16 @@ def unparsed(given: CheckInput) -> Iterable[Finding]:
 
 def unreadable(given: CheckInput) -> Iterable[Finding]:
     """Find variants most of whose replies hold no readable answer."""
-    ended = replies_by_part(given)
+    ended, evaluated = replies_by_part(given), is_evaluated(given.study)
     for score in given.scores:
         if score.unanswered > (1 - _READABLE) * _replies(score):
             count, total = score.unanswered, _replies(score)
             message = f"most replies ({count} of {total}) hold no readable answer, so the score says little"
             cause = most_often(ended[score.variant, score.benchmark])
             mostly_cut = _count(score, _CUT) > count / 2
-            advice = advice_for(cause[0], ended[score.variant, score.benchmark]) if cause and mostly_cut else ""
+            advice = ""
+            if cause and mostly_cut:
+                advice = advice_for(cause[0], ended[score.variant, score.benchmark], evaluated=evaluated)
             yield _finding("block", score, message, {"count": count, "of": total}, advice)
 
 
@@ -191,6 +195,7 @@ RULES = (
         threat="Thinking that is cut off counts as a wrong answer: the score shows the limit, not the model.",
         signal="Cut off or empty: above 2 % of the replies, or unlike the baseline (Fisher's exact p < 0.05).",
         advice="By what ended most: raise max_tokens if that limit was reached; else mend the server or its template.",
+        in_eval="By what ended most: a larger --max-tokens if that was reached; else mend the server or its template.",
         find=cut_off,
     ),
     Rule(

@@ -86,3 +86,5 @@ class Rule(Struct, frozen=True, kw_only=True):
     signal: str
     advice: str
     find: Callable[[CheckInput], Iterable[Finding]]
+    in_eval: str = ""
+    """What to do where one server was evaluated without a study file; empty where `advice` can be followed there."""

@@ -145,6 +145,7 @@ RULES = (
         threat="Greedy answers change from one time to the next, which looks like a difference between variants.",
         signal="One prompt several times at temperature 0: more than one answer.",
         advice="Set decide.noise_floor, so that the baseline is asked twice and its run-to-run variation is known.",
+        in_eval="Evaluate it twice under two names (--name) and compare both runs: that shows how much it varies.",
         find=greedy_differs,
     ),
     Rule(
@@ -181,6 +182,7 @@ RULES = (
         threat="A sampling value of the study cannot be sent to this server.",
         signal="What the runtime's adapter cannot send.",
         advice="Leave the value out for all variants, or use a runtime that takes it.",
+        in_eval="Leave that option out.",
         find=unsent,
     ),
     Rule(
@@ -190,6 +192,7 @@ RULES = (
         threat="Repeats at temperature 0 look like more evidence than they are.",
         signal="repeats above 1 at temperature 0.",
         advice="Set repeats to 1 and ask more questions, or a temperature above 0.",
+        in_eval="Leave --repeats out and ask more questions, or give a --temperature above 0.",
         find=greedy_repeats,
     ),
     Rule(
@@ -199,6 +202,7 @@ RULES = (
         threat="A seed makes mlx_lm.server answer one question at a time, which makes it slower than the others.",
         signal="A seed in requests to mlx_lm with concurrency above 1.",
         advice="Leave sampling.seed out, or do not compare speeds.",
+        in_eval="Leave --seed out, or do not compare speeds.",
         find=seed_serial,
     ),
     Rule(

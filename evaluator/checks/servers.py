@@ -27,6 +27,7 @@ RULES = (
         threat="A variant whose server does not start has no answers, and the others may be asked for hours in vain.",
         signal="Every server is started once before the first question; in the run, servers that are lost.",
         advice="Mend that, or take the variant out of the study.",
+        in_eval="Start it again and run the same command: it asks what has no answer yet.",
         find=no_server,
     ),
     Rule(

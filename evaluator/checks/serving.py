@@ -146,6 +146,7 @@ RULES = (
         threat="The server does not do what the study asks for.",
         signal="What the runtime's adapter found when it looked.",
         advice="Change the study or the server, so that the report states what was really done.",
+        in_eval="Change the options or the server, so that the report states what was really done.",
         find=unmet,
     ),
     Rule(
@@ -155,6 +156,7 @@ RULES = (
         threat="Speculative decoding changes speeds, and with some servers answers.",
         signal="Flags for a draft model in the command line.",
         advice="Use it for all variants or for none; do not compare speeds.",
+        in_eval="Compare its speed only with that of servers that do the same.",
         find=speculative,
     ),
     Rule(

@@ -22,7 +22,8 @@ from evaluator.checks import (
     thinking,
     thought_lengths,
 )
-from evaluator.checks.rule import Check, CheckInput, Rule
+from evaluator.checks.rule import Check, CheckInput, Finding, Rule
+from evaluator.study.study import is_evaluated
 
 RULES: tuple[Rule, ...] = (
     *servers.RULES,
@@ -57,6 +58,7 @@ def after(given: CheckInput) -> tuple[Check, ...]:
 
 
 def _apply(rules: Iterable[Rule], given: CheckInput) -> tuple[Check, ...]:
+    evaluated = is_evaluated(given.study)
     return tuple(
         Check(
             code=rule.code,
@@ -64,9 +66,14 @@ def _apply(rules: Iterable[Rule], given: CheckInput) -> tuple[Check, ...]:
             variant=finding.variant,
             benchmark=finding.benchmark,
             message=finding.message,
-            advice=finding.advice or rule.advice,
+            advice=_advice(finding, rule, evaluated=evaluated),
             evidence=finding.evidence,
         )
         for rule in rules
         for finding in rule.find(given)
     )
+
+
+def _advice(finding: Finding, rule: Rule, *, evaluated: bool) -> str:
+    """Give what can be done: in the study, or with the options of `whichquant eval`, which has none."""
+    return finding.advice or (rule.in_eval if evaluated else "") or rule.advice

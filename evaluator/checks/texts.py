@@ -109,6 +109,7 @@ RULES = (
         threat="The model repeats itself until it is cut off, because of greedy decoding or damaged weights.",
         signal="Ends of long texts that deflate compresses more than sixfold, in over 2 % of the replies.",
         advice="Try the sampling that the model's makers recommend, for all variants.",
+        in_eval="Try the sampling that the model's makers recommend, as with --temperature and --top-p.",
         find=loops,
     ),
 )

@@ -108,6 +108,7 @@ RULES = (
         threat="The model does not think though it should.",
         signal="A first question, then the share of replies with thoughts: under 95 %.",
         advice="Switch it on in the way that this server accepts (runtime, args), or declare it off for all variants.",
+        in_eval="Switch it on where the server is started, or leave --thinking out.",
         find=thinking_off,
     ),
     Rule(
@@ -117,6 +118,7 @@ RULES = (
         threat="The model thinks though it should not.",
         signal="A first question, then the share of replies with thoughts: over 5 %.",
         advice="Switch it off in the way that this server accepts (runtime, args), or declare it on for all variants.",
+        in_eval="Switch it off where the server is started, or give --thinking on.",
         find=thinking_on,
     ),
     Rule(
@@ -144,6 +146,7 @@ RULES = (
         threat="The model decides from question to question whether it thinks.",
         signal="5 to 95 % of the replies hold thoughts, where thinking is not declared.",
         advice="Declare thinking on or off if that is not what you meant to compare.",
+        in_eval="Give --thinking on or off if that is not what you meant to evaluate.",
         find=thinking_share,
     ),
     Rule(

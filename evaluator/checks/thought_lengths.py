@@ -100,6 +100,7 @@ RULES = (
         threat="The server cuts the thinking at a limit of its own, and does not report it.",
         signal="Five replies and above 5 % of one large length, or thoughts that stop in mid-sentence at the longest.",
         advice="Look for a thinking budget in the server's settings, and remove it or set it for all variants.",
+        in_eval="Look for a thinking budget in the server's settings, and remove it.",
         find=hidden_budget,
     ),
 )

@@ -18,7 +18,7 @@ def describe(facts: ServerFacts) -> tuple[tuple[str, str], ...]:
         ("bits per weight", bits),
         ("quantization", facts.quantization),
         ("quantized by", facts.quantized_by),
-        ("quantization-aware training", "yes, by its metadata" if facts.qat else None),
+        ("quantization-aware training", "mentioned in its metadata" if facts.qat else None),
         ("context for each slot", f"{facts.context:,} tokens" if facts.context is not None else None),
         ("slots", str(facts.slots) if facts.slots is not None else None),
         ("thinking", _thinking(facts)),

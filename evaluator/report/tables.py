@@ -12,6 +12,7 @@ from evaluator.decide.exploratory import Across, Exploratory, Omnibus, Pair, Tes
 from evaluator.decide.token_budget import Budget
 from evaluator.report import phrases
 from evaluator.stats.proportions import Interval, wilson
+from evaluator.study.study import is_evaluated
 from evaluator.text import duration
 
 Rows = tuple[tuple[str, ...], ...]
@@ -53,7 +54,7 @@ def limits(report: Report, benchmark: str) -> Table | None:
         title=f"{wording.name(benchmark)} with a smaller output limit",
         head=("variant", *(f"{limit:,} tokens" for limit in columns)),
         rows=tuple((budget.variant, *(_limit_cell(budget, limit) for limit in columns)) for budget in budgets),
-        note=" ".join(_limit_notes(budgets)),
+        note=" ".join(_limit_notes(budgets, evaluated=is_evaluated(report.plan.study))),
     )
 
 
@@ -66,13 +67,14 @@ def _limit_cell(budget: Budget, limit: int) -> str:
     return f"{wording.percent(known[0].accuracy)} ({wording.percent(known[0].truncated, 0)} cut)"
 
 
-def _limit_notes(budgets: Sequence[Budget]) -> Iterator[str]:
+def _limit_notes(budgets: Sequence[Budget], *, evaluated: bool) -> Iterator[str]:
+    again = "" if evaluated else "; run --more-tokens asks them again"
     yield "Strict accuracy, and the share of replies that would have been cut off, thinking included."
     for budget in budgets:
         if budget.cut_off:
             yield (
                 f"{budget.variant}: {budget.cut_off:,} of {budget.replies:,} replies were cut off by the limit that was"
-                f" used, so nothing is known beyond {budget.points[-1].limit:,} tokens; --more-tokens asks them again."
+                f" used, so nothing is known beyond {budget.points[-1].limit:,} tokens{again}."
             )
         if budget.uncounted:
             yield f"{budget.variant}: {budget.uncounted:,} replies came without a count of tokens and are left out."

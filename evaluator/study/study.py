@@ -1,5 +1,8 @@
 """What a study file holds: what is compared with what, on which questions, and how it is decided."""
 
+import hashlib
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -52,7 +55,12 @@ Mode = Literal["fixed", "sequential", "group_sequential"]
 Prefer = Literal["size", "speed", "memory"]
 """What the recommended build is to have most of: the smallest file, the most tokens a second, the least memory."""
 RUNNING = "running"
-"""The only variant's name in a study that nobody wrote: that of a server which runs already."""
+"""The only variant's name in a study that nobody wrote, of a run that an earlier version began."""
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._+-]+")
+_BETWEEN_PARTS = re.compile(r"[/:@ ]")
+"""What stands between the parts of a model's id, and becomes a dash in a name."""
+LONGEST_MODEL = 80
+"""Characters of a model in a name."""
 LOOKS = 5
 """Number of looks of the group-sequential design, if the study names none."""
 
@@ -138,3 +146,30 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 600.0
     seed: Annotated[int, Meta(description="order of the questions")] = 42
     note: Annotated[str, Meta(description="printed in the report")] = ""
+
+
+def in_a_name(model: str) -> tuple[str, bool]:
+    """Write a model's id, or the end of its path, with the characters of names; and whether nothing was lost."""
+    model = Path(model).name if model.startswith("/") else model
+    short = _NOT_IN_A_NAME.sub("-", model).strip("-.")
+    return short, bool(short) and len(model) <= LONGEST_MODEL and short == _BETWEEN_PARTS.sub("-", model)
+
+
+def named_by_model(model: str) -> str:
+    """Name a variant by its model; a hash at the end stands for what a name cannot hold."""
+    short, whole = in_a_name(model)
+    if whole and short[0].isalnum():
+        return short
+    return f"{short.lstrip('_+-.')[:LONGEST_MODEL] or 'model'}-{digest_of(model)}"
+
+
+def digest_of(model: str) -> str:
+    """Return eight characters that tell models apart whose names look alike."""
+    model = Path(model).name if model.startswith("/") else model
+    return hashlib.sha256(model.encode(errors="surrogatepass")).hexdigest()[:8]
+
+
+def is_evaluated(study: Study) -> bool:
+    """Whether a study is of one server that runs already and is named by its model, as `whichquant eval` makes it."""
+    (variant, *others) = study.variants
+    return not others and variant.base_url is not None and variant.name in (RUNNING, named_by_model(variant.model))

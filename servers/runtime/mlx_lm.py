@@ -121,7 +121,7 @@ def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
     """Name the seed where requests are concurrent."""
     if sampling.seed is None or spec.slots == 1:
         return ()
-    return ("the seed is not sent: mlx_lm.server would answer one question at a time (set concurrency: 1)",)
+    return ("the seed is not sent: mlx_lm.server would answer one question at a time (with concurrency 1 it is sent)",)
 
 
 async def facts(server: Server) -> ServerFacts:

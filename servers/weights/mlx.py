@@ -41,9 +41,8 @@ class _Packing(NamedTuple):
 def read(model: Path) -> FileFacts:
     """Read a directory; what is missing, damaged, or quantized by other means than MLX's, is unknown."""
     config = _json(model / "config.json")
-    name = config.get("_name_or_path")
     from_texts = FileFacts(
-        qat=mentions_qat([_front_matter(model / "README.md"), name if isinstance(name, str) else ""]),
+        qat=mentions_qat([_front_matter(model / "README.md")]),
         chat_template_sha256=_template_sha256(model),
     )
     try:

@@ -285,6 +285,13 @@ def test_one_token_between_two_runtimes_only_warns() -> None:
         ),
         pytest.param(OURS, OURS, {"facts": second(qat=True)}, [("qat", "note", None)], id="qat-by-its-file"),
         pytest.param(OURS, f"{OURS}, model: x-QAT.gguf", {}, [], id="qat-in-the-name-of-a-file"),
+        pytest.param(
+            OURS,
+            f"{OURS}, model: x-QAT.gguf",
+            {"facts": {"a": {"qat": True}}},
+            [("qat", "note", None)],
+            id="qat-by-one-file-and-by-another-name",
+        ),
         pytest.param(OURS, f"{OURS}, model: qat/x.gguf", {}, [], id="qat-in-the-name-of-a-folder"),
         pytest.param(OURS, OURS, {"facts": second(model_id="gemma-qat")}, [], id="qat-in-the-servers-name-of-it"),
         pytest.param(OURS, OURS, {"facts": second(model_path="/m/qat.gguf")}, [], id="qat-in-the-servers-path"),

@@ -51,7 +51,7 @@ def test_a_server_s_own_limit_is_told_with_its_number(replies: Any, severity: st
     assert check.severity == severity
     assert said in check.message
     assert check.evidence["tokens"] in {64, 68, 512}
-    assert "A larger max_tokens changes nothing" in check.advice
+    assert "More tokens change nothing" in check.advice
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ BY_CAUSE: dict[str, tuple[Callable[..., Reply], str, str]] = {
     "limit": (cut(9), "the output limit cut the reply", "Raise max_tokens"),
     "stop at the limit": (with_(9, text=OPEN, completion_tokens=4096), "4,096 of the 4,096", "Raise max_tokens"),
     "not counted": (with_(9, text=OPEN, finish_reason="length", completion_tokens=None), "limit", "Raise max_tokens"),
-    "the server's own": (early(9), "cut after 64 tokens", "A larger max_tokens changes nothing"),
+    "the server's own": (early(9), "cut after 64 tokens", "More tokens change nothing"),
     "the context": (early(9, reason="model_length"), "the context was full", "more context"),
     "thinking only": (with_(9, text="", reasoning="Hm, yes."), "thinking, but no answer", "the thinking"),
     "thinking that never ends": (with_(9, text="<think>Hm."), "the thinking never ends", "thinking budgets"),

@@ -59,7 +59,6 @@ def test_code_that_could_not_be_run_blocks_and_is_no_failing_of_the_model() -> N
 
 def test_the_committed_run_has_just_what_is_known_of_it() -> None:
     assert [(check.code, check.severity, check.variant) for check in after(demo())] == [
-        ("kv_unknown", "note", None),
         ("unchecked", "note", None),
         *[("disputed", "note", None)] * 3,
         ("cut_off", "warn", "q2_k"),

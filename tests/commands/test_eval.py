@@ -208,7 +208,7 @@ def test_the_first_question_is_asked_again_as_later_ones_are(
 
     assert result.exit_code == 0, result.output
     assert says in result.output
-    assert "running: it answers" in result.output
+    assert "server: it answers" in result.output
 
 
 def test_nobody_there_is_one_sentence(tmp_path: Path, nobody: int) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from evaluator import endpoint
 from evaluator.cli import main
+from evaluator.study.study import named_by_model
 from servers.fake import FakeServer, Reply
 from servers.spec import RuntimeName, ServerSpec
 from tests.support.scripted import right, wrong
@@ -128,3 +129,37 @@ def test_one_model_at_two_addresses_is_named_with_its_run(tmp_path: Path) -> Non
 
     assert [report["baseline"], report["comparisons"][0]["variant"]] == [f"{folder}/m" for folder in folders]
     assert CliRunner().invoke(main, ["compare", *folders, "--baseline", "running"]).exit_code == 2
+
+
+def test_a_run_that_an_earlier_version_began_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeServer(good, models=["org/m"]) as fake:
+        few = ["--base-url", fake.base_url, "--runs", str(tmp_path), "--shots", "0", "--humaneval", "0", "--no-check"]
+        with monkeypatch.context() as earlier:
+            earlier.setattr(endpoint, "named_by_model", lambda model: "running")
+            CliRunner().invoke(main, ["eval", *few, "--mmlu-pro", "4"])
+        result = CliRunner().invoke(main, ["eval", *few, "--mmlu-pro", "8"])
+
+    report = json.loads((tmp_path / "eval-openai-org-m" / "report.json").read_text())
+    assert result.exit_code == 0, result.output
+    assert [(score["variant"], score["planned"]) for score in report["scores"]] == [("running", 8)]
+    assert len((tmp_path / "eval-openai-org-m" / "records" / "running.jsonl").read_text().splitlines()) == 8
+
+
+@pytest.mark.parametrize("model", [*ALIKE, "qwen/qwen3-4b", "qwen3:4b", "モデル甲", "_x", "../../etc/x"])
+def test_a_variant_s_name_of_any_model_is_one(model: str) -> None:
+    assert FITS.fullmatch(named_by_model(model))
+    assert model != "qwen/qwen3-4b" or named_by_model(model) == "qwen-qwen3-4b"
+
+
+def test_variants_of_models_that_differ_have_names_of_their_own() -> None:
+    assert len({named_by_model(model) for model in ALIKE}) == len(ALIKE)
+
+
+def test_the_report_of_one_server_names_its_model(tmp_path: Path) -> None:
+    result = evaluated(tmp_path, "qwen/qwen3-4b", good)
+
+    texts = [path.read_text() for path in (tmp_path / "eval-openai-qwen-qwen3-4b").glob("report*")]
+    assert len(texts) == 4
+    for text in (result.output, *texts):
+        assert "qwen-qwen3-4b" in text
+        assert "running already" in text or "running" not in text

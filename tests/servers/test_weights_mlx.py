@@ -322,13 +322,12 @@ def test_a_tensor_in_two_files_is_damage(tmp_path: Path) -> None:
     [
         ({"README.md": "---\nbase_model: google/gemma-3-4b-it-qat-q4_0-unquantized\n---\n# x"}, True),
         ({"README.md": "---\r\ntags:\r\n- QAT\r\n---\r\n"}, True),
-        ({"config.json": '{"_name_or_path": "x/gemma-qat"}'}, True),
+        ({"config.json": '{"_name_or_path": "x/gemma-qat"}'}, None),
         ({"README.md": "---\ntags: [mlx]\n---\nMade from the QAT weights? No."}, None),
         ({"README.md": "QAT\n---\nqat\n---"}, None),
         ({"README.md": "---\nqat"}, None),
-        ({"config.json": '{"_name_or_path": 7}'}, None),
     ],
-    ids=["base-model", "tag", "config", "prose", "no-front-matter", "open-front-matter", "odd-config"],
+    ids=["base-model", "tag", "a name proves nothing", "prose", "no-front-matter", "open-front-matter"],
 )
 def test_a_model_card_mentions_qat(tmp_path: Path, files: dict[str, str], qat: bool | None) -> None:
     for name, content in files.items():
