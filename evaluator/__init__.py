@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from evaluator.pipeline import check_study, plan_study, run_study
     from evaluator.preflight.preflight import Preflight
     from evaluator.records import Answer, Extraction, Failure, Grade, Key, Question, Record
+    from evaluator.report.image_files import save_pictures
     from evaluator.study.file import load_study
     from evaluator.study.study import Study, Variant
     from servers.errors import ModelError, ServerError, WhichquantError
@@ -70,6 +71,7 @@ __all__ = [
     "load_study",
     "plan_study",
     "run_study",
+    "save_pictures",
 ]
 
 _HOMES = {
@@ -90,6 +92,7 @@ _HOMES = {
     "evaluator.pipeline": ("check_study", "plan_study", "run_study"),
     "evaluator.preflight.preflight": ("Preflight",),
     "evaluator.records": ("Answer", "Extraction", "Failure", "Grade", "Key", "Question", "Record"),
+    "evaluator.report.image_files": ("save_pictures",),
     "evaluator.study.file": ("load_study",),
     "evaluator.study.study": ("Study", "Variant"),
     "servers.errors": ("ModelError", "ServerError", "WhichquantError"),

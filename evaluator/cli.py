@@ -295,14 +295,17 @@ def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: A
     type=click.Choice(["reddit", "github"]),
     help="Print Markdown to paste. reddit: a short post, without HTML (report-post.md). github: all of it (report.md).",
 )
-def report(run_folder: Path, form: "Pasted | None") -> None:
+@click.option("--png", is_flag=True, help="Save its pictures too, 2400 pixels wide, to be posted.")
+@click.option("--svg", is_flag=True, help="Save its pictures too, to be enlarged.")
+def report(run_folder: Path, form: "Pasted | None", png: bool, svg: bool) -> None:  # noqa: FBT001 - flags
     """Grade the records of a run again and write its report again.
 
-    RUN is the folder of the run. Nothing is asked.
+    RUN is the folder of the run. Nothing is asked. The pictures, quality against size (or what the study prefers) and
+    the differences, go into that folder.
     """
     from evaluator.commands.run import report as report_command  # noqa: PLC0415
 
-    _exit(lambda console: report_command(run_folder, console, form=form))
+    _exit(lambda console: report_command(run_folder, console, form=form, png=png, svg=svg))
 
 
 @main.command()

@@ -24,7 +24,7 @@ def test_the_names_are_these() -> None:
     assert evaluator.__all__ == sorted(evaluator.__all__)
     assert {
         *("run_study", "evaluate", "check_study", "plan_study", "compare", "compare_counts"),
-        *("load_run", "load_study", "extract_choice", "extract_code"),
+        *("load_run", "load_study", "extract_choice", "extract_code", "save_pictures"),
     } == FUNCTIONS
     assert {"Study", "Run", "Report", "Comparison", "Verdict", "StudyError"} <= NOUNS
 

@@ -221,8 +221,8 @@ def test_imports_are_read(source: str, expected: set[str], tmp_path: Path) -> No
     assert imports("servers.weights.wheels", file) == expected
 
 
-HEAVY = {"asyncio", "gguf", "httpx2", "huggingface_hub", "jinja2", "msgspec", "numpy", "psutil", "pynvml"} | {
-    *("rich", "scipy", "ssl", "yaml"),
+HEAVY = {"asyncio", "gguf", "httpx2", "huggingface_hub", "jinja2", "matplotlib", "msgspec", "numpy", "psutil"} | {
+    *("pynvml", "rich", "scipy", "ssl", "yaml"),
 }
 HELP = "from evaluator.cli import main; main(['--help'], standalone_mode=False)"
 

@@ -47,6 +47,7 @@ class Report(Struct, frozen=True, kw_only=True):
     categories: tuple[CategoryScore, ...] = ()
     """Of every benchmark that has some."""
     lengths: tuple[Lengths, ...] = ()
+    """Of the replies of every variant, benchmark by benchmark."""
     exploratory: Exploratory | None
     """None where there is nothing to compare beside what is compared."""
     saved: Saved | None

@@ -9,6 +9,7 @@ from rich.console import Console
 from evaluator.commands.outcome import exit_code, show_report, watched
 from evaluator.pipeline import rebuild_report, run_study
 from evaluator.report.display import Display
+from evaluator.report.image_files import Form, save_pictures
 from evaluator.report.markdown import markdown
 from evaluator.report.post import post
 
@@ -35,18 +36,28 @@ def run(
     )
 
 
-def report(folder: Path, console: Console, *, form: Pasted | None = None) -> int:
+def report(folder: Path, console: Console, *, form: Pasted | None = None, png: bool = False, svg: bool = False) -> int:
     """Grade a run's records again, write its report again and show it; give the exit code.
 
     Args:
         folder: The run's.
         console: Where to show it.
         form: Where it is to be pasted: its Markdown is printed instead, and nothing else.
+        png: Whether its pictures are saved, too.
+        svg: Whether they are saved as SVG, too.
     """
+    wanted: dict[Form, bool] = {"png": png, "svg": svg}
+    forms = [form for form, is_wanted in wanted.items() if is_wanted]
     if form is not None:
         rebuilt = rebuild_report(folder)
+        for picture in save_pictures(rebuilt, folder, forms):
+            sys.stderr.write(f"A picture: {picture}\n")
         sys.stdout.write(post(rebuilt) if form == "reddit" else markdown(rebuilt))
         return exit_code(rebuilt)
     with Display(console) as display:
         rebuilt = rebuild_report(folder, display)
-    return show_report(rebuilt, folder, console)
+    pictures = save_pictures(rebuilt, folder, forms)
+    code = show_report(rebuilt, folder, console)
+    for picture in pictures:
+        console.print(f"A picture: {picture}", markup=False, soft_wrap=True)
+    return code

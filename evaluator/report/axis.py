@@ -52,7 +52,10 @@ def axis(
     high = high if largest is None else min(high, largest)
     step = _step((high - low) / most)
     decimals = max(0, -floor(log10(step)))
-    ticks = [round(i * step, 12) for i in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
+    ticks = [
+        min(max(float(f"{i * step:.12g}"), low), high)
+        for i in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)
+    ]
     return Axis(label=label, low=low, high=high, ticks=tuple(Tick(value, write(value, decimals)) for value in ticks))
 
 

@@ -75,6 +75,11 @@ def post_path(folder: Path) -> Path:
     return folder / "report-post.md"
 
 
+def picture_path(folder: Path, name: str, form: str) -> Path:
+    """Return the path of a picture of the report, in the form `png` or `svg`."""
+    return folder / f"report-{name}.{form}"
+
+
 def logs_path(folder: Path) -> Path:
     """Return the folder of the servers' logs."""
     return folder / "logs"
