@@ -16,6 +16,7 @@ from evaluator.grade.grader import VERSION, Grader
 from evaluator.grade.sandbox import NoSandbox
 from servers.fake import Reply
 from tests.support.compared import compare_json, compare_text, edit, made
+from tests.support.planted_runs import PlantedRun, run_in, started
 from tests.support.scripted import Bench, mostly, right, wrong
 
 EXAMPLE = Path(__file__).parents[2] / "runs" / "example-demo"
@@ -161,3 +162,20 @@ def test_counts_have_no_preference() -> None:
     nothing: Any = {"baseline": None, "margins": (), "alpha": None, "as_json": False, "write_to": None, "console": None}
     with pytest.raises(StudyError, match="works only with runs"):
         compare((), counts="{}", prefer="speed", **nothing)
+
+
+def test_of_servers_that_were_started_and_whose_files_are_known(tmp_path: Path) -> None:
+    run_in(
+        tmp_path,
+        PlantedRun(
+            good=started(weights=b"0" * 3_000_000),
+            bad=started(weights=b"0" * 1_000_000),
+            benchmark="mmlu_pro: {questions: 60, shots: 0, margin: 10}",
+        ),
+    )
+
+    found = json.loads((tmp_path / "runs" / "s" / "report.json").read_text())["recommendation"]
+
+    assert found["variant"] == "bad"
+    assert found["sentence"].startswith("Run bad: 67 % smaller ")
+    assert found["sentence"].endswith("equivalent within 10 points on MMLU-Pro.")
