@@ -23,7 +23,8 @@ def rule(prefer: Prefer) -> str:
         f" that at least one shows within the margin of it, or better: the {_MOST[prefer]}, if it is {more} than the"
         " baseline. Builds shown better by more than the margin, or perhaps by more, and nowhere worse than that, go"
         f" before these and before the baseline. Else the baseline, unless a build that is {more} is undecided or could"
-        f" not be compared. Counted as the same: {same}; between builds that are the same, {then} decide."
+        " not be compared, or one is better on one benchmark and worse on another. Counted as the same:"
+        f" {same}; between builds that are the same, {then} decide."
     )
 
 
