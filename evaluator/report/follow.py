@@ -33,7 +33,7 @@ Phase = Literal["going_on", "stopped", "ended", "gone"]
 _LEAST_S = 5.0
 """Between two pages that are made of records."""
 _SHARE = 10
-"""A page is made anew only after so many times the seconds that the last one took: looking must not slow the run."""
+"""A page is made anew only after so many times the processor's seconds that the last one took: the run needs them."""
 
 
 class State(Struct, frozen=True):
@@ -52,13 +52,20 @@ class Page(Struct, frozen=True):
     html: bytes
     version: str
     words: str
+    phase: Phase
 
 
 class Followed:
     """A run's page, made when it is asked for; nothing is ever written into the run's folder. Safe for threads."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self._folder, self._clock = folder, clock
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float] = time.monotonic,
+        processor: Callable[[], float] = time.process_time,
+    ) -> None:
+        """Take the run's folder, and the seconds that have passed and that this process has worked."""
+        self._folder, self._clock, self._processor = folder, clock, processor
         self._lock = threading.Lock()
         self._grader: KeptGrader | None = None
         self._page: Page | None = None
@@ -78,7 +85,7 @@ class Followed:
         if phase == "gone":
             words = "The run's folder is gone" + (": the page shows what was there last." if page else ".")
             return State(page.version if page else "", phase, words)
-        if page is None or self._clock() >= self._due:
+        if page is None or self._is_due(phase):
             return State(_version(self._folder, phase), phase, page.words if page else "The page is being made.")
         return State(page.version, phase, page.words)
 
@@ -92,13 +99,18 @@ class Followed:
             phase = phase_of(self._folder)
             version = _version(self._folder, phase)
             if phase == "ended":
-                return Page(report_path(self._folder, "html").read_bytes(), version, "")
-            if self._page is None or (phase != "gone" and version != self._page.version and self._clock() >= self._due):
-                self._page = self._made(version, going_on=phase == "going_on")
+                return Page(report_path(self._folder, "html").read_bytes(), version, "", phase)
+            if self._page is None or (version != self._page.version and self._is_due(phase)):
+                self._page = self._made(version, phase)
             return self._page
 
-    def _made(self, version: str, *, going_on: bool) -> Page:
-        begun = self._clock()
+    def _is_due(self, phase: Phase) -> bool:
+        """Whether a page may be made: some time after the last one, or at once where the run has stopped since."""
+        is_other = self._page is not None and phase != self._page.phase
+        return phase != "gone" and (is_other or self._clock() >= self._due)
+
+    def _made(self, version: str, phase: Phase) -> Page:
+        begun, going_on = self._processor(), phase == "going_on"
         if self._grader is None:
             sandbox = _sandbox(read_plan(self._folder).study)
             self._grader = KeptGrader(sandbox, kept_grades(self._folder))
@@ -107,9 +119,8 @@ class Followed:
         report = interim(report, going_on=going_on)
         section = questions_section(report, self._folder, grades={(g.variant, g.key): g for g in grades})
         page = html(report, section).encode()
-        ended = self._clock()
-        self._due = ended + max(_LEAST_S, _SHARE * (ended - begun))
-        return Page(page, version, report.unfinished[0])
+        self._due = self._clock() + max(_LEAST_S, _SHARE * (self._processor() - begun))
+        return Page(page, version, report.unfinished[0], phase)
 
 
 def phase_of(folder: Path) -> Phase:

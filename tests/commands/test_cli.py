@@ -26,13 +26,13 @@ def test_help_loads_no_heavy_package(arguments: list[str]) -> None:
     assert not loaded & HEAVY
 
 
-def test_help_names_every_command_of_the_readme() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+def test_help_names_every_command_of_the_reference() -> None:
+    reference = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text()
 
     said = CliRunner().invoke(main, ["--help"]).output
 
     for name in main.commands:
-        assert f"`whichquant {name}" in readme
+        assert f"`whichquant {name}" in reference
         assert f"\n  {name} " in said
 
 
