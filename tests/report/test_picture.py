@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -30,6 +30,7 @@ def plain(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}"
 
 
+@settings(deadline=None)
 @given(st.lists(FINITE, min_size=1, max_size=6))
 def test_an_axis_holds_every_value_and_its_ticks_are_apart(values: list[float]) -> None:
     made = axis(values, "x", plain)
@@ -40,6 +41,7 @@ def test_an_axis_holds_every_value_and_its_ticks_are_apart(values: list[float]) 
     assert len({tick.text for tick in made.ticks}) == len(made.ticks)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_an_axis_of_shares_ends_where_shares_end(values: list[float]) -> None:
     made = axis(values, "share", plain, least=0.0, largest=1.0)
@@ -56,6 +58,7 @@ def box(label: Label) -> Area:
     return Area(left, label.y - 0.7 * label.size, left + wide, label.y + 0.15 * label.size)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(20, 360), st.floats(20, 240), st.text("abq_.8", min_size=1, max_size=40)), max_size=6)
 )
@@ -72,6 +75,7 @@ def test_names_beside_points_keep_apart(points: list[tuple[float, float, str]]) 
         assert here.right <= within.right + 1
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=200), st.floats(30, 400))
 def test_a_name_that_is_too_long_keeps_both_ends(name: str, width: float) -> None:
     shown = fitting(name, width)
