@@ -39,7 +39,7 @@ def kv_unproved(given: CheckInput) -> Iterable[Finding]:
 
 def kv_unknown(given: CheckInput) -> Iterable[Finding]:
     """Find that the type of a KV cache is neither declared nor known."""
-    types = {v.name: _type(v, given.facts[v.name]) for v in given.study.variants if _is_undeclared(given, v)}
+    types = {v.name: known_type(v, given.facts[v.name]) for v in given.study.variants if _is_undeclared(given, v)}
     unknown = [name for name, kv_type in types.items() if kv_type is None]
     known = {kv_type for kv_type in types.values() if kv_type is not None}
     if len(known) > 1 or (known and unknown):
@@ -51,7 +51,7 @@ def kv_unknown(given: CheckInput) -> Iterable[Finding]:
         yield Finding(severity="note", message=message, evidence={"found": types})
 
 
-def _type(variant: Variant, facts: ServerFacts) -> str | None:
+def known_type(variant: Variant, facts: ServerFacts) -> str | None:
     """Return the type of the cache as read, or as it follows from how we started the server; None where unknown."""
     return facts.kv_cache or (_DEFAULT[facts.runtime] if _has_its_default(variant, facts) else None)
 

@@ -180,9 +180,9 @@ RULES = (
         stage="before",
         severity="warn",
         threat="A sampling value of the study cannot be sent to this server.",
-        signal="What the runtime's adapter cannot send.",
-        advice="Leave the value out for all variants, or use a runtime that takes it.",
-        in_eval="Leave that option out.",
+        signal="What the runtime's adapter cannot send, or does not where an unknown server might not take it.",
+        advice="Set what is not sent (neutral: top_p: 1, top_k: 0, min_p: 0); leave out what a server cannot take.",
+        in_eval="Give what is not sent (neutral: --top-p 1 --top-k 0 --min-p 0); leave out what it cannot take.",
         find=unsent,
     ),
     Rule(

@@ -8,7 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from evaluator.checks.kv import known_type
 from evaluator.checks.rule import Check, Severity
+from evaluator.decide.wording import listed
 from evaluator.preflight.long_prompts import CAP, SPARE
 from evaluator.preflight.preflight import Preflight
 from evaluator.report.phrases import about
@@ -34,9 +36,13 @@ _NEARLY = 0.9
 
 def show(preflight: Preflight, console: Console) -> None:
     """Print the table, the findings, and what could not be tried."""
-    console.print(_table(preflight))
+    if preflight.proofs:
+        console.print(_table(preflight))
     for renderable in findings(preflight.checks):
         console.print(renderable)
+    names = [variant.name for variant in preflight.study.variants]
+    if left := [name for name in names if name not in preflight.proofs and name not in preflight.problems]:
+        console.print(Text(f"not tried, since another server does not start: {listed(left)} (--force tries them)"))
     if not any(check.severity != "note" for check in preflight.checks):
         console.print(Text("Nothing was found that speaks against this comparison.", style="green"))
 
@@ -65,7 +71,7 @@ def aspects(preflight: Preflight, variant: Variant) -> dict[str, str]:
         "template": _state(proved=bool(proofs.tokens), said=facts.chat_template_sha256 is not None),
         "model": _state(proved=facts.model_sha256 is not None, said=(proofs.model or facts.model_id) is not None),
         "at once": _state(proved=proofs.together is not None or preflight.study.concurrency == 1),
-        "KV": _state(said=facts.kv_cache is not None),
+        "KV": _state(said=known_type(variant, facts) is not None),
     }
     for aspect, codes in ASPECTS.items():
         against = {check.severity for check in mine if check.code in codes}
@@ -97,8 +103,10 @@ def _table(preflight: Preflight) -> Table:
         table.add_column(aspect, no_wrap=True)
     table.add_column("s", justify="right", no_wrap=True)
     for variant in preflight.study.variants:
+        if variant.name not in preflight.proofs:
+            continue
         states = aspects(preflight, variant).values()
-        proofs = preflight.proofs.get(variant.name)
+        proofs = preflight.proofs[variant.name]
         cells = [Text(state, style=_STYLES.get(state, "")) for state in states]
-        table.add_row(Text(variant.name), *cells, f"{proofs.seconds:.0f}" if proofs else "")
+        table.add_row(Text(variant.name), *cells, f"{proofs.seconds:.0f}")
     return table

@@ -11,6 +11,9 @@ from evaluator.errors import StudyError
 from evaluator.store.folder import facts_path, read_by_variant, write
 from servers.spec import ServerFacts
 
+_NOT_THE_SAME = {"--port", "-lv"}
+"""Flags whose value is another at each start, or of the check alone."""
+
 
 def read_facts(folder: Path) -> dict[str, ServerFacts]:
     """Read what the servers of a run reported about themselves, by variant."""
@@ -31,7 +34,10 @@ def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, a
         StudyError: The weights, the template or the server's build have changed.
     """
     everything, now = read_facts(folder), _portable(facts)
-    before = everything.get(variant) if known else None
+    earlier = everything.get(variant)
+    before = earlier if known else None
+    if earlier and now.command and now.kv_cache is None and _as_started(now.command) == _as_started(earlier.command):
+        now = msgspec.structs.replace(now, kv_cache=earlier.kv_cache)  # as the log of the check says, which says more
     if before:
         _refuse_change(folder, variant, before, now)
         # A server that is about to fail may no longer report everything; what it reported before is kept.
@@ -39,6 +45,12 @@ def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, a
         now = msgspec.structs.replace(now, **lost, restarts=before.restarts + again)
     everything[variant] = now
     write(facts_path(folder), msgspec.json.format(msgspec.json.encode(everything), indent=2))
+
+
+def _as_started(command: tuple[str, ...]) -> list[str]:
+    """Leave out of a command what is another at each start, or only for more words in the log."""
+    values = {at + 1 for at, word in enumerate(command) if word in _NOT_THE_SAME}
+    return [word for at, word in enumerate(command) if at not in values and word not in _NOT_THE_SAME]
 
 
 def refuse_changed_server(folder: Path, variant: str, facts: ServerFacts) -> None:

@@ -17,12 +17,17 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool)
 
 
 def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
-    """Name the values that the study does not set: an unknown server's own defaults hold."""
+    """Name the values that the study does not set, where they matter: an unknown server's own defaults hold.
+
+    At temperature 0 the likeliest token is taken, whatever they are.
+    """
     del spec
+    if sampling.temperature == 0:
+        return ()
     unset = [name for name in ("top_p", "top_k", "min_p") if getattr(sampling, name) is None]
     if not unset:
         return ()
-    return (f"{', '.join(unset)} not sent, so this server's own defaults rule: set them in sampling to send them",)
+    return (f"not sent, so that this server's own defaults rule: {', '.join(unset)}",)
 
 
 async def facts(server: Server) -> ServerFacts:

@@ -12,7 +12,8 @@ from evaluator.cli import main
 from evaluator.records import Answer, Grade, Key, Record
 from evaluator.study.file import load_study
 from evaluator.study.study import RUNNING, is_evaluated
-from servers.spec import KvType, RuntimeName, ServerFacts
+from servers.runtime import openai
+from servers.spec import KvType, RuntimeName, Sampling, ServerFacts, ServerSpec
 
 KV = {"kv_cache", "kv_unproved", "kv_unknown"}
 STARTED = ("llama_server", "mlx_lm", "omlx", "ollama", "lm_studio")
@@ -131,3 +132,12 @@ def test_only_a_study_that_eval_makes_is_taken_for_one() -> None:
     assert is_evaluated(study(name="org-m", model="org/m"))
     assert is_evaluated(study(name=RUNNING))
     assert not is_evaluated(study(name="mine"))
+
+
+@pytest.mark.parametrize(("temperature", "named"), [(0.0, False), (0.7, True), (None, True)])
+def test_what_greedy_decoding_ignores_is_not_asked_for(temperature: float | None, named: bool) -> None:
+    spec = ServerSpec(runtime="openai", model="m", base_url="http://127.0.0.1:1/v1")
+
+    found = openai.unsent(spec, Sampling(temperature=temperature))
+
+    assert [all(name in sentence for name in ("top_p", "top_k", "min_p")) for sentence in found] == [True] * named
