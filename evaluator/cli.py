@@ -27,6 +27,13 @@ _RUNS = click.option(
 _FORCE = click.option("--force", is_flag=True, help="Ask even if a check blocks the claim; the report says so.")
 _NO_CHECK = click.option("--no-check", is_flag=True, help="Do not check the servers before the first question.")
 
+_QUIET = click.option("--quiet", is_flag=True, help="Show the end only: the result, what blocks it, errors.")
+_JSON_LOG = click.option(
+    "--json-log",
+    metavar="FILE",
+    help="Add each event to FILE, one JSON object a line; - for standard error. docs/reference/log.md describes them.",
+)
+
 _EXIT_CODES = (
     "Exit codes: 0 done; 1 done, but a check blocks the claim or a variant was not finished; 2 the input is wrong; "
     "3 a server could not be started or reached; 4 the disk is full; "
@@ -64,37 +71,52 @@ def main(context: click.Context) -> None:
 @click.option("--more-tokens", type=int, metavar="N", help="Ask again only what was cut off, with a limit of N tokens.")
 @_FORCE
 @_NO_CHECK
+@_QUIET
+@_JSON_LOG
 @_RUNS
-def run(
-    study: Path,
-    more_tokens: int | None,
-    force: bool,  # noqa: FBT001 - a flag
-    no_check: bool,  # noqa: FBT001 - a flag
-    runs: Path,
-) -> None:
+def run(study: Path, runs: Path, **options: "Any") -> None:  # noqa: ANN401 - what click has read
     """Run the study in a YAML file, or go on where it stopped.
 
     STUDY is the path of the file. Answers and report go into a folder of their own, named after the study.
     """
+    from evaluator.commands.outcome import Output  # noqa: PLC0415
     from evaluator.commands.run import run as run_command  # noqa: PLC0415
 
-    _exit(lambda console: run_command(study, runs, console, more_tokens=more_tokens, check=not no_check, force=force))
+    _exit(
+        lambda console: run_command(
+            study,
+            runs,
+            console,
+            more_tokens=options["more_tokens"],
+            check=not options["no_check"],
+            force=options["force"],
+            output=Output(options["quiet"], options["json_log"]),
+        )
+    )
 
 
 @main.command()
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="End with exit code 0 even if a finding blocks the claim.")
 @_JSON
+@_QUIET
+@_JSON_LOG
 @_RUNS
-def check(study: Path, force: bool, as_json: bool, runs: Path) -> None:  # noqa: FBT001 - flags
+def check(study: Path, runs: Path, **options: "Any") -> None:  # noqa: ANN401 - what click has read
     """Start the servers of a study and check that they do what it says.
 
     STUDY is the path of the study's YAML file. No question of a benchmark is asked. The exit code is 1 if a finding
     blocks the claim, 3 if a server does not start.
     """
     from evaluator.commands.check import check as check_command  # noqa: PLC0415
+    from evaluator.commands.outcome import Output  # noqa: PLC0415
 
-    _exit(lambda console: check_command(study, runs, console, force=force, as_json=as_json))
+    output = Output(options["quiet"], options["json_log"])
+    _exit(
+        lambda console: check_command(
+            study, runs, console, force=options["force"], as_json=options["as_json"], output=output
+        )
+    )
 
 
 @main.command()
@@ -112,15 +134,24 @@ def check(study: Path, force: bool, as_json: bool, runs: Path) -> None:  # noqa:
     show_default=True,
     help="Server that runs the builds.",
 )
+@_QUIET
+@_JSON_LOG
 @_RUNS
-def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> None:
+def demo(
+    model: str,
+    runtime: Literal["llama_server", "mlx_lm"],
+    quiet: bool,  # noqa: FBT001 - a flag
+    json_log: str | None,
+    runs: Path,
+) -> None:
     """Compare builds of a tiny model on this machine in a few minutes.
 
     It needs no account, and with the model lab no download.
     """
     from evaluator.commands.demo import demo as demo_command  # noqa: PLC0415
+    from evaluator.commands.outcome import Output  # noqa: PLC0415
 
-    _exit(lambda console: demo_command(model, runtime, runs, console))
+    _exit(lambda console: demo_command(model, runtime, runs, console, Output(quiet, json_log)))
 
 
 @main.command("eval")
@@ -169,6 +200,8 @@ def demo(model: str, runtime: Literal["llama_server", "mlx_lm"], runs: Path) -> 
 @click.option("--name", help="Name of the run.  [default: made of runtime and model]")
 @_FORCE
 @_NO_CHECK
+@_QUIET
+@_JSON_LOG
 @_RUNS
 def evaluate(**options: "Any") -> None:  # noqa: ANN401 - what click has read
     """Evaluate one server that runs already, without a study file."""
@@ -368,6 +401,33 @@ def serve_report(run_folder: Path, port: int | None, show: bool) -> None:  # noq
     from evaluator.commands.serve_report import serve_report as serve_report_command  # noqa: PLC0415
 
     _exit(lambda _: serve_report_command(run_folder, port, show=show))
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+@_JSON
+def status(run_folder: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Say whether a run goes on, has ended or was stopped, and how far it is.
+
+    RUN is the folder of the run. It may be asked in another terminal, or on another machine that shares the folder.
+    The exit code is the run's own once it has ended (0, 1 or 3), 5 while it goes on, 130 if it was stopped or killed.
+    """
+    from evaluator.commands.status import show_status  # noqa: PLC0415
+
+    _exit(lambda console: show_status(run_folder, console, as_json=as_json))
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+def watch(run_folder: Path) -> None:
+    """Show the live table of a run that goes on in another terminal.
+
+    RUN is the folder of the run. The table stays until the run ends, and then its report follows. Ctrl-C ends the
+    watching only. The exit code is the run's own, 130 if it was stopped or killed.
+    """
+    from evaluator.commands.watch import watch as watch_command  # noqa: PLC0415
+
+    _exit(lambda console: watch_command(run_folder, console))
 
 
 @main.command()

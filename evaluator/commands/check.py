@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from evaluator.events import ignore
+from evaluator.commands.outcome import EVERYTHING, Output, both
 from evaluator.pipeline import check_study
 from evaluator.preflight.preflight import Preflight
 from evaluator.report.display import Display
+from evaluator.report.json_log import JsonLog
 from evaluator.report.preflight import aspects, show
 
 
-def check(path: Path, runs: Path, console: Console, *, force: bool, as_json: bool) -> int:
+def check(path: Path, runs: Path, console: Console, *, force: bool, as_json: bool, output: Output = EVERYTHING) -> int:
     """Check the study at `path`, show what was found, and give the exit code. See `check_study`.
 
     Args:
@@ -23,14 +24,23 @@ def check(path: Path, runs: Path, console: Console, *, force: bool, as_json: boo
         console: Where it is shown.
         force: Whether to give exit code 0 even if a finding blocks the claim.
         as_json: Print one JSON object in place of tables.
+        output: What is shown while it goes on.
     """
-    with Display(console) as display:
-        preflight = check_study(path, runs=runs, force=force, on_event=ignore if as_json else display)
+    with (
+        JsonLog(output.json_log) as log,
+        Display(console, quiet=as_json or output.shows_nothing) as display,
+    ):
+        preflight = check_study(path, runs=runs, force=force, on_event=both(log, display))
+        log.end(_exit_code(preflight, force=force))
     if as_json:
         text = msgspec.json.format(msgspec.json.encode(_object(preflight)), indent=2).decode()
         console.out(text, highlight=False)
     else:
         show(preflight, console)
+    return _exit_code(preflight, force=force)
+
+
+def _exit_code(preflight: Preflight, *, force: bool) -> int:
     if preflight.problems:
         return 3
     return 1 if preflight.blocked and not force else 0

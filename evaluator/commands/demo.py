@@ -8,6 +8,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
+from evaluator.commands.outcome import EVERYTHING, Output
 from evaluator.commands.run import run
 from evaluator.demo.builds import builds
 from evaluator.demo.to_mlx import convert
@@ -58,14 +59,15 @@ DEMOS = {
 }
 
 
-def demo(model: str, runtime: RuntimeOfDemo, runs: Path, console: Console) -> int:
+def demo(model: str, runtime: RuntimeOfDemo, runs: Path, console: Console, output: Output = EVERYTHING) -> int:
     """Make the builds, write the study, run it; give the exit code.
 
     Raises:
         ModelError: the model cannot be fetched, or a build of it cannot be made.
     """
     chosen = DEMOS[model]
-    console.print(Text(chosen.note, style="italic"))
+    if not output.shows_nothing:
+        console.print(Text(chosen.note, style="italic"))
     variants = _variants(model, chosen, runtime, console)
     folder = _folder(runs, f"demo-{model}" + ("-mlx" if runtime == "mlx_lm" else ""))
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +80,7 @@ def demo(model: str, runtime: RuntimeOfDemo, runs: Path, console: Console) -> in
         "sampling": {"temperature": 0, "max_tokens": chosen.max_tokens},
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
-    return run(folder / "study.yaml", runs, console)
+    return run(folder / "study.yaml", runs, console, output=output)
 
 
 def _variants(model: str, chosen: Demo, runtime: RuntimeOfDemo, console: Console) -> list[dict[str, Any]]:

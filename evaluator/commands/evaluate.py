@@ -7,7 +7,7 @@ from rich.console import Console
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.commands.margin import read_margin
-from evaluator.commands.outcome import watched
+from evaluator.commands.outcome import Output, watched
 from evaluator.decide.wording import listed
 from evaluator.endpoint import evaluate
 from evaluator.errors import StudyError
@@ -47,7 +47,10 @@ def evaluate_server(options: Mapping[str, Any], console: Console) -> int:
     }
     try:
         return watched(
-            lambda on_event: evaluate(options["base_url"], on_event=on_event, **settings), options["runs"], console
+            lambda on_event: evaluate(options["base_url"], on_event=on_event, **settings),
+            options["runs"],
+            console,
+            Output(options["quiet"], options["json_log"]),
         )
     except StudyError as error:
         raise _about_option(error) from None

@@ -6,7 +6,7 @@ from typing import Literal
 
 from rich.console import Console
 
-from evaluator.commands.outcome import exit_code, show_report, watched
+from evaluator.commands.outcome import EVERYTHING, Output, exit_code, show_report, watched
 from evaluator.pipeline import rebuild_report, run_study
 from evaluator.report.display import Display
 from evaluator.report.image_files import Form, save_pictures
@@ -25,6 +25,7 @@ def run(
     more_tokens: int | None = None,
     check: bool = True,
     force: bool = False,
+    output: Output = EVERYTHING,
 ) -> int:
     """Run or resume the study at `path` and show its report; give the exit code. See `run_study`."""
     return watched(
@@ -33,6 +34,7 @@ def run(
         ),
         runs,
         console,
+        output,
     )
 
 

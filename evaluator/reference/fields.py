@@ -15,6 +15,9 @@ from msgspec import NODEFAULT, UNSET, Meta, Struct, UnsetType
 SAME_EVERYWHERE = {
     "variant": "Name of the variant in the study.",
     "baseline": "Name of the baseline in the study.",
+    "time": "When: UTC, ISO 8601.",
+    "exit_code": "Exit code of the command.",
+    "outcome": "How it is graded.",
     "benchmark": "`mmlu_pro`, `humaneval` or `gsm8k`.",
 }
 """What these fields mean in every noun that does not say otherwise."""

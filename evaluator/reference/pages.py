@@ -8,6 +8,7 @@ import click
 from evaluator.analyse.report import Report, RunsReport
 from evaluator.cli import main
 from evaluator.reference.fields import Field, Titles, as_json, fields, reached
+from evaluator.report.log_lines import NOUNS
 from evaluator.study.study import Study
 
 _MADE = "\nThis page is made from the program by `python -m evaluator.reference`.\n"
@@ -32,6 +33,16 @@ words.
 {_MADE}"""
 
 
+_LOG = f"""\
+# Lines of --json-log
+
+`whichquant run`, `eval`, `demo` and `check` with `--json-log FILE` add one JSON object a line to FILE for each event,
+`-` for standard error; what goes to the screen stays as it is. A run that goes on adds to the same file. `event` says
+which of these it is. Times are UTC; no line holds a key, a text of a model or a control character. That the file cannot
+be written any more does not end a run.
+{_MADE}"""
+
+
 def study_page() -> str:
     """Write the page on the study file: every key with its type, default and meaning."""
     titles = reached(Study)
@@ -44,6 +55,12 @@ def report_page() -> str:
     study = reached(Study)
     nouns = {noun: noun.__name__ for noun in {**reached(Report), **reached(RunsReport)} if noun not in study}
     return _page(_REPORT, _sections(nouns, {**nouns, Study: "study.md"}, default=False))
+
+
+def log_page() -> str:
+    """Write the page on the lines of `--json-log`: each kind of event and its fields."""
+    titles = {noun: str(noun.__struct_config__.tag or "A finding") for noun in NOUNS}
+    return _page(_LOG, _sections(titles, titles, default=False))
 
 
 def commands_page() -> str:
@@ -93,5 +110,5 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"study.md": study_page, "commands.md": commands_page, "report.md": report_page}
+PAGES = {"study.md": study_page, "commands.md": commands_page, "report.md": report_page, "log.md": log_page}
 """By name of the file in docs/reference, what writes it."""

@@ -203,7 +203,7 @@ def _that_fit(live: Live, rows: int) -> list[VariantProgress]:
 def _below(live: Live, *, with_servers: bool) -> Iterator[Text]:
     if live.phase == "writing":
         yield _one_line("comparing the answers and writing the report")
-    elif live.left_s is not None and len(live.variants) > 1:
+    elif live.left_s and len(live.variants) > 1:
         yield _one_line(f"time left in all: {'at most' if live.at_most else 'about'} {clock(live.left_s)}")
     names = [variant.variant for variant in live.variants]
     short = dict(zip(names, fitted(names, _LONG_NAME), strict=True))

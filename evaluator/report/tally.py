@@ -203,22 +203,21 @@ class Tally:
             mine.end_if_done()
 
     def _look(self, at: float) -> Live:
-        left = {name: mine.left() for name, mine in self._variants.items()}
+        left = {name: mine.left() for name, mine in self._variants.items() if mine.benchmarks}
         seconds = seconds_left(left, {name: mine.pace.seconds_each(at) for name, mine in self._variants.items()})
-        began = self._phase in ("asking", "writing")
         return Live(
             study=self._study,
             whichquant=__version__,
             phase=self._phase,
-            variants=tuple(mine.look(name, at, seconds[name]) for name, mine in self._variants.items()),
+            variants=tuple(mine.look(name, at, seconds.get(name)) for name, mine in self._variants.items()),
             at_most=self._at_most,
-            left_s=self._total(seconds.values()) if began else None,
+            left_s=self._total(seconds.values()),
             incident=self._last_incident(at),
         )
 
     def _total(self, seconds: Iterable[float | None]) -> float | None:
         known = [value for value in seconds if value is not None]
-        if len(known) < len(self._variants):
+        if not known or len(known) < len(self._variants):
             return None
         return max(known, default=0.0) if self._parallel else sum(known)
 

@@ -17,6 +17,7 @@ class SavedCheck(Struct, frozen=True):
     """A check's finding, by its code."""
 
     code: str
+    severity: str = ""
 
 
 class SavedScore(Struct, frozen=True):
