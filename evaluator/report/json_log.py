@@ -11,6 +11,7 @@ from typing import Any, Self, TextIO
 
 import msgspec
 
+from evaluator import __version__
 from evaluator.errors import StudyError
 from evaluator.events import Event
 from evaluator.report.log_lines import Ended, Line, line
@@ -50,7 +51,7 @@ class JsonLog:
     def __call__(self, event: Event) -> None:
         """Write one event."""
         if self._file is not None:
-            self._write(line(event, now(), os.getpid()))
+            self._write(line(event, now(), pid=os.getpid(), version=__version__))
 
     def end(self, exit_code: int, *, report: Path | None = None, error: str = "") -> None:
         """Write the last line."""

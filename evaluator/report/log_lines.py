@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from evaluator import __version__, events
+from evaluator import events
 from evaluator.records import Key, Outcome
 from evaluator.text import shortened
 
@@ -184,13 +184,13 @@ NOUNS: tuple[type[Struct], ...] = (*LINES, Finding)
 """They and what they are made of."""
 
 
-def line(event: events.Event, time: str, pid: int) -> Line:
-    """Return the line of an event that happened at `time` in the process of this number."""
+def line(event: events.Event, time: str, *, pid: int = 0, version: str = "") -> Line:
+    """Return the line of an event that happened at `time`, in this process of this version of the program."""
     match event:
         case events.Begun(study, busy):
             return Begun(
                 time=time,
-                whichquant=__version__,
+                whichquant=version,
                 pid=pid,
                 study=study.study,
                 baseline=study.baseline,

@@ -60,7 +60,7 @@ def test_every_event_has_a_line_of_its_own_kind(tmp_path: Path) -> None:
     made = every_event(tmp_path)
 
     assert {type(event) for event in made} == set(get_args(Event))
-    assert {type(line(event, "", 1)) for event in made} | {Ended} == set(LINES)
+    assert {type(line(event, "")) for event in made} | {Ended} == set(LINES)
     assert len({noun.__struct_config__.tag for noun in LINES}) == len(LINES)
 
 
@@ -85,7 +85,7 @@ def test_a_line_of_a_graded_question_has_no_text_of_the_model() -> None:
     record = msgspec.structs.replace(RECORD, key=Key("mmlu_pro", "7"), failure=None, answer=answer)
     grade = msgspec.structs.replace(GRADE, outcome="correct", extracted="what it said", why="the last line")
 
-    said = msgspec.json.encode(line(events.Graded(record, grade), "now", 1)).decode()
+    said = msgspec.json.encode(line(events.Graded(record, grade), "now")).decode()
 
     assert "what it" not in said
     assert '"completion_tokens":9' in said
