@@ -40,12 +40,17 @@ class Preference(Struct, frozen=True, kw_only=True):
         return 1.0 if max(ratio, 1 / ratio) <= 1 + SAME[measure] else ratio
 
     def preferred_by(self, one: str, other: str) -> Prefer | None:
-        """Say by what one is preferred to the other; None where it is not, or what is preferred is unknown."""
+        """Say by what one is preferred to the other; None where it is not, or what is preferred is unknown.
+
+        Of two that have the same of what is preferred, one is preferred only if it costs less in something and more in
+        nothing: which of less memory and more speed is worth more, only their user can say.
+        """
         if not self.is_known(one, other):
             return None
-        ratios = ((measure, self.ratio(measure, one, other)) for measure in ORDER[self.prefer])
-        measure, ratio = next(((m, r) for m, r in ratios if r not in (None, 1.0)), (None, None))
-        return measure if ratio is not None and ratio < 1 else None
+        first, *others = ((measure, self.ratio(measure, one, other)) for measure in ORDER[self.prefer])
+        counted = [first] if first[1] != 1.0 else others
+        differing = [(measure, ratio) for measure, ratio in counted if ratio not in (None, 1.0)]
+        return differing[0][0] if differing and all(ratio is not None and ratio < 1 for _, ratio in differing) else None
 
     def may_be_preferred(self, one: str, other: str) -> bool:
         """Whether one is preferred to the other, or could be: what is preferred is not known of both."""

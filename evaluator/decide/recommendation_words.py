@@ -17,14 +17,15 @@ _MOST: Mapping[Prefer, str] = {"size": "smallest", "speed": "fastest", "memory":
 def rule(prefer: Prefer) -> str:
     """State the rule by which a build is recommended."""
     same = ", ".join(f"{NOUN[measure]} within {100 * SAME[measure]:g} %" for measure in ORDER[prefer])
-    then, more = " and then ".join(NOUN[measure] for measure in ORDER[prefer][1:]), MORE[prefer]
+    then, more = " or ".join(NOUN[measure] for measure in ORDER[prefer][1:]), MORE[prefer]
     return (
         "Of the builds that no benchmark shows worse than the baseline by more than the margin, or perhaps by more, and"
         f" that at least one shows within the margin of it, or better: the {_MOST[prefer]}, if it is {more} than the"
         " baseline. Builds shown better by more than the margin, or perhaps by more, and nowhere worse than that, go"
         f" before these and before the baseline. Else the baseline, unless a build that is {more} is undecided or could"
         " not be compared, or one is better on one benchmark and worse on another. Counted as the same:"
-        f" {same}; between builds that are the same, {then} decide."
+        f" {same}; a build that is the same as the baseline in {NOUN[prefer]} takes its place if it is better in {then}"
+        " and worse in neither."
     )
 
 

@@ -58,6 +58,11 @@ class EnergyMeter:
             self._microjoules[name] += max(0, rise)
             self._last[name] = now[name]
 
+    def leave_out_cards(self) -> None:
+        """Count the graphics cards no more, nor what was counted of them."""
+        for name in [name for name in self._last if name.startswith("card")]:
+            del self._last[name], self._microjoules[name]
+
     @property
     def joules(self) -> float | None:
         """What was taken; None where nothing has a counter."""

@@ -13,6 +13,8 @@ from servers.usage.reported import kv_cache_bytes, self_reported
 _EVERY_S = 1.0
 _SHARE = 50
 """Looking may take one part in so many of the time: with much memory in small pages it takes long."""
+_USED = 64 << 20
+"""Bytes on a graphics card below which a server does not compute there: a driver that is opened takes some itself."""
 _LONGEST_S = 60.0
 """Between two looks: counters of energy begin anew within the hour."""
 
@@ -85,6 +87,8 @@ class Meter:
             await self._look()
             if self._memory is None:
                 await self._ask_itself()
+            if (self._graphics.bytes or 0) < _USED:
+                self._energy.leave_out_cards()
 
     async def _keep_looking(self) -> None:
         while True:

@@ -27,9 +27,13 @@ def test_one_variant_alone_is_not_recommended() -> None:
 @pytest.mark.parametrize(
     ("prefer", "words", "then"),
     [
-        pytest.param("size", "the smallest, if it is smaller than", "memory and then speed decide", id="size"),
-        pytest.param("speed", "the fastest, if it is faster than", "file size and then memory decide", id="speed"),
-        pytest.param("memory", "the smallest in memory, if it is smaller in", "file size and then speed", id="memory"),
+        pytest.param(
+            "size", "the smallest, if it is smaller than", "better in memory or speed and worse in neither", id="size"
+        ),
+        pytest.param(
+            "speed", "the fastest, if it is faster than", "better in file size or memory and worse", id="speed"
+        ),
+        pytest.param("memory", "the smallest in memory, if it is smaller in", "file size or speed", id="memory"),
     ],
 )
 def test_the_rule_is_stated(prefer: Prefer, words: str, then: str) -> None:

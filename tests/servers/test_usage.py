@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -251,20 +252,31 @@ async def test_several_servers_at_once_have_no_rise_of_their_own(drives: Any, tm
     assert found == {True: 900 * MB, False: None}
 
 
-async def test_energy_of_this_machine_is_not_that_of_a_server_elsewhere(drives: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ours", "held", "joules"),
+    [
+        pytest.param(True, 700 * MB, 5, id="on-the-card"),
+        pytest.param(True, 7 * MB, None, id="opened-the-driver-only"),
+        pytest.param(True, None, None, id="on-the-processor"),
+        pytest.param(False, 700 * MB, None, id="elsewhere"),
+    ],
+)
+async def test_energy_of_a_card_counts_for_who_computes_there(
+    drives: Any, tmp_path: Path, ours: bool, held: int | None, joules: float | None
+) -> None:
     card: dict[str, Any] = {"used": 0, "millijoules": 1000, "compute": []}
     drives(Driver(card))
     child = hungry(tmp_path / "log")
-    found = {}
     try:
-        for pid in (child.guard.pid, None):
-            async with Meter(served(pid=pid)) as meter:
-                card["millijoules"] += 5000
-            found[pid] = (meter.usage.energy_j, bool(meter.usage.energy_of), meter.seconds > 0)
+        pids = {one.pid for one in psutil.Process(child.guard.pid).children(recursive=True)}
+        card["compute"] = [] if held is None else [(pid, held // len(pids)) for pid in pids]
+        async with Meter(served(pid=child.guard.pid if ours else None)) as meter:
+            card["millijoules"] += 5000
     finally:
         await process.stop(child)
 
-    assert found == {child.guard.pid: (5, True, True), None: (None, False, False)}
+    assert meter.usage.energy_j == joules
+    assert (bool(meter.usage.energy_of), meter.seconds > 0) == (joules is not None, joules is not None)
 
 
 @pytest.mark.parametrize(
