@@ -128,12 +128,16 @@ def _looked_at(report: Report) -> dict[str, Any]:
     benchmarks = tuple(report.plan.study.benchmarks.chosen())
     return {
         "categories": category_tables(report),
-        "limits": tuple(filter(None, (limits(report, benchmark) for benchmark in benchmarks))),
+        "limits": tuple((table, _limits_in_words(report, b)) for b in benchmarks if (table := limits(report, b))),
         "limit_panels": limit_panels(report),
         "lengths": tuple(filter(None, (lengths_table(report, benchmark) for benchmark in benchmarks))),
         "length_panels": length_panels(report),
         "resources": resource_table(report),
     }
+
+
+def _limits_in_words(report: Report, benchmark: str) -> tuple[str, ...]:
+    return tuple(b.sentence for b in report.budgets if b.benchmark == benchmark and b.sentence)
 
 
 def _how(report: Report) -> dict[str, Any]:
