@@ -18,7 +18,7 @@ def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Study]:
     """Keep builds in a folder of the test, and take the studies instead of running them."""
     taken: list[Study] = []
 
-    def take(path: Path, runs: Path, console: Console) -> int:
+    def take(path: Path, runs: Path, console: Console, **_: object) -> int:
         taken.append(load_study(path).study)
         return 0
 
