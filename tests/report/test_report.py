@@ -172,7 +172,7 @@ def test_one_variant_has_no_comparison_furniture(tmp_path: Path) -> None:
     for text in forms:
         assert not [word for word in FURNITURE if word in plain(text)]
         assert "which of these builds" not in text
-        assert re.search(r"running solved \d+\.\d % of 20 questions of MMLU-Pro \(95 % interval", plain(text))
+        assert re.search(r"\bm solved \d+\.\d % of 20 questions of MMLU-Pro \(95 % interval", plain(text))
     assert "how well this build answers" in forms[1]
     assert "Accuracy with categories weighted as in all of MMLU-Pro" in forms[1]
 
