@@ -121,6 +121,7 @@ def look_at(
             baseline=run.study.baseline,
             prefer=run.study.prefer,
             totals=run.rules.totals,
+            busy=bool(run.plan.busy),
         ),
         resources=costs,
         categories=by_category(

@@ -96,6 +96,7 @@ def _compare(
             baseline=rules.baseline,
             prefer=runs[0].study.prefer if prefer is None else prefer,
             totals=rules.totals,
+            busy=any(run.plan.busy for run in runs),
         ),
         resources=costs,
         warnings=(

@@ -67,7 +67,9 @@ class Preference(Struct, frozen=True, kw_only=True):
         return left[0]
 
 
-def preference(prefer: Prefer, resources: Iterable[Resources], *, baseline: str, among: Iterable[str]) -> Preference:
+def preference(
+    prefer: Prefer, resources: Iterable[Resources], *, baseline: str, among: Iterable[str], busy: bool = False
+) -> Preference:
     """Gather what is known of what is preferred.
 
     Args:
@@ -76,6 +78,7 @@ def preference(prefer: Prefer, resources: Iterable[Resources], *, baseline: str,
         baseline: What the others are compared with.
         among: Variants whose speeds must be comparable: of one request alone if that was measured of the baseline and
             of each of them that has a speed at all, else of all requests in flight.
+        busy: Whether the machine was busy with something else.
     """
     by_name = {one.variant: one for one in resources}
     base = by_name.get(baseline, Resources(variant=baseline))
@@ -92,7 +95,8 @@ def preference(prefer: Prefer, resources: Iterable[Resources], *, baseline: str,
             "speed": {name: 1 / speed for name, speed in speeds.items() if speed},
             "memory": {name: memory for name, one in by_name.items() if (memory := _memory(one, base))},
         },
-        speed_of="one request alone" if alone or base.in_flight == 1 else f"{at_once} at once",
+        speed_of=("one request alone" if alone or base.in_flight == 1 else f"{at_once} at once")
+        + (", on a busy machine" if busy else ""),
     )
 
 

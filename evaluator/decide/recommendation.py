@@ -46,6 +46,7 @@ def recommend(
     baseline: str,
     prefer: Prefer = "size",
     totals: Mapping[str, int] = {},
+    busy: bool = False,
 ) -> Recommendation | None:
     """Say which build to run; None where there is only one. Nothing is ranked beyond the verdicts.
 
@@ -63,12 +64,13 @@ def recommend(
         baseline: One of them.
         prefer: Of what the recommended build is to have most.
         totals: By benchmark, how many questions it has.
+        busy: Whether the machine was busy with something else while it was measured: then speeds say so.
     """
     others = builds(comparisons, (variant for variant in variants if variant != baseline))
     if not others:
         return None
     running = [build.variant for build in others if build.standing != "worse"]
-    preferred = preference(prefer, resources, baseline=baseline, among=running)
+    preferred = preference(prefer, resources, baseline=baseline, among=running, busy=busy)
     choice = _choose(others, preferred, baseline, totals)
     left = [build for build in others if build.variant != choice.variant and build.variant not in choice.said]
     return Recommendation(

@@ -42,3 +42,10 @@ def test_the_rule_is_stated(prefer: Prefer, words: str, then: str) -> None:
     assert words in rule
     assert then in rule
     assert "file size within 1 %" in rule
+
+
+def test_a_speed_that_was_measured_on_a_busy_machine_is_so_called() -> None:
+    found = recommend(both("q4_0", SAME, SAME), [Q8, Q4], variants=["q8_0", "q4_0"], baseline="q8_0", busy=True)
+
+    assert found is not None
+    assert "10 % faster than q8_0 (speed of one request alone, on a busy machine)" in found.sentence
