@@ -97,7 +97,7 @@ def _with_ratio(text: str, report: Report, variant: str, number: str) -> str:
     ratio = next((r.ratios.get(number) for r in report.resources if r.variant == variant), None)
     if ratio is None or variant == report.plan.study.baseline:
         return text
-    return f"{text} ({ratio:.2f} \u00d7)"
+    return f"{text} ({ratio:.2f}\u00a0\u00d7)"
 
 
 def _verdicts(report: Report, variant: str) -> Iterator[Verdict]:
