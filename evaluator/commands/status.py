@@ -1,8 +1,5 @@
 """`whichquant status`: whether a run goes on, has ended or was stopped, and how far it is, read from its folder."""
 
-import datetime as dt
-import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -18,15 +15,15 @@ from evaluator.decide.wording import listed
 from evaluator.report import progress
 from evaluator.report.counted import counted
 from evaluator.report.display import drawn
-from evaluator.store.folder import is_being_written, read_plan, report_path
+from evaluator.store.folder import read_plan, report_path
 from evaluator.store.last_report import LastReport, is_complete, last_report
-from evaluator.store.live import Live, read_live
+from evaluator.store.live import Live, age_s, goes_on, read_live
 from evaluator.text import strip_control
 
 GOING_ON, STOPPED = 5, 130
 """Exit codes, where the run has none of its own."""
-_ALIVE_S = 60.0
-"""A run on another machine writes more often than this, even if the two clocks are not quite alike."""
+_LATE_S = 30.0
+"""A file older than this is said to be."""
 State = Literal["going on", "finished", "not finished", "stopped"]
 
 
@@ -76,7 +73,7 @@ def read_status(folder: Path) -> RunStatus:
     if live is not None and last.written > live.updated[:19] and is_complete(folder):
         live = None  # an earlier version brought the run to its end
     report = str(report_path(folder, "html")) if report_path(folder, "html").exists() else ""
-    if _goes_on(folder, live):
+    if goes_on(folder, live):
         shown = live if live is not None and live.phase != "ended" else counted(folder)
         return RunStatus(
             run=str(folder), state="going on", exit_code=GOING_ON, report=report, counted=shown is not live, live=shown
@@ -102,25 +99,6 @@ def drawing(status: RunStatus, console: Console) -> Iterator[ConsoleRenderable]:
     yield drawn(status.live, console) if status.state == "going on" else progress.drawing(status.live, console)
 
 
-def _goes_on(folder: Path, live: Live | None) -> bool:
-    if is_being_written(folder):
-        return True
-    if live is None or live.phase == "ended" or _age(live) > _ALIVE_S:
-        return False
-    # Locks do not reach from one machine to another on every network folder.
-    return live.host != socket.gethostname() or _is_alive(live.pid)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return pid > 0
-
-
 def _ended(folder: Path, last: LastReport, live: Live, report: str) -> RunStatus:
     missing = listed(last.problems) if last.problems else ""
     return RunStatus(
@@ -138,17 +116,9 @@ def _sentence(status: RunStatus) -> str:
     live, state = status.live, status.state
     if state == "going on":
         where = f", process {live.pid} on {live.host}" if live.pid else ""
-        old = f", as of {progress.ago(_age(live))}" if live.updated and _age(live) > _ALIVE_S / 2 else ""
+        old = f", as of {progress.ago(age_s(live))}" if live.updated and age_s(live) > _LATE_S else ""
         return f"{live.study}: going on{where}{old}"
     why = f" ({status.why})" if status.why else ""
     again = " The same command goes on where it stopped." if state != "finished" else ""
     when = f", as of {live.updated[:16].replace('T', ' ')} UTC" if live.updated and state == "stopped" else ""
     return f"{live.study}: {state}{when}{why}.{again}"
-
-
-def _age(live: Live) -> float:
-    try:
-        written = dt.datetime.fromisoformat(live.updated)
-        return abs((dt.datetime.now(dt.UTC) - written).total_seconds())
-    except (ValueError, TypeError):  # not what whichquant wrote
-        return float("inf")

@@ -18,7 +18,6 @@ from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
 from evaluator.report.html import html
 from evaluator.report.questions import questions_section
 from evaluator.store.folder import (
-    is_being_written,
     is_run,
     plan_path,
     read_plan,
@@ -27,6 +26,7 @@ from evaluator.store.folder import (
 )
 from evaluator.store.journal import last_record
 from evaluator.store.last_report import came_later, last_report
+from evaluator.store.live import goes_on, read_live
 from evaluator.study.study import Study
 
 Phase = Literal["going_on", "stopped", "ended", "gone"]
@@ -129,7 +129,7 @@ def phase_of(folder: Path) -> Phase:
         return "gone"
     if _is_reported(folder):
         return "ended"
-    return "going_on" if is_being_written(folder) else "stopped"
+    return "going_on" if goes_on(folder, read_live(folder)) else "stopped"
 
 
 def _is_reported(folder: Path) -> bool:

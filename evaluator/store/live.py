@@ -14,9 +14,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from evaluator.store.folder import write
+from evaluator.store.folder import is_being_written, write
 
 _EVERY_S = 1.5
+_ALIVE_S = 60.0
+"""A run on another machine writes more often than this, even if the two clocks are not quite alike."""
 Phase = Literal["starting", "checking", "asking", "writing", "ended"]
 VariantPhase = Literal["waiting", "checking", "asking", "done", "lost"]
 
@@ -112,6 +114,35 @@ def read_live(folder: Path) -> Live | None:
         return msgspec.json.decode(live_path(folder).read_bytes(), type=Live)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def goes_on(folder: Path, live: Live | None) -> bool:
+    """Whether a process is writing a run now, on this machine or on another that shares the folder."""
+    if is_being_written(folder):
+        return True
+    if live is None or live.phase == "ended" or age_s(live) > _ALIVE_S:
+        return False
+    # Locks do not reach from one machine to another on every network folder.
+    return live.host != socket.gethostname() or _is_alive(live.pid)
+
+
+def age_s(live: Live) -> float:
+    """Return the seconds since it was written; infinity where it does not say when."""
+    try:
+        written = dt.datetime.fromisoformat(live.updated)
+        return abs((dt.datetime.now(dt.UTC) - written).total_seconds())
+    except (ValueError, TypeError):  # not what whichquant wrote
+        return float("inf")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return pid > 0
 
 
 def now() -> str:
