@@ -80,7 +80,7 @@ def takes(report: Report) -> dict[str, Mapping[str, str]]:
         for name, r in resources.items()
         if r.all_memory_bytes
     }
-    columns = {"size": sizes, f"tokens/s, {report.plan.study.concurrency} in flight": speeds, "memory": memories}
+    columns = {"size": sizes, f"tokens/s, {phrases.in_flight(report)}": speeds, "memory": memories}
     return {head: texts for head, texts in columns.items() if set(texts.values()) - {wording.DASH}}
 
 

@@ -112,8 +112,8 @@ class Display:
             self._console.print(renderable)
 
     def _line(self, *parts: str | tuple[str, str]) -> None:
-        """Print text, parts of it in a style; only the terminal folds lines."""
-        self._console.print(Text.assemble(*parts), soft_wrap=True)
+        """Print text, parts of it in a style; folded between words, and only where somebody looks."""
+        self._console.print(Text.assemble(*parts), soft_wrap=not self._console.is_terminal)
 
     def show_logs(self) -> None:
         """Show the end of the log of each variant that could not be finished."""

@@ -63,9 +63,9 @@ def in_bytes(count: float) -> str:
 
 
 def in_flight(report: "Report") -> str:
-    """Say how many questions were in flight while speeds were measured: `8 in flight together`."""
+    """Say how many questions were asked at once while speeds were measured: `8 at once`."""
     concurrency = report.plan.study.concurrency
-    return "one question at a time" if concurrency == 1 else f"{concurrency} in flight together"
+    return "one question at a time" if concurrency == 1 else f"{concurrency} at once"
 
 
 def setting(variant: "Variant") -> str:

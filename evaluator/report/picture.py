@@ -100,11 +100,10 @@ def _in_bytes(kind: Prefer, what: str, found: Mapping[str, int | None]) -> Measu
 
 
 def _speed(report: Report) -> Measure:
-    in_flight = report.plan.study.concurrency
     speeds = {r.variant: r.tokens_per_second for r in report.resources if r.tokens_per_second}
     if not speeds:  # a run of an earlier version: the first benchmark's, for one number a variant
         speeds = {s.variant: s.tokens_per_second for s in reversed(report.scores) if s.tokens_per_second}
-    label = f"tokens per second, {in_flight} in flight"
+    label = f"tokens per second, {phrases.in_flight(report)}"
     return Measure(kind="speed", label=label, values={name: value for name, value in speeds.items() if value})
 
 

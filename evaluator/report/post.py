@@ -7,7 +7,7 @@ from evaluator.checks.rule import Check
 from evaluator.decide import wording
 from evaluator.decide.comparison import Comparison
 from evaluator.decide.score import Score
-from evaluator.decide.sentences import interval_cell, opening
+from evaluator.decide.sentences import interval_cell, opening, reason_of
 from evaluator.report import phrases
 from evaluator.report.markdown_text import cells, header, safe
 from evaluator.report.server import machine
@@ -32,8 +32,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", f"> {safe(report.plan.study.note, _SHORT)}")
     yield from recommended(report)
     yield from ("", *_table(report))
-    if report.comparisons:
-        yield from ("", *(f"- {safe(_verdict(c))}" for c in report.comparisons))
+    if verdicts := [c for c in report.comparisons if not _is_told(c, report)]:
+        yield from ("", *(f"- {safe(_verdict(c))}" for c in verdicts))
     if report.checks:
         yield from ("", "Before you believe a number:", "", *(f"- {line}" for line in _caveats(report.checks)))
     yield from ("", _how(report))
@@ -81,6 +81,14 @@ def _accuracy(score: Score) -> str:
 def _cut_off(score: Score) -> str:
     rate = score.rates.get("truncated")
     return wording.DASH if not score.graded else wording.percent(rate.count / score.graded if rate else 0.0)
+
+
+def _is_told(c: Comparison, report: Report) -> bool:
+    """Whether the recommendation says already why two variants cannot be compared."""
+    if c.verdict != "not comparable" or report.recommendation is None:
+        return False
+    said = (*report.recommendation.others, *report.recommendation.missing)
+    return any(c.variant in sentence and reason_of(c) in sentence for sentence in said)
 
 
 def _verdict(c: Comparison) -> str:

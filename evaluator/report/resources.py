@@ -15,7 +15,7 @@ _ALONE = "one request alone"
 
 class _Row(NamedTuple):
     label: str
-    """Of all in flight together: with a place for how many."""
+    """Of all asked at once: with a place for how many."""
     number: str
     """By its name in `Resources`."""
     write: Callable[[float], str]
@@ -52,11 +52,11 @@ def resource_table(report: Report) -> Table | None:
     """Tabulate what each variant costs, a row for each figure that is known of any; None where nothing is.
 
     Each figure is followed by its ratio to the baseline's: `3.25 GB (0.57 ×)`. The label of a row says whether it was
-    measured with one request alone or with all in flight together.
+    measured with one request alone or with several at once.
     """
     every = report.resources
     in_flight = max((one.in_flight or 1 for one in every), default=1)
-    together = "one question at a time" if in_flight == 1 else f"{in_flight} in flight together"
+    together = "one question at a time" if in_flight == 1 else f"{in_flight} at once"
     rows = [(row.label.format(together), *(_cell(one, row) for one in every)) for row in _ROWS]
     known = tuple(row for row in rows if set(row[1:]) != {wording.DASH})
     if not known:

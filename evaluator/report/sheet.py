@@ -116,6 +116,8 @@ def _notes(report: Report, begin: str, panels: Sequence[tuple[str, Panel | Rows]
             f"Band: the margin around {study.baseline}. Whiskers: the interval of the difference to it on the same"
             " questions, which the verdict rests on."
         )
+    if any(isinstance(picture, Panel) and len(picture.points) > 1 for _, picture in panels):
+        yield "Points that would overlap stand side by side."
     if unknown := list(dict.fromkeys(name for _, picture in panels for name in picture.unknown)):
         yield f"Not shown: {', '.join(unknown)}."
     models = dict.fromkeys(PurePath(variant.model).name for variant in study.variants if variant.model)

@@ -20,6 +20,7 @@ from rich.console import Console
 from evaluator.cli import main
 from evaluator.commands import watch as watching
 from evaluator.commands.status import read_status
+from evaluator.report.follow import phase_of
 from evaluator.store.folder import is_being_written, locked, records_path
 from evaluator.store.live import Live, live_path, now, read_live
 from servers.fake import Reply
@@ -227,6 +228,7 @@ def test_a_run_on_another_machine_is_judged_by_its_last_sign_of_life(finished: P
     status = read_status(finished)
 
     assert status.state == state
+    assert phase_of(finished) == state.replace(" ", "_")
     if state == "going on":
         assert "process 1 on another-machine" in ask("status", str(finished)).output
 

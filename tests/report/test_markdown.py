@@ -21,6 +21,7 @@ from evaluator.report.markdown import markdown
 from evaluator.report.markdown_text import cells, code, header, safe
 from evaluator.report.post import post
 from evaluator.text import one_line, strip_control
+from tests.support.recommended import compared, cost, recommended
 
 EXAMPLE = Path(__file__).parents[2] / "runs" / "example-demo" / "report.json"
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -150,7 +151,7 @@ def test_the_post_has_no_html_and_only_what_a_post_needs(report: Report) -> None
     kinds = {token.type for token in tokens(written)}
 
     assert not [kind for kind in kinds if kind.startswith("html")]
-    assert "| Model | Benchmark | % (correct/total) | 95 % interval | cut off | tokens/s, 4 in flight " in written
+    assert "| Model | Benchmark | % (correct/total) | 95 % interval | cut off | tokens/s, 4 at once " in written
     for score in report.scores:
         assert f"% ({score.outcomes['correct']}/{score.graded}) |" in written
     assert len(written.partition("Before you believe a number:")[2].strip().partition("\n\n")[0].splitlines()) <= 3
@@ -173,6 +174,16 @@ def test_what_to_run_comes_before_every_number(report: Report, write: Any) -> No
 
     assert 0 < written.index("**Run q4_0.**") < written.index("q2_k is not worth it.") < written.index("|")
     assert "**" not in write(msgspec.structs.replace(report, recommendation=None)).partition("|")[0]
+
+
+def test_a_post_says_once_why_two_cannot_be_compared(report: Report) -> None:
+    apart = compared("q4_0", "mmlu_pro", "not comparable", reason="it does not think")
+    of = msgspec.structs.replace(
+        report, comparisons=(apart,), checks=(), recommendation=recommended([apart], cost("q8_0", 8), cost("q4_0", 4))
+    )
+
+    assert post(of).count("it does not think") == 1
+    assert post(msgspec.structs.replace(of, recommendation=None)).count("it does not think") == 1
 
 
 def test_tables_have_as_many_cells_in_every_line(report: Report) -> None:

@@ -185,6 +185,13 @@ def test_parts_stand_in_their_order(report: Report) -> None:
     assert places == sorted(places)
 
 
+def test_before_there_are_verdicts_no_part_of_the_page_is_empty(report: Report) -> None:
+    page = html(replace(report, comparisons=(), exploratory=None))
+
+    assert 'id="differences"' not in page
+    assert "#differences" not in page
+
+
 def test_findings_with_one_remedy_are_told_together_and_the_gravest_first(report: Report) -> None:
     def check(severity: str, message: str, advice: str) -> Check:
         return msgspec.convert(
