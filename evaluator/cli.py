@@ -213,7 +213,9 @@ def evaluate(**options: "Any") -> None:  # noqa: ANN401 - what click has read
 @main.command()
 @click.argument("study", type=click.Path(path_type=Path))
 @click.argument("variant")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: a free port]")
+@click.option(
+    "--port", metavar="PORT", type=click.IntRange(1, 65535), help="Port to listen on.  [default: a free port]"
+)
 @click.option(
     "--log",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -471,6 +473,7 @@ def regrade(run_folder: Path) -> None:
 @click.option(
     "--port",
     "ports",
+    metavar="PORT",
     type=click.IntRange(1, 65535),
     multiple=True,
     help="Port to search. May be given several times.  [default: the usual ones]",

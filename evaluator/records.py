@@ -146,11 +146,11 @@ class Alone(Struct, frozen=True, kw_only=True):
     prompt_tokens: int | None = None
     """Tokens of its prompt."""
     prompt_tokens_per_second: float | None = None
-    """Of reading the prompt."""
+    """Speed of reading the prompt."""
     tokens: int | None = None
-    """That were generated."""
+    """Tokens that were generated."""
     tokens_per_second: float | None = None
-    """Of the generation, without the time for the prompt."""
+    """Speed of the generation, without the time for the prompt."""
     first_token_s: float | None = None
     """Seconds from sending to the first token."""
     by_server: bool = False

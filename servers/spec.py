@@ -147,15 +147,15 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     engine: str
     """Which program serves, in words."""
     version: str | None = None
-    """Of the program, with its build where that is reported."""
+    """Version of the program, with its build where that is reported."""
     model_id: str | None = None
     """Name by which the server knows the model."""
     model_path: str | None = None
     """File or folder, with `~` for the home folder."""
     model_bytes: int | None = None
-    """Of the weights' files."""
+    """Size of the weights' files."""
     model_sha256: str | None = None
-    """Of the weights' files."""
+    """Hash of the weights' files."""
     parameters: int | None = None
     """Number of weights."""
     quantization: str | None = None
@@ -173,7 +173,7 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     slots: int | None = None
     """Requests that it works on at once."""
     thinking: bool | None = None
-    """As set by us, at launch or with every request; None where the model's default rules."""
+    """As whichquant set it, at launch or with every request; None where the model's default rules."""
     thinking_default: bool | None = None
     """Whether the model thinks when a request does not set it."""
     thinking_heard: bool | None = None
@@ -190,6 +190,6 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     restarts: int = 0
     """How often it died or hung while it was asked, and was started again."""
     adapter: str | None = None
-    """How whichquant's support of this runtime was tested: see `runtime.table.TESTED`."""
+    """How whichquant's support of this runtime was tested."""
     unsent: tuple[str, ...] = ()
     """Settings that cannot be sent to this server, so that its own default holds, one sentence each."""

@@ -20,9 +20,9 @@ class Saved(Struct, frozen=True):
     """What stopping early saved."""
 
     questions: int
-    """That were not put, over all variants and benchmarks."""
+    """Questions that were not asked, over all variants and benchmarks."""
     of: int
-    """That the study plans, over all variants and benchmarks."""
+    """Questions that the study plans, over all variants and benchmarks."""
 
 
 class Report(Struct, frozen=True, kw_only=True):

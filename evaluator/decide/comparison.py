@@ -29,7 +29,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     baseline: str
     benchmark: str
     mode: Mode = "fixed"
-    """The design; p values and intervals of one mode are never mixed with another's."""
+    """How differences are tested; p values and intervals of one mode are never mixed with another's."""
     n: int
     """Questions compared: answered by both, equally often."""
     repeated: int | UnsetType = UNSET
@@ -60,15 +60,15 @@ class Comparison(Struct, frozen=True, kw_only=True):
     lost: int | None = None
     """Questions that only the baseline solved; with repeats, that it solved more often."""
     p: float | None = None
-    """Of no difference."""
+    """p value of "no difference"."""
     p_holm: float | None = None
     """`p`, corrected for all comparisons (Holm)."""
     equivalence_p: float | None = None
-    """Of a difference of the margin or more."""
+    """p value of "a difference of the margin or more"."""
     equivalence_p_holm: float | None = None
     """`equivalence_p`, corrected for all comparisons (Holm)."""
     noninferiority_p: float | None = None
-    """Of being worse by the margin or more; not corrected, and no verdict rests on it."""
+    """p value of "worse by the margin or more"; not corrected, and no verdict rests on it."""
     chance_better: float | None = None
     """Posterior chance that the variant solves more than the baseline (uniform prior); no verdict rests on it."""
     family: int
@@ -82,7 +82,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     noise_questions: int | None = None
     """Questions that were asked more than once, on which `noise` rests."""
     noise_p_holm: float | None = None
-    """Of no more disagreement than with itself, corrected for all comparisons."""
+    """p value of "no more disagreement than with itself", corrected for all comparisons."""
     verdict: Verdict = "not comparable"
     """What may be said; `sentence` says it in words."""
     sentence: str = ""

@@ -27,7 +27,7 @@ class Tested(Struct, frozen=True):
     """A p value, alone and corrected for all tests of the exploration."""
 
     p: float
-    """Of what is tested."""
+    """p value of what is tested."""
     p_bh: float = 1.0
     """Corrected for all exploratory tests (Benjamini and Hochberg)."""
     statistic: float | None = None

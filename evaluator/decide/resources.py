@@ -19,7 +19,7 @@ class Resources(Struct, frozen=True, kw_only=True):
 
     variant: str
     file_bytes: int | None = None
-    """Of the weights' files."""
+    """Size of the weights' files."""
     bits_per_weight: float | None = None
     """Bits that the tensors take, over the number of weights."""
     load_s: float | None = None

@@ -62,7 +62,7 @@ class Score(Struct, frozen=True, kw_only=True):
     tokens_per_second: float | None
     """Completion tokens of all requests, over the time in which at least one was in flight."""
     first_token_s: float | None
-    """Median."""
+    """Seconds from sending to the first token, median."""
 
     @property
     def no_reply(self) -> int:

@@ -26,7 +26,7 @@ class Point(Struct, frozen=True, kw_only=True):
     accuracy: float
     """Strict: a reply that is cut off is wrong. Averaged over questions, as scores are."""
     truncated: float
-    """Share of the replies."""
+    """Share of the replies that are cut off."""
     answered_only: float | None
     """Of the replies that hold an answer; None where none does."""
 
@@ -37,7 +37,7 @@ class Budget(Struct, frozen=True, kw_only=True):
     variant: str
     benchmark: str
     replies: int
-    """Graded, with a count of tokens."""
+    """Graded replies whose tokens the server counted."""
     uncounted: int
     """Graded replies without a token count from the server: they are left out."""
     points: tuple[Point, ...]

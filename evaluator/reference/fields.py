@@ -96,7 +96,7 @@ def _name(hint: object, titles: Titles) -> str:
     parts = [_name(part, titles) for part in get_args(hint) if part not in (UnsetType, ...)]
     origin = get_origin(hint)
     if isinstance(hint, type) and issubclass(hint, Struct):
-        return f"[{titles[hint]}]({anchor(titles[hint])})"
+        return f"[{titles[hint].removesuffix('.md')}]({anchor(titles[hint])})"
     if origin is Literal:
         return ", ".join(f"`{part}`" for part in get_args(hint))
     if origin in (Union, types.UnionType):

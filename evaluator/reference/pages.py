@@ -21,7 +21,8 @@ A study is a YAML file. It says what is compared with what, on which questions, 
 _COMMANDS = f"""\
 # Commands
 
-Every command shows its options with `--help`. Progress and reports go to the screen, errors to standard error.
+`whichquant COMMAND --help` (or `-h`) shows what stands here, `whichquant --version` the version. Errors go to standard
+error, in one sentence.
 {_MADE}"""
 _REPORT = f"""\
 # Fields of report.json

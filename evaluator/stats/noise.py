@@ -36,7 +36,7 @@ class Excess(Struct, frozen=True):
     """`between` less the mean of those within A and B."""
     interval: Interval
     p: float
-    """Of no excess."""
+    """p value of "no excess"."""
 
 
 class _Counts(Struct, frozen=True, order=True):
