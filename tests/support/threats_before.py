@@ -243,7 +243,7 @@ BEFORE: tuple[Threat, ...] = (
         with_script(Behind),
         "mixed",
         "block",
-        also=(("batch_noise", "warn"), ("floor", "warn")),
+        also=(("batch_noise", "warn"), ("floor", "warn"), ("unparsed", "warn")),
     ),
     row(
         "one reply for all",
