@@ -76,7 +76,8 @@ class Usage(Struct, frozen=True, kw_only=True):
     kv_cache_bytes: int | None = None
     """As the server says itself, of all slots together."""
     energy_j: float | None = None
-    """While questions were in flight, of what `energy_of` names: of all that ran there, not of this server alone."""
+    """While questions were in flight, of what `energy_of` names: of all that ran there, not of this server alone; None
+    where other servers of the study were asked at the same time."""
     energy_of: str = ""
 
 

@@ -69,7 +69,7 @@ def takes(report: Report) -> dict[str, Mapping[str, str]]:
     resources = {r.variant: r for r in report.resources}
     sizes = {v.name: phrases.size(report, v.name) for v in report.plan.study.variants}
     sizes = {name: _with_ratio(text, report, name, "file_bytes") for name, text in sizes.items()}
-    speed, memory = "tokens_per_second", "memory_bytes"
+    speed, memory = "tokens_per_second", "all_memory_bytes"
     speeds = {
         name: _with_ratio(f"{r.tokens_per_second:,.0f}", report, name, speed)
         for name, r in resources.items()

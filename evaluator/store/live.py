@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from evaluator.store.folder import is_being_written, write
+from evaluator.text import one_line
 
 _EVERY_S = 1.5
 _ALIVE_S = 60.0
@@ -177,7 +178,8 @@ class LiveFile:
             with suppress(OSError):
                 live_path(self._folder).unlink(missing_ok=True)
         else:
-            self._write(replace(self._look(), phase="ended", end=str(error).partition("\n")[0] or "interrupted"))
+            why = one_line(str(error).partition("\n")[0])  # the bytes of a path may be no text
+            self._write(replace(self._look(), phase="ended", end=why or "interrupted"))
 
     def _keep_writing(self) -> None:
         while not self._ending.wait(self._every_s):

@@ -59,9 +59,14 @@ class Meter:
             gpu_bytes=self._graphics.bytes,
             gpu_how=self._graphics.how,
             kv_cache_bytes=self._kv_cache,
-            energy_j=self._energy.joules if self._here else None,
-            energy_of=self._energy.of if self._here else "",
+            energy_j=self._energy.joules if self._is_its_own else None,
+            energy_of=self._energy.of if self._is_its_own else "",
         )
+
+    @property
+    def _is_its_own(self) -> bool:
+        """Whether the counters of energy say something of this server: it runs here, and no other of the study does."""
+        return self._here and self._by_itself
 
     @property
     def seconds(self) -> float:
@@ -81,14 +86,13 @@ class Meter:
     ) -> None:
         if self._looking is not None:
             self._looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+            await asyncio.wait([self._looking])
         if kind is None or issubclass(kind, Exception):  # an interrupt does not wait for it
             await self._look()
             if self._memory is None:
                 await self._ask_itself()
-            if (self._graphics.bytes or 0) < _USED:
-                self._energy.leave_out_cards()
+        if (self._graphics.bytes or 0) < _USED:
+            self._energy.leave_out_cards()
 
     async def _keep_looking(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from evaluator.decide.resources import Resources, against_baseline
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox
 from evaluator.records import Alone
+from evaluator.report.compared import takes
 from evaluator.report.resources import resource_table
 from tests.support.scripted import Bench, mostly
 
@@ -62,3 +63,11 @@ def test_where_nothing_is_known_there_is_no_table(report: Report) -> None:
 def test_a_run_has_every_variant_in_the_order_of_the_study(report: Report) -> None:
     assert [one.variant for one in report.resources] == ["bad", "good"]
     assert report.resources[0].ratios["tokens_per_correct"] > 0
+
+
+def test_a_ratio_in_the_table_of_builds_is_of_the_number_beside_it(report: Report) -> None:
+    base = replace(FULL, memory_bytes=1_000_000_000, gpu_bytes=9_000_000_000, tokens_per_second=100.0)
+    other = replace(base, variant="b", gpu_bytes=1_500_000_000, tokens_per_second=110.0)
+    found = takes(replace(report, resources=against_baseline([base, other], "a")))
+
+    assert [texts["b"] for texts in found.values()] == ["110 (1.10\u00a0\u00d7)", "2.50 GB (0.25\u00a0\u00d7)"]

@@ -1,43 +1,21 @@
-"""Graphics memory, energy, the KV cache's size, and the meter that puts them together."""
+"""Graphics memory, energy, and the KV cache's size."""
 
-import asyncio
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers import process
-from servers.fake import FakeServer, Reply
-from servers.fake.dialects import OLLAMA
 from servers.runtime.llama_log import cache_bytes
 from servers.spec import Server, ServerSpec
 from servers.usage import energy, graphics
 from servers.usage.energy import Counter, EnergyMeter
 from servers.usage.graphics import BY_PROCESS, BY_RISE, Held, held_by, in_use
-from servers.usage.meter import Meter
 from servers.usage.reported import kv_cache_bytes
 from tests.support.graphics_driver import Driver
 
 MB = 1 << 20
-
-
-@pytest.fixture
-def drives(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Put a driver in place of this machine's."""
-
-    def driven(driver: Driver | None) -> None:
-        monkeypatch.setitem(sys.modules, "pynvml", driver)
-        graphics.cards.cache_clear()
-
-    yield driven
-    monkeypatch.undo()
-    graphics.cards.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -181,121 +159,3 @@ def test_what_an_earlier_server_logged_does_not_count(tmp_path: Path) -> None:
     assert kv_cache_bytes(served(log, log_start=before)) == 2 * MB
     assert kv_cache_bytes(served(tmp_path / "missing")) is None
     assert kv_cache_bytes(served()) is None
-
-
-HUNGRY = """
-import time
-held = bytearray(48 << 20)
-held[::4096] = bytes(len(held[::4096]))
-print("ready", flush=True)
-time.sleep(60)
-"""
-
-
-def hungry(log: Path) -> process.Child:
-    """Start a child, and wait until it has its memory."""
-    child = process.start([sys.executable, "-S", "-c", HUNGRY], {}, log)
-    while "ready" not in log.read_text():
-        time.sleep(0.02)
-    return child
-
-
-async def test_a_child_is_measured_without_its_guard(tmp_path: Path) -> None:
-    child = hungry(tmp_path / "log")
-    try:
-        async with Meter(served(pid=child.guard.pid, load_s=1.5)) as meter:
-            pass
-    finally:
-        await process.stop(child)
-
-    assert meter.usage.load_s == 1.5
-    assert meter.usage.memory_bytes is not None
-    assert 48 * MB < meter.usage.memory_bytes < 64 * MB
-    assert meter.usage.memory_how
-
-
-async def test_of_a_server_that_is_not_ours_and_of_one_that_died_nothing_is_known(tmp_path: Path) -> None:
-    child = process.start([sys.executable, "-c", ""], {}, tmp_path / "log")
-    await asyncio.to_thread(child.guard.wait)
-
-    for pid in (None, child.guard.pid):
-        async with Meter(served(pid=pid)) as meter:
-            pass
-        assert (meter.usage.memory_bytes, meter.usage.memory_how, meter.usage.gpu_bytes) == (None, "", None)
-
-
-async def test_what_is_asked_of_the_driver_may_fail(drives: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    drives(Driver({"used": 0, "millijoules": 1000}))
-
-    def fails(*_: Any) -> None:
-        raise RuntimeError("the driver was unloaded")
-
-    async with Meter(served()) as meter:
-        monkeypatch.setattr(graphics, "held_by", fails)
-
-    assert meter.usage.memory_bytes is None
-
-
-async def test_several_servers_at_once_have_no_rise_of_their_own(drives: Any, tmp_path: Path) -> None:
-    drives(Driver({"used": 900 * MB, "compute": []}))
-    child = hungry(tmp_path / "log")
-    found = {}
-    try:
-        for by_itself in (True, False):
-            server = served(pid=child.guard.pid, gpu_in_use_before=(0,))
-            async with Meter(server, by_itself=by_itself) as meter:
-                pass
-            found[by_itself] = meter.usage.gpu_bytes
-    finally:
-        await process.stop(child)
-
-    assert found == {True: 900 * MB, False: None}
-
-
-@pytest.mark.parametrize(
-    ("ours", "held", "joules"),
-    [
-        pytest.param(True, 700 * MB, 5, id="on-the-card"),
-        pytest.param(True, 7 * MB, None, id="opened-the-driver-only"),
-        pytest.param(True, None, None, id="on-the-processor"),
-        pytest.param(False, 700 * MB, None, id="elsewhere"),
-    ],
-)
-async def test_energy_of_a_card_counts_for_who_computes_there(
-    drives: Any, tmp_path: Path, ours: bool, held: int | None, joules: float | None
-) -> None:
-    card: dict[str, Any] = {"used": 0, "millijoules": 1000, "compute": []}
-    drives(Driver(card))
-    child = hungry(tmp_path / "log")
-    try:
-        pids = {one.pid for one in psutil.Process(child.guard.pid).children(recursive=True)}
-        card["compute"] = [] if held is None else [(pid, held // len(pids)) for pid in pids]
-        async with Meter(served(pid=child.guard.pid if ours else None)) as meter:
-            card["millijoules"] += 5000
-    finally:
-        await process.stop(child)
-
-    assert meter.usage.energy_j == joules
-    assert (bool(meter.usage.energy_of), meter.seconds > 0) == (joules is not None, joules is not None)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "memory", "cards"),
-    [
-        pytest.param({"size": 900, "size_vram": 600}, 300, 600, id="shared"),
-        pytest.param({"size": 900, "size_vram": 0}, 900, None, id="on-the-processor"),
-        pytest.param({"size": 900, "size_vram": 900}, 0, 900, id="on-the-card"),
-        pytest.param({"size": 900}, None, None, id="says-half"),
-        pytest.param({"size": 900, "size_vram": 901}, None, None, id="contradicts-itself"),
-        pytest.param({"size": "much", "size_vram": []}, None, None, id="no-numbers"),
-    ],
-)
-async def test_ollama_says_itself_what_it_takes(sizes: dict[str, Any], memory: int | None, cards: int | None) -> None:
-    page = {"models": [{"name": "m:latest", **sizes}, {"name": "other", "size": 5, "size_vram": 5}]}
-    async with FakeServer(Reply(), dialect=OLLAMA, models=["m"], pages={"/api/ps": page}) as fake:
-        spec = ServerSpec(runtime="ollama", model="m", base_url=fake.base_url)
-        async with Meter(Server(spec=spec, base_url=fake.base_url, model="m", engine="e")) as meter:
-            pass
-
-    assert (meter.usage.memory_bytes, meter.usage.gpu_bytes) == (memory, cards)
-    assert ("Ollama" in meter.usage.memory_how) == (memory is not None)
