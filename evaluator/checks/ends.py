@@ -15,9 +15,9 @@ ADVICE: Mapping[Cause, str] = {
     "limit": "Raise max_tokens (run --more-tokens asks only these again), or read the bounds instead of the score.",
     "server": "More tokens change nothing: find the server's own limit, lift it, and ask in a new run.",
     "context": "Give the server more context, or set smaller max_tokens, and ask in a new run.",
-    "thoughts": "Read a few in the records: thinking is all there is. Look at the template and at thinking budgets.",
+    "thoughts": "Read a few (whichquant show RUN --thinking), and look at the template and at thinking budgets.",
     "tool": "Serve the model without tools and their parser, or with another chat template, and ask in a new run.",
-    "nothing": "Read a few in the records, and look at the chat template: the model ends its reply at once.",
+    "nothing": "Read a few (whichquant show RUN), and look at the chat template: the model ends its reply at once.",
     "no_tokens": "Read the server's log, and see whether its context holds the prompts: some send nothing if not.",
 }
 _IN_EVAL: Mapping[Cause, str] = {

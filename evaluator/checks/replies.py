@@ -204,7 +204,8 @@ RULES = (
         severity="warn",
         threat="Answer extraction does not understand how this variant writes.",
         signal="No readable answer: above 1 % of the replies, or unlike the baseline (Fisher's p < 0.05).",
-        advice="Read a few in the records: a model that ignores the asked form is worse, one that is misread is not.",
+        advice="Read a few (whichquant show RUN --outcome unparsed): a model that ignores the asked form is worse, one"
+        " that is misread is not.",
         find=unparsed,
     ),
     Rule(
@@ -213,7 +214,7 @@ RULES = (
         severity="block",
         threat="The score is about the set-up, not about the model.",
         signal="No readable answer in more than half of the replies.",
-        advice="Look at the chat template and at a few replies in the records.",
+        advice="Look at the chat template, and at a few replies with whichquant show RUN.",
         find=unreadable,
     ),
 )

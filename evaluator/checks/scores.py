@@ -138,7 +138,7 @@ RULES = (
         threat="The model guesses, always gives one kind of answer, or its answers are not understood.",
         signal="The interval of the accuracy includes what answering without reading scores, by the benchmark's"
         " questions: the best of guessing, always the longest option, and always one letter; else 0.",
-        advice="Read a few replies in the records: a broken build, a broken template and a weak model look alike here.",
+        advice="Read a few (whichquant show RUN): a broken build, a broken template and a weak model look alike here.",
         find=floor,
     ),
     Rule(

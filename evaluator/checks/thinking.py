@@ -136,7 +136,7 @@ RULES = (
         severity="warn",
         threat="The switch for thinking is ignored.",
         signal="As many prompt tokens with thinking on as off, or the same prompt, and no reply that would show it.",
-        advice="Look at a few replies in the records before you believe that thinking is as declared.",
+        advice="Read a few (whichquant show RUN --thinking) before you believe that thinking is as declared.",
         find=thinking_switch,
     ),
     Rule(

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ import msgspec
 from markupsafe import Markup
 
 from evaluator.analyse.report import Report
-from evaluator.checks.rule import Check
 from evaluator.decide import wording
 from evaluator.report import phrases
 from evaluator.report.category_table import category_tables
@@ -116,8 +115,8 @@ def _verdicts(report: Report) -> dict[str, Any]:
         "takes": takes(report),
         "replies": {benchmark: _replies(report, benchmark) for benchmark in benchmarks},
         "severities": _SEVERITIES,
-        "grave": _doubts(report.checks, "block", "warn"),
-        "notes": _doubts(report.checks, "note"),
+        "grave": phrases.with_one_remedy(report.checks, "block", "warn"),
+        "notes": phrases.with_one_remedy(report.checks, "note"),
         "forests": difference_panels(report),
         "saved": saved(report),
         "behind": tuple(filter(None, (behind(report, benchmark) for benchmark in benchmarks))),
@@ -158,15 +157,6 @@ def _how(report: Report) -> dict[str, Any]:
 def command_line(command: Sequence[str]) -> str:
     """Write a command to be pasted into a shell, which is to find the user's folder for a `~` at the beginning."""
     return " ".join(f"~/{shlex.quote(part[2:])}" if part.startswith("~/") else shlex.quote(part) for part in command)
-
-
-def _doubts(checks: Iterable[Check], *severities: str) -> tuple[tuple[Check, ...], ...]:
-    """Group findings of one kind that have the same remedy; the gravest first."""
-    found: dict[tuple[str, str, str], list[Check]] = {}
-    for check in sorted(checks, key=lambda check: check.severity != "block"):
-        if check.severity in severities:
-            found.setdefault((check.severity, check.code, check.advice), []).append(check)
-    return tuple(tuple(group) for group in found.values())
 
 
 def _replies(report: Report, benchmark: str) -> Table:

@@ -1,6 +1,6 @@
 """How results and settings are put into words, the same in every report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -58,8 +58,10 @@ def size(report: "Report", variant: str) -> str:
 
 
 def in_bytes(count: float) -> str:
-    """Write a number of bytes as `3.25 GB` or `7.9 MB`."""
-    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+    """Write a number of bytes as `3.25 GB`, `845 MB` or `7.9 MB`."""
+    if count >= 999.5e6:
+        return f"{count / 1e9:.2f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 99.95e6 else f"{count / 1e6:.1f} MB"
 
 
 def in_flight(report: "Report") -> str:
@@ -90,6 +92,15 @@ def about(check: "Check") -> str:
     """Name what a check is about, as `q4_0, MMLU-Pro: `; empty when it is the whole run."""
     parts = [part for part in (check.variant, check.benchmark and name(check.benchmark)) if part]
     return ", ".join(parts) + ": " if parts else ""
+
+
+def with_one_remedy(checks: Iterable["Check"], *severities: str) -> tuple[tuple["Check", ...], ...]:
+    """Group findings of one kind that have the same remedy; the gravest first."""
+    found: dict[tuple[str, str, str], list[Check]] = {}
+    for check in sorted(checks, key=lambda check: check.severity != "block"):
+        if check.severity in severities:
+            found.setdefault((check.severity, check.code, check.advice), []).append(check)
+    return tuple(tuple(group) for group in found.values())
 
 
 def advice(check: "Check") -> str:

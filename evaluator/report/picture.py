@@ -94,7 +94,7 @@ def _memory(report: Report) -> Measure:
 
 def _in_bytes(kind: Prefer, what: str, found: Mapping[str, int | None]) -> Measure:
     known = {name: float(value) for name, value in found.items() if value}
-    unit, name = (1e9, "GB") if max(known.values(), default=0) >= 1e8 else (1e6, "MB")
+    unit, name = (1e9, "GB") if max(known.values(), default=0) >= 1e9 else (1e6, "MB")
     values = {variant: value / unit for variant, value in known.items()}
     return Measure(kind=kind, label=f"{what} ({name})", values=values, decimals=1)
 

@@ -44,16 +44,15 @@ def _parts(report: Report) -> Iterator[ConsoleRenderable]:
 
 
 def _checks(report: Report) -> Iterator[ConsoleRenderable]:
-    """Show the findings, those that block first."""
+    """Show the findings, those that block first; of several with one remedy it stands behind the last."""
     if report.checks:
         yield Text("\nWhat blocks or weakens this", style="bold")
-    for check in sorted(report.checks, key=lambda check: list(_STYLES).index(check.severity)):
-        yield Text.assemble(
-            (f"{check.severity} ", _STYLES[check.severity]),
-            phrases.about(check),
-            strip_control(check.message),
-            (phrases.advice(check), "dim"),
-        )
+    for severity, style in _STYLES.items():
+        for group in phrases.with_one_remedy(report.checks, severity):
+            for check in group:
+                remedy = (phrases.advice(check) if check is group[-1] else "") or "."
+                message = phrases.about(check) + strip_control(check.message)
+                yield Text.assemble((f"{severity} ", style), message, (remedy, "dim"))
 
 
 def _others(report: Report) -> Iterator[ConsoleRenderable]:
