@@ -33,7 +33,7 @@ class Recommendation(Struct, frozen=True, kw_only=True):
 class _Choice(Struct, frozen=True, kw_only=True):
     variant: str | None
     sentence: str
-    said: tuple[str, ...] = ()
+    in_sentence: tuple[str, ...] = ()
     """Variants of which the sentence says all that is to be said."""
     missing: tuple[str, ...] = ()
 
@@ -72,7 +72,7 @@ def recommend(
     running = [build.variant for build in others if build.standing != "worse"]
     preferred = preference(prefer, resources, baseline=baseline, among=running, busy=busy)
     choice = _choose(others, preferred, baseline, totals)
-    left = [build for build in others if build.variant != choice.variant and build.variant not in choice.said]
+    left = [build for build in others if build.variant != choice.variant and build.variant not in choice.in_sentence]
     return Recommendation(
         prefer=prefer,
         variant=choice.variant,
@@ -87,7 +87,10 @@ def _choose(others: Sequence[Build], preferred: Preference, baseline: str, total
     if not any(build.is_compared for build in others):
         names = tuple(build.variant for build in others)
         return _Choice(
-            variant=None, sentence=words.nothing_compared(baseline), said=names, missing=blocked(others, baseline)
+            variant=None,
+            sentence=words.nothing_compared(baseline),
+            in_sentence=names,
+            missing=blocked(others, baseline),
         )
     if best := _best(others, preferred, baseline):
         smaller = [
@@ -96,7 +99,7 @@ def _choose(others: Sequence[Build], preferred: Preference, baseline: str, total
         return _Choice(
             variant=best.variant,
             sentence=words.run(best, preferred, baseline),
-            said=tuple(build.variant for build in smaller if build.standing == "blocked"),
+            in_sentence=tuple(build.variant for build in smaller if build.standing == "blocked"),
             missing=words.needed([best, *smaller], baseline, totals),
         )
     return (
@@ -120,8 +123,8 @@ def _depends(others: Sequence[Build], baseline: str) -> _Choice | None:
     mixed = [build for build in others if build.standing == "mixed"]
     if not mixed:
         return None
-    said = (mixed[0].variant,) if len(mixed) == 1 else ()
-    return _Choice(variant=None, sentence=words.depends(mixed, baseline), said=said)
+    in_sentence = (mixed[0].variant,) if len(mixed) == 1 else ()
+    return _Choice(variant=None, sentence=words.depends(mixed, baseline), in_sentence=in_sentence)
 
 
 def _unknown(others: Sequence[Build], preferred: Preference, baseline: str) -> _Choice | None:
@@ -154,6 +157,6 @@ def _undecided(
     return _Choice(
         variant=None,
         sentence=words.not_yet(holding, preferred, baseline),
-        said=tuple(build.variant for build in holding),
+        in_sentence=tuple(build.variant for build in holding),
         missing=words.needed(holding, baseline, totals),
     )

@@ -1,14 +1,12 @@
 """What each variant costs: size, memory, load time, speed, time and tokens for a correct answer, energy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
-from statistics import median
 from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from evaluator.decide.score import NO_GRADE, busy_seconds
+from evaluator.decide.score import NO_GRADE, busy_seconds, speed_of
 from evaluator.records import Alone, Grade, Record
 from evaluator.store.resources import Measured
 from servers.spec import ServerFacts
@@ -61,6 +59,12 @@ class Resources(Struct, frozen=True, kw_only=True):
         """Memory of the machine and of its graphics cards together; None where the machine's is unknown."""
         return None if self.memory_bytes is None else self.memory_bytes + (self.gpu_bytes or 0)
 
+    def number(self, name: str) -> float | None:
+        """Return a number by its name, as `ratios` has it; None where it is unknown."""
+        of, _, field = name.rpartition(".")
+        number: float | None = getattr(self.alone if of == "alone" else self, field, None)
+        return number
+
 
 _COMPARED: Mapping[str, tuple[str, ...]] = {
     "file_bytes": (),
@@ -102,7 +106,7 @@ def resources(
         in_flight: Questions in flight at once.
     """
     measured = measured or Measured()
-    usage, speed = measured.usage, _together(records)
+    usage, speed = measured.usage, speed_of(records)
     cost = _per_correct(records, grades)
     power = usage.energy_j / measured.asked_s if usage.energy_j is not None and measured.asked_s else None
     return Resources(
@@ -135,30 +139,12 @@ def against_baseline(every: Sequence[Resources], baseline: str) -> tuple[Resourc
 
 
 def _ratios(one: Resources, base: Resources) -> dict[str, float]:
-    pairs = {name: (_value(one, name), _value(base, name)) for name in _COMPARED if _is_alike(one, base, name)}
+    pairs = {name: (one.number(name), base.number(name)) for name in _COMPARED if _is_alike(one, base, name)}
     return {name: mine / its for name, (mine, its) in pairs.items() if mine is not None and its}
-
-
-def _value(one: Resources, name: str) -> float | None:
-    number: float | None = None if name.startswith("alone.") and one.alone is None else attrgetter(name)(one)
-    return number
 
 
 def _is_alike(one: Resources, base: Resources, name: str) -> bool:
     return all(getattr(one, how) == getattr(base, how) for how in _COMPARED[name])
-
-
-class _Together(NamedTuple):
-    tokens_per_second: float | None
-    first_token_s: float | None
-
-
-def _together(records: Sequence[Record]) -> _Together:
-    answers = [record.answer for record in records if record.answer]
-    tokens = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
-    firsts = [answer.first_token_s for answer in answers if answer.first_token_s is not None]
-    busy = busy_seconds(records)
-    return _Together(sum(tokens) / busy if tokens and busy else None, median(firsts) if firsts else None)
 
 
 class _PerCorrect(NamedTuple):

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 from typing import NamedTuple
 
@@ -109,7 +109,7 @@ def score(
     grades = list(grades)
     counts = Counter(grade.outcome for grade in grades)
     correctness = per_question(grades)
-    without_unanswered, speed = _without_unanswered(grades), _speed(list(records))
+    without_unanswered, speed = _without_unanswered(grades), speed_of(list(records))
     return Score(
         variant=variant,
         benchmark=benchmark,
@@ -236,18 +236,21 @@ def _pass_at_k(correctness: Mapping[str, tuple[bool, ...]]) -> dict[int, float]:
     }
 
 
-class _Speed(NamedTuple):
+class Speed(NamedTuple):
+    """How fast requests were answered; None where no server says so."""
+
     mean_tokens: float | None
     tokens_per_second: float | None
     first_token_s: float | None
 
 
-def _speed(records: list[Record]) -> _Speed:
+def speed_of(records: Sequence[Record]) -> Speed:
+    """Measure how fast all requests were answered together; the time to the first token is a median."""
     answers = [record.answer for record in records if record.answer]
     tokens = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
     firsts = [answer.first_token_s for answer in answers if answer.first_token_s is not None]
     busy = busy_seconds(records)
-    return _Speed(
+    return Speed(
         mean_tokens=fmean(tokens) if tokens else None,
         tokens_per_second=sum(tokens) / busy if tokens and busy else None,
         first_token_s=median(firsts) if firsts else None,

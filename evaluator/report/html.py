@@ -26,7 +26,7 @@ from evaluator.report.resources import resource_table
 from evaluator.report.server import describe
 from evaluator.report.spreads import lengths_table
 from evaluator.report.svg import mark
-from evaluator.report.tables import Table, behind, explored, limits
+from evaluator.report.tables import Table, behind, explored, limits, replies
 from evaluator.study.file import yaml_of
 from evaluator.text import strip_control
 
@@ -113,7 +113,7 @@ def _verdicts(report: Report) -> dict[str, Any]:
         "difference_meanings": legend(report, benchmarks, baseline=False),
         "compared": compared(report),
         "takes": takes(report),
-        "replies": {benchmark: _replies(report, benchmark) for benchmark in benchmarks},
+        "replies": {benchmark: replies(report, benchmark) for benchmark in benchmarks},
         "severities": _SEVERITIES,
         "grave": phrases.with_one_remedy(report.checks, "block", "warn"),
         "notes": phrases.with_one_remedy(report.checks, "note"),
@@ -157,27 +157,6 @@ def _how(report: Report) -> dict[str, Any]:
 def command_line(command: Sequence[str]) -> str:
     """Write a command to be pasted into a shell, which is to find the user's folder for a `~` at the beginning."""
     return " ".join(f"~/{shlex.quote(part[2:])}" if part.startswith("~/") else shlex.quote(part) for part in command)
-
-
-def _replies(report: Report, benchmark: str) -> Table:
-    head = ("variant", *phrases.COLUMNS, "tokens/s", "tokens a reply", "first token")
-    return Table(
-        title="",
-        head=head,
-        rows=tuple(
-            (
-                score.variant,
-                phrases.unanswered(score),
-                phrases.no_reply(score),
-                wording.percent(score.answered_only),
-                phrases.bounds(score),
-                wording.number(score.tokens_per_second),
-                wording.number(score.mean_tokens),
-                wording.number(score.first_token_s, " s", 2),
-            )
-            for score in phrases.rows(report, benchmark)
-        ),
-    )
 
 
 def _links(view: dict[str, Any], *, has_questions: bool) -> Iterator[tuple[str, str]]:

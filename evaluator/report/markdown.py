@@ -12,10 +12,9 @@ from evaluator.report.method import method, saved
 from evaluator.report.post import recommended
 from evaluator.report.resources import resource_table
 from evaluator.report.server import describe
-from evaluator.report.tables import Table, behind, explored, limits
+from evaluator.report.tables import Table, behind, explored, limits, replies
 
 _RESULTS = ("variant", "size", "correct", "accuracy", "its 95 % interval")
-_REST = ("variant", "no answer", "no reply", "of the answered", "bounds", "tokens/s", "tokens a reply", "first token")
 
 
 def markdown(report: Report) -> str:
@@ -65,8 +64,7 @@ def _tables(report: Report, benchmark: str) -> Iterator[str]:
         ours = (score.variant, phrases.size(report, score.variant), wording.correct(score), *_accuracy(score))
         yield row(*map(safe, ours), *(() if one_variant else _difference(report, score)))
     yield ""
-    yield from header(*_REST)
-    yield from (cells((score.variant, *_rest(score))) for score in scores)
+    yield from _drawn(replies(report, benchmark))
     if benchmark == next(iter(report.plan.study.benchmarks.chosen())):
         yield from ("", *(f"- *{column}*: {meaning}" for column, meaning in phrases.COLUMNS.items()))
     for score in scores:
@@ -107,18 +105,6 @@ def _difference(report: Report, score: Score) -> tuple[str, str, str, str]:
         return wording.DASH, wording.DASH, wording.DASH, c.verdict if c else wording.DASH
     flips = f"{c.table.flips}" if c.table else wording.DASH
     return f"{wording.signed_points(c.difference or 0.0)} points", interval_cell(c), flips, f"**{c.verdict}**"
-
-
-def _rest(score: Score) -> tuple[str, ...]:
-    return (
-        phrases.unanswered(score),
-        phrases.no_reply(score),
-        wording.percent(score.answered_only),
-        phrases.bounds(score),
-        wording.number(score.tokens_per_second),
-        wording.number(score.mean_tokens),
-        wording.number(score.first_token_s, " s", 2),
-    )
 
 
 def _details(report: Report) -> Iterator[str]:

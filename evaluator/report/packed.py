@@ -29,7 +29,7 @@ _CAREFUL = 0.97
 """Share of what is free that is filled at the first try: how well cut texts compress is an estimate."""
 
 
-class Told(Struct, frozen=True, array_like=True):
+class ReplyTexts(Struct, frozen=True, array_like=True):
     """One reply: the columns of it that are shown when its question is opened."""
 
     column: int
@@ -55,7 +55,7 @@ class Texts(Struct, frozen=True, array_like=True):
     prompt: str
     right: str
     tests: str
-    replies: tuple[Told, ...]
+    replies: tuple[ReplyTexts, ...]
 
 
 Thoughts = tuple[tuple[int, str], ...]

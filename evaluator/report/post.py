@@ -32,7 +32,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", f"> {safe(report.plan.study.note, _SHORT)}")
     yield from recommended(report)
     yield from ("", *_table(report))
-    if verdicts := [c for c in report.comparisons if not _is_told(c, report)]:
+    if verdicts := [c for c in report.comparisons if not _is_above(c, report)]:
         yield from ("", *(f"- {safe(_verdict(c))}" for c in verdicts))
     if report.checks:
         yield from ("", "Before you believe a number:", "", *(f"- {line}" for line in _caveats(report.checks)))
@@ -83,12 +83,12 @@ def _cut_off(score: Score) -> str:
     return wording.DASH if not score.graded else wording.percent(rate.count / score.graded if rate else 0.0)
 
 
-def _is_told(c: Comparison, report: Report) -> bool:
+def _is_above(c: Comparison, report: Report) -> bool:
     """Whether the recommendation says already why two variants cannot be compared."""
     if c.verdict != "not comparable" or report.recommendation is None:
         return False
-    said = (*report.recommendation.others, *report.recommendation.missing)
-    return any(c.variant in sentence and reason_of(c) in sentence for sentence in said)
+    above = (*report.recommendation.others, *report.recommendation.missing)
+    return any(c.variant in sentence and reason_of(c) in sentence for sentence in above)
 
 
 def _verdict(c: Comparison) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from evaluator.analyse.questions import Reply
 from evaluator.records import Question, limit_of
-from evaluator.report.packed import Texts, Thoughts, Told
+from evaluator.report.packed import ReplyTexts, Texts, Thoughts
 
 
 def texts_of(question: Question, replies: Iterable[tuple[int, Reply]], examples: dict[str, int]) -> Texts:
@@ -21,7 +21,7 @@ def texts_of(question: Question, replies: Iterable[tuple[int, Reply]], examples:
         prompt=own,
         right=_right(question),
         tests=question.tests,
-        replies=tuple(_told(column, reply) for column, reply in replies),
+        replies=tuple(_reply_texts(column, reply) for column, reply in replies),
     )
 
 
@@ -46,9 +46,9 @@ def _right(question: Question) -> str:
     return "\n".join(f"{letter}. {question.options[question.letters.index(letter)]}" for letter in letters)
 
 
-def _told(column: int, reply: Reply) -> Told:
+def _reply_texts(column: int, reply: Reply) -> ReplyTexts:
     record, grade, answer, failure = reply.record, reply.grade, reply.record.answer, reply.record.failure
-    return Told(
+    return ReplyTexts(
         column=column,
         text=reply.text,
         why=grade.why if grade else "",

@@ -1,7 +1,6 @@
 """What each variant costs, as a table: one column for each variant, with its ratio to the baseline."""
 
 from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
 from typing import NamedTuple
 
 from evaluator.analyse.report import Report
@@ -70,9 +69,7 @@ def resource_table(report: Report) -> Table | None:
 
 
 def _cell(one: Resources, row: _Row) -> str:
-    if row.number.startswith("alone.") and one.alone is None:
-        return wording.DASH
-    value: float | None = attrgetter(row.number)(one)
+    value = one.number(row.number)
     if value is None:
         return wording.DASH
     ratio = one.ratios.get(row.number)
@@ -82,19 +79,19 @@ def _cell(one: Resources, row: _Row) -> str:
 def _notes(every: Sequence[Resources], baseline: str) -> Iterator[str]:
     if any(one.ratios for one in every):
         yield f"In brackets: as many times {baseline}'s."
-    yield from _said_of("Memory", [(one.variant, one.memory_how) for one in every if one.memory_bytes is not None])
-    yield from _said_of("Graphics memory", [(one.variant, one.gpu_how) for one in every if one.gpu_bytes is not None])
+    yield from _how("Memory", [(one.variant, one.memory_how) for one in every if one.memory_bytes is not None])
+    yield from _how("Graphics memory", [(one.variant, one.gpu_how) for one in every if one.gpu_bytes is not None])
     alone = [(one.variant, _clock(one.alone.by_server)) for one in every if one.alone is not None]
-    yield from _said_of("Speed of one request alone", alone)
+    yield from _how("Speed of one request alone", alone)
     energy = [(one.variant, one.energy_of) for one in every if one.energy_per_correct_j is not None]
-    yield from _said_of("Energy", energy)
+    yield from _how("Energy", energy)
 
 
 def _clock(by_server: bool) -> str:  # noqa: FBT001 - what a field holds
     return "by the server's own figures" if by_server else "by when its tokens arrived here"
 
 
-def _said_of(what: str, hows: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _how(what: str, hows: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Say how something was measured: once where it was alike for all, else by variant."""
     ways = {how: [variant for variant, its in hows if its == how] for _, how in hows if how}
     for how, variants in ways.items():

@@ -93,8 +93,8 @@ def _panel(picture: Panel | Rows, width: float, room: float) -> Drawing:
 
 def _headline(report: Report, title: str) -> list[str]:
     """Write what to run, where that fits into two lines; else what the picture shows."""
-    said = report.recommendation.sentence if report.recommendation else ""
-    lines = _wrapped(said, _TITLE) if said else []
+    sentence = report.recommendation.sentence if report.recommendation else ""
+    lines = _wrapped(sentence, _TITLE) if sentence else []
     return lines if 0 < len(lines) <= 2 else _wrapped(title, _TITLE)[:2]
 
 

@@ -44,6 +44,28 @@ def behind(report: Report, benchmark: str) -> Table | None:
     )
 
 
+def replies(report: Report, benchmark: str) -> Table:
+    """Tabulate how the replies of each variant ended, what that leaves open, and how fast they came."""
+    head = ("variant", *phrases.COLUMNS, "tokens/s", "tokens a reply", "first token")
+    return Table(
+        title="",
+        head=head,
+        rows=tuple(
+            (
+                score.variant,
+                phrases.unanswered(score),
+                phrases.no_reply(score),
+                wording.percent(score.answered_only),
+                phrases.bounds(score),
+                wording.number(score.tokens_per_second),
+                wording.number(score.mean_tokens),
+                wording.number(score.first_token_s, " s", 2),
+            )
+            for score in phrases.rows(report, benchmark)
+        ),
+    )
+
+
 def limits(report: Report, benchmark: str) -> Table | None:
     """Tabulate the scores with smaller output limits; None where they would not have changed any."""
     budgets = [budget for budget in report.budgets if budget.benchmark == benchmark]

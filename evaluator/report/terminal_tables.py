@@ -1,7 +1,6 @@
 """The tables that the terminal shows at the end of a run, each narrow enough for 80 columns."""
 
 from collections.abc import Callable
-from operator import attrgetter
 from typing import NamedTuple
 
 from rich import box
@@ -11,7 +10,6 @@ from rich.text import Text
 from evaluator.analyse.report import Report
 from evaluator.decide import wording
 from evaluator.decide.comparison import Comparison
-from evaluator.decide.resources import Resources
 from evaluator.decide.score import Score
 from evaluator.report import phrases
 
@@ -64,14 +62,14 @@ def score_table(report: Report, benchmark: str) -> Table:
 def cost_table(report: Report) -> Table | None:
     """Draw what each variant takes, a column for each figure that is known of any; None where none is."""
     at_once = max((one.in_flight or 1 for one in report.resources), default=1)
-    known = [c for c in _COLUMNS if any(_number(one, c) is not None for one in report.resources)]
+    known = [c for c in _COLUMNS if any(one.number(c.number) is not None for one in report.resources)]
     if not known:
         return None
     table = _table("What each variant takes")
     for column in known:
         table.add_column(column.heading.format(at_once), justify="right", no_wrap=True)
     for one in report.resources:
-        numbers = [(column, _number(one, column)) for column in known]
+        numbers = [(column, one.number(column.number)) for column in known]
         table.add_row(one.variant, *(wording.DASH if x is None else column.write(x) for column, x in numbers))
     return table
 
@@ -82,13 +80,6 @@ def _table(title: str) -> Table:
     )
     table.add_column("variant", overflow="fold")
     return table
-
-
-def _number(one: Resources, column: _Column) -> float | None:
-    if column.number.startswith("alone.") and one.alone is None:
-        return None
-    number: float | None = attrgetter(column.number)(one)
-    return number
 
 
 def _verdict(report: Report, score: Score, comparison: Comparison | None) -> Text:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.report.packed import Texts, Thoughts, Told, cut, level, pack, packed
+from evaluator.report.packed import ReplyTexts, Texts, Thoughts, cut, level, pack, packed
 from tests.support.large_run import prose
 
 
@@ -19,12 +19,12 @@ def unpacked(block: str) -> Any:
     return msgspec.json.decode(gzip.decompress(base64.b64decode(block)))
 
 
-def told(text: str, column: int = 0) -> Told:
-    return Told(column, text, "why", "A", 10, 20, 1.5, None, "stop", "", 4096, 0)
+def reply(text: str, column: int = 0) -> ReplyTexts:
+    return ReplyTexts(column, text, "why", "A", 10, 20, 1.5, None, "stop", "", 4096, 0)
 
 
 def texts(*answers: str) -> list[Texts]:
-    return [Texts(-1, f"question {i}", "A", "", (told(answer),)) for i, answer in enumerate(answers)]
+    return [Texts(-1, f"question {i}", "A", "", (reply(answer),)) for i, answer in enumerate(answers)]
 
 
 def thinking(*lengths: int) -> list[Thoughts]:
