@@ -1,17 +1,20 @@
 """`whichquant run` and `whichquant report`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
+from evaluator.analyse.report import Report
 from evaluator.commands.outcome import EVERYTHING, Output, exit_code, show_report, watched
 from evaluator.pipeline import rebuild_report, run_study
 from evaluator.report.display import Display
 from evaluator.report.image_files import Form, save_pictures
 from evaluator.report.markdown import markdown
 from evaluator.report.post import post
+from evaluator.store.folder import locked
 
 Pasted = Literal["reddit", "github"]
 """Where a report's Markdown is to be pasted."""
@@ -52,14 +55,21 @@ def report(folder: Path, console: Console, *, form: Pasted | None = None, png: b
     forms = [form for form, is_wanted in wanted.items() if is_wanted]
     if form is not None:
         rebuilt = rebuild_report(folder)
-        for picture in save_pictures(rebuilt, folder, forms):
+        for picture in _saved(rebuilt, folder, forms):
             sys.stderr.write(f"A picture: {picture}\n")
         sys.stdout.write(post(rebuilt) if form == "reddit" else markdown(rebuilt))
         return exit_code(rebuilt)
     with Display(console) as display:
         rebuilt = rebuild_report(folder, display)
-    pictures = save_pictures(rebuilt, folder, forms)
+    pictures = _saved(rebuilt, folder, forms)
     code = show_report(rebuilt, folder, console)
     for picture in pictures:
         console.print(f"A picture: {picture}", markup=False, soft_wrap=True)
     return code
+
+
+def _saved(report: Report, folder: Path, forms: Sequence[Form]) -> tuple[Path, ...]:
+    if not forms:
+        return ()
+    with locked(folder):
+        return save_pictures(report, folder, forms)

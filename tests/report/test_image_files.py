@@ -3,6 +3,7 @@
 import re
 import struct
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,9 @@ from msgspec.structs import replace
 from evaluator import save_pictures
 from evaluator.analyse.report import Report
 from evaluator.cli import main
+from evaluator.commands import run
 from evaluator.report.image_files import with_glyphs
+from evaluator.store.folder import is_being_written
 from tests.support.scripted import Bench, mostly
 
 EXAMPLE = Path(__file__).parents[2] / "runs" / "example-demo" / "report.json"
@@ -110,3 +113,20 @@ def test_one_variant_has_one_picture(bench: Bench) -> None:
 
     assert result.exit_code == 0, result.output
     assert [path.name for path in folder.glob("report-*.svg")] == ["report-quality.svg"]
+
+
+@pytest.mark.parametrize("options", [["--png"], ["--png", "--format", "reddit"]], ids=["shown", "pasted"])
+def test_no_other_process_writes_into_the_folder_while_pictures_are_saved(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    bench.run(bench.study(5, good=mostly(0.7, "a")))
+    was_locked = []
+
+    def save(_: Report, into: Path, __: Sequence[str]) -> tuple[Path, ...]:
+        was_locked.append(is_being_written(into))
+        return ()
+
+    monkeypatch.setattr(run, "save_pictures", save)
+    CliRunner().invoke(main, ["report", str(bench.folder / "runs" / "s"), *options], catch_exceptions=False)
+
+    assert was_locked == [True]
