@@ -134,9 +134,11 @@ def _known(word: str, known: Sequence[State] | Sequence[str], option: str) -> An
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
     ends = {name.rpartition("/")[2]: name for name in known}
     few = len(ends) <= 3 * _NEAR
-    near = difflib.get_close_matches(word.rpartition("/")[2], ends, n=1 if few else _NEAR, cutoff=0.6 if few else 0.0)
+    near = difflib.get_close_matches(word.rpartition("/")[2], ends, n=1 if few else _NEAR, cutoff=0.6 if few else 0.4)
     if near:
         return f"did you mean {wording.listed([ends[end] for end in near], 'or')}?"
+    if not few:
+        return f"leave it out to see all {len(ends):,}"
     return f"there {'is' if len(ends) == 1 else 'are'} {', '.join(ends.values())}"
 
 

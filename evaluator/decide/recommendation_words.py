@@ -50,7 +50,8 @@ def keep(others: Sequence[Build], preferred: Preference, baseline: str) -> str:
         which = f"no {'other build' if all_worse else smaller}"
         return f"Keep {baseline}: {which} is {'' if clearly else 'shown to be '}as good."
     is_known = preferred.is_known(baseline, *(build.variant for build in others))
-    return f"Keep {baseline}: no other build is {'' if is_known else 'known to be '}{MORE[preferred.prefer]}."
+    measured = f" (speed of {preferred.speed_of})" if preferred.prefer == "speed" and is_known else ""
+    return f"Keep {baseline}: no other build is {'' if is_known else 'known to be '}{MORE[preferred.prefer]}{measured}."
 
 
 def depends(either: Sequence[Build], baseline: str) -> str:

@@ -80,6 +80,7 @@ def test_what_lies_in_the_folder_stays_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        pytest.param(["nonsense"], "there is none of that name: leave it out to see all ", id="nothing near"),
         pytest.param(["99999"], 'question "99999": there is none of that name: did you mean ', id="unknown"),
         pytest.param(["eval/1"], "and 70 more: write more of its name", id="ambiguous"),
         pytest.param(["7825", "--search", "x"], "give either a question or what to choose by, not both", id="both"),

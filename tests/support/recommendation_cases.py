@@ -195,6 +195,19 @@ CASES = {
             ),
         ),
     ),
+    "a-slower-one-is-as-good": Case(
+        comparisons=both("f16", SAME, SAME),
+        costs=(Q8, F16),
+        prefer="speed",
+        variant="q8_0",
+        sentence="Keep q8_0: no other build is faster (speed of one request alone).",
+        others=(
+            (
+                "f16 is equivalent to q8_0 within 5 points on MMLU-Pro and HumanEval; 40 % slower and 88 % larger than "
+                "q8_0 (speed of one request alone)."
+            ),
+        ),
+    ),
     "better-and-worse": Case(
         comparisons=both("q4_0", BETTER, MAYBE_WORSE),
         costs=(Q8, Q4),
