@@ -2,6 +2,7 @@
 
 import re
 from math import isfinite
+from typing import Any
 
 _UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
 
@@ -9,6 +10,15 @@ _UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
 def strip_control(text: str) -> str:
     """Strip control characters; line ends stay."""
     return "".join(c for c in text if c.isprintable() or c == "\n")
+
+
+def strip_control_within(value: Any) -> Any:  # noqa: ANN401 - plain data of any shape
+    """Strip control characters, and halves of characters, from every text in plain data."""
+    if isinstance(value, str):
+        return strip_control(value)
+    if isinstance(value, dict):
+        return {strip_control_within(key): strip_control_within(part) for key, part in value.items()}
+    return [strip_control_within(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def spelled_out(text: str) -> str:

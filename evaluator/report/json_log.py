@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
 import msgspec
 
@@ -16,7 +16,7 @@ from evaluator.errors import StudyError
 from evaluator.events import Event
 from evaluator.report.log_lines import Ended, Line, line
 from evaluator.store.live import now
-from evaluator.text import strip_control
+from evaluator.text import strip_control_within
 from servers.errors import WhichquantError
 
 STANDARD_ERROR = "-"
@@ -62,7 +62,7 @@ class JsonLog:
         if self._file is None:
             return
         try:
-            self._file.write(msgspec.json.encode(_harmless(msgspec.to_builtins(what))).decode() + "\n")
+            self._file.write(msgspec.json.encode(strip_control_within(msgspec.to_builtins(what))).decode() + "\n")
             self._file.flush()
         except OSError as error:  # a full disk, a closed pipe
             self._file = None
@@ -79,12 +79,3 @@ def _opened(target: str) -> TextIO:
         raise StudyError(
             f"cannot be written ({error.strerror})", source=f"--json-log {target}", remedy="give a file in a folder"
         ) from None
-
-
-def _harmless(value: Any) -> Any:  # noqa: ANN401 - plain data of any shape
-    """Strip control characters and halves of characters from every text."""
-    if isinstance(value, str):
-        return strip_control(value)
-    if isinstance(value, dict):
-        return {_harmless(key): _harmless(part) for key, part in value.items()}
-    return [_harmless(part) for part in value] if isinstance(value, list | tuple) else value

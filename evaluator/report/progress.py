@@ -45,7 +45,9 @@ class _Cells(NamedTuple):
 
     @property
     def width(self) -> int:
-        return max(self.least, len(self.heading), 0 if self.left and self.least else max(map(len, self.cells)))
+        return max(
+            self.least, len(self.heading), 0 if self.left and self.least else max(map(len, self.cells), default=0)
+        )
 
     def drawn(self, number: int) -> ProgressColumn:
         """Make a column of rich's that takes the cell of this number."""

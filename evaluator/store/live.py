@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from evaluator.store.folder import is_being_written, write
-from evaluator.text import one_line
+from evaluator.text import one_line, strip_control_within
 
 _EVERY_S = 1.5
 _ALIVE_S = 60.0
@@ -110,9 +110,10 @@ def live_path(folder: Path) -> Path:
 
 
 def read_live(folder: Path) -> Live | None:
-    """Read how a run stood last; None where there is no such file, or a damaged one."""
+    """Read how a run stood last, as a terminal can bear it; None where there is no such file, or a damaged one."""
     try:
-        return msgspec.json.decode(live_path(folder).read_bytes(), type=Live)
+        found = msgspec.json.decode(live_path(folder).read_bytes())
+        return msgspec.convert(strip_control_within(found), Live)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 

@@ -322,6 +322,13 @@ def test_a_low_terminal_shows_who_is_asked_and_counts_the_others() -> None:
     assert any(line.startswith("and ") and "9 done" in line for line in lines)
 
 
+@pytest.mark.parametrize("width", [40, 200])
+def test_without_a_variant_the_table_is_empty(width: int) -> None:
+    console = Console(width=width, height=20)
+
+    assert table(Live(study="s", phase="asking"), console).row_count == 0
+
+
 def test_the_speed_of_a_variant_that_is_done_stays(seen: Seen) -> None:
     tally, now, console = seen
     for i in range(20):

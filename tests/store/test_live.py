@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from evaluator.errors import StudyError
-from evaluator.store.live import Live, LiveFile, live_path, read_live
+from evaluator.store.live import Incident, Live, LiveFile, VariantProgress, live_path, read_live
+
+HOSTILE = "a\x1b]0;title\x07\u202eb"
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,19 @@ def test_a_run_that_ends_before_its_end_says_why_and_raises_what_it_raised(
     live = read_live(tmp_path)
     assert live is not None
     assert (live.phase, live.end) == ("ended", end)
+
+
+def test_a_file_that_another_wrote_says_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    variant = VariantProgress(variant=HOSTILE, server=HOSTILE, wait=HOSTILE)
+    incident = Incident(variant=HOSTILE, text=HOSTILE, ago_s=0.0)
+    live = Live(study=HOSTILE, host=HOSTILE, variants=(variant,), incident=incident, end=HOSTILE)
+    live_path(tmp_path).write_bytes(msgspec.json.encode(live))
+
+    found = read_live(tmp_path)
+
+    assert found == msgspec.json.decode(
+        msgspec.json.encode(live).replace(msgspec.json.encode(HOSTILE), b'"a]0;titleb"'), type=Live
+    )
 
 
 def test_a_run_that_reached_its_end_leaves_no_file(tmp_path: Path) -> None:
