@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from evaluator.analyse.report import Report
 from evaluator.decide.resources import Resources
+from evaluator.records import Alone
 from evaluator.report.axis import axis
 from evaluator.report.drawing import TEXT, Area, Drawing, Label, Line, Mark, fitting, place_labels, width_of
 from evaluator.report.picture import accuracies, differences, kind, measures, quality
@@ -90,6 +91,26 @@ def test_what_the_study_prefers_comes_first(report: Report, prefer: Prefer) -> N
     preferring = replace(report, plan=replace(report.plan, study=study))
 
     assert measures(preferring)[0].kind == prefer
+
+
+@pytest.mark.parametrize(
+    ("of_the_others", "label", "first"),
+    [(20.0, "one request alone", 10.0), (None, "at once", 99.0)],
+    ids=["known of all", "not known of all"],
+)
+def test_the_speed_in_the_picture_is_the_one_that_is_recommended_by(
+    report: Report, of_the_others: float | None, label: str, first: float
+) -> None:
+    names = [variant.name for variant in report.plan.study.variants]
+    costs = [
+        Resources(variant=name, tokens_per_second=99.0, in_flight=4, alone=Alone(tokens_per_second=alone))
+        for name, alone in zip(names, [10.0, *[of_the_others] * len(names)], strict=False)
+    ]
+
+    speed = next(m for m in measures(replace(report, resources=tuple(costs))) if m.kind == "speed")
+
+    assert speed.label.endswith(label)
+    assert speed.values[names[0]] == first
 
 
 def test_whiskers_say_what_the_verdict_says(report: Report) -> None:
