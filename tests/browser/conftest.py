@@ -26,8 +26,9 @@ HOSTILE = {
 """By name, what a model writes as its answer, its thinking and its reason to end."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Open a browser for the tests of one file: while it is open an event loop runs, and no other test may have one."""
     path = find_chromium()
     if path is None:
         pytest.skip("no Chromium on PATH: `make browser` installs it where apt can")
