@@ -63,6 +63,7 @@ sandbox:
 browser:
 	@if [ "$$(uname)" = Linux ] && ! command -v chromium >/dev/null 2>&1 && ! command -v google-chrome >/dev/null 2>&1; then \
 	  if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-	    echo "installing chromium"; { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null; \
+	    echo "installing chromium"; { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null \
+	      || echo "chromium could not be installed: reports are not opened in a browser"; \
 	  else echo "chromium is not installed: reports are not opened in a browser (sudo apt install chromium)"; fi; \
 	fi
