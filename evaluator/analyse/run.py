@@ -15,10 +15,11 @@ from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import after
 from evaluator.decide.answers import Graded, arrange, parts
 from evaluator.decide.categories import by_category
+from evaluator.decide.comparison import Comparison
 from evaluator.decide.evidence import Design
 from evaluator.decide.exploratory import explore
 from evaluator.decide.lengths import lengths
-from evaluator.decide.recommendation import recommend
+from evaluator.decide.recommendation import Recommendation, recommend
 from evaluator.decide.resources import Resources, against_baseline, resources
 from evaluator.decide.score import Score, score
 from evaluator.decide.stopping import design_of
@@ -99,12 +100,14 @@ def look_at(
         StudyError: a file of the run is missing or damaged.
     """
     run = _grade(folder, grader)
+    design = run.rules.design
     pairs = paired(run.answers, run.rules)
     scored = _score(run, pairs)
     checks = after(_check_input(run, scored, problems or {}))
     blocked = _blocked(run.study, checks)
     paces = {(score.variant, score.benchmark): score for score in scored.scores}
     comparisons, costs = compare(run.answers, run.rules, pairs=pairs, blocked=blocked, paces=paces), _resources(run)
+    categories = {name: strata.categories for name, strata in scored.strata.items()}
     report = Report(
         whichquant=__version__,
         grader=VERSION,
@@ -114,37 +117,37 @@ def look_at(
         scores=scored.scores,
         budgets=budgets(run.study, (record for records in run.records.values() for record in records), run.grades),
         comparisons=comparisons,
-        recommendation=recommend(
-            comparisons,
-            costs,
-            variants=list(run.records),
-            baseline=run.study.baseline,
-            prefer=run.study.prefer,
-            totals=run.rules.totals,
-            busy=bool(run.plan.busy),
-        ),
+        recommendation=_recommended(run, comparisons, costs),
         resources=costs,
-        categories=by_category(
-            parts(run.grades, run.repeats),
-            {name: strata.categories for name, strata in scored.strata.items()},
-            run.rules.design.repeated,
-        ),
+        categories=by_category(parts(run.grades, run.repeats), categories, design.repeated),
         lengths=lengths(run.records, run.grades, run.repeats),
         exploratory=explore(
             run.answers.answers,
             baseline=run.study.baseline,
             alpha=run.rules.alpha,
-            mode=run.rules.design.mode,
+            mode=design.mode,
             blocked=blocked,
-            categories={name: strata.categories for name, strata in scored.strata.items()},
+            categories=categories,
             sizes={name: strata.sizes for name, strata in scored.strata.items()},
-            repeated=run.rules.design.repeated,
+            repeated=design.repeated,
         ),
         saved=scored.saved,
         checks=checks,
         problems={name: why.partition("\n")[0] for name, why in (problems or {}).items()},
     )
     return report, run.grades
+
+
+def _recommended(run: _Graded, comparisons: Sequence[Comparison], costs: Sequence[Resources]) -> Recommendation | None:
+    return recommend(
+        comparisons,
+        costs,
+        variants=list(run.records),
+        baseline=run.study.baseline,
+        prefer=run.study.prefer,
+        totals=run.rules.totals,
+        busy=bool(run.plan.busy),
+    )
 
 
 def _grade(folder: Path, grader: Grader) -> _Graded:

@@ -74,7 +74,7 @@ def takes(report: Report) -> dict[str, Mapping[str, str]]:
         name: _with_ratio(f"{r.tokens_per_second:,.0f}", report, name, speed)
         for name, r in resources.items()
         if r.tokens_per_second
-    } or _speeds_of_scores(report)
+    }
     memories = {
         name: _with_ratio(phrases.in_bytes(r.all_memory_bytes), report, name, memory)
         for name, r in resources.items()
@@ -82,15 +82,6 @@ def takes(report: Report) -> dict[str, Mapping[str, str]]:
     }
     columns = {"size": sizes, f"tokens/s, {phrases.in_flight(report)}": speeds, "memory": memories}
     return {head: texts for head, texts in columns.items() if set(texts.values()) - {wording.DASH}}
-
-
-def _speeds_of_scores(report: Report) -> dict[str, str]:
-    """Give the speeds of a run of an earlier version, benchmark by benchmark."""
-    speeds: dict[str, list[str]] = {}
-    for score in report.scores:
-        if score.tokens_per_second:
-            speeds.setdefault(score.variant, []).append(f"{score.tokens_per_second:,.0f}")
-    return {name: "; ".join(each) for name, each in speeds.items()}
 
 
 def _with_ratio(text: str, report: Report, variant: str, number: str) -> str:

@@ -16,7 +16,6 @@ from evaluator.report.svg import svg
 
 WIDTH, HEIGHT = 380.0, 285.0
 """Of a picture, in pixels of the narrowest screen that shows it at its own size."""
-_WORDS = {"size": "size", "speed": "speed", "memory": "memory"}
 
 
 class Shown(Struct, frozen=True):
@@ -32,8 +31,7 @@ class Picture(Struct, frozen=True):
     """One picture of all benchmarks side by side."""
 
     name: str
-    """In ids and classes."""
-    words: str
+    """What quality is shown against, in words; in ids and classes, too."""
     title: str
     panels: tuple[Shown, ...]
 
@@ -48,14 +46,13 @@ def quality_pictures(report: Report) -> tuple[Picture, ...]:
 def _against(report: Report, measure: Measure) -> Picture:
     found = [(b, quality(report, b, measure)) for b in report.plan.study.benchmarks.chosen()]
     panels = tuple(_scatter(panel, f"{measure.kind}-{b}") for b, panel in found if panel)
-    words = _WORDS[measure.kind]
-    return Picture(measure.kind, words, f"Quality against {words}", panels)
+    return Picture(measure.kind, f"Quality against {measure.kind}", panels)
 
 
 def _alone(report: Report) -> Picture:
     found = [(b, accuracies(report, b)) for b in report.plan.study.benchmarks.chosen()]
     panels = tuple(_rows(picture, f"accuracy-{b}", "accuracy") for b, picture in found if picture)
-    return Picture("accuracy", "accuracy", "Accuracy", panels)
+    return Picture("accuracy", "Accuracy", panels)
 
 
 def difference_panels(report: Report) -> tuple[Shown, ...]:

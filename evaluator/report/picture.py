@@ -83,9 +83,7 @@ def measures(report: Report) -> tuple[Measure, ...]:
 
 
 def _size(report: Report) -> Measure:
-    measured = {r.variant: r.file_bytes for r in report.resources}
-    sizes = {name: measured.get(name) or facts.model_bytes for name, facts in report.facts.items()}
-    return _in_bytes("size", "size of the model's file", sizes)
+    return _in_bytes("size", "size of the model's file", {r.variant: r.file_bytes for r in report.resources})
 
 
 def _memory(report: Report) -> Measure:
@@ -104,12 +102,10 @@ def _speed(report: Report) -> Measure:
     alone = {r.variant: r.alone.tokens_per_second for r in report.resources if r.alone and r.alone.tokens_per_second}
     if alone and all(r.variant in alone for r in report.resources if r.alone or r.tokens_per_second):
         label = "tokens per second, one request alone"
-        return Measure(kind="speed", label=label, values={name: value for name, value in alone.items() if value})
-    speeds = {r.variant: r.tokens_per_second for r in report.resources if r.tokens_per_second}
-    if not speeds:  # a run of an earlier version: the first benchmark's, for one number a variant
-        speeds = {s.variant: s.tokens_per_second for s in reversed(report.scores) if s.tokens_per_second}
+        return Measure(kind="speed", label=label, values=alone)
     label = f"tokens per second, {phrases.in_flight(report)}"
-    return Measure(kind="speed", label=label, values={name: value for name, value in speeds.items() if value})
+    speeds = {r.variant: r.tokens_per_second for r in report.resources if r.tokens_per_second}
+    return Measure(kind="speed", label=label, values=speeds)
 
 
 def quality(report: Report, benchmark: str, measure: Measure) -> Panel | None:

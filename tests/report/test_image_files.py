@@ -71,7 +71,7 @@ def test_hostile_names_do_nothing_in_a_picture(report: Report, tmp_path: Path, t
         scores=tuple(replace(s, variant=s.variant if s.variant == "q8_0" else text) for s in report.scores),
         facts={name if name == "q8_0" else text: facts for name, facts in report.facts.items()},
         recommendation=recommendation,
-        resources=(),
+        resources=tuple(replace(r, variant=r.variant if r.variant == "q8_0" else text) for r in report.resources),
     )
 
     for path in save_pictures(hostile, tmp_path, ["png", "svg"]):
