@@ -116,6 +116,19 @@ class Prompt(Struct, frozen=True, kw_only=True):
         return self.text is None
 
 
+class Reuse(NamedTuple):
+    """How a request may use what the server kept of earlier prompts."""
+
+    cache: bool | None = None
+    """False: the whole prompt is evaluated anew, as far as the server can be asked to; None: as the server does."""
+    slot: int | None = None
+    """Which of llama-server's slots answers it; None: the server chooses. Others have no say in it."""
+
+
+ANY = Reuse()
+"""As the server does by itself."""
+
+
 class Request(NamedTuple):
     """A prompt in the format of one server."""
 

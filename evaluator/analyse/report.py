@@ -12,6 +12,7 @@ from evaluator.decide.resources import Resources
 from evaluator.decide.score import Score
 from evaluator.decide.token_budget import Budget
 from evaluator.store.folder import Plan
+from evaluator.store.serving import Serving
 from evaluator.study.study import Mode
 from servers.spec import ServerFacts
 
@@ -44,6 +45,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """None where there is only one variant."""
     resources: tuple[Resources, ...] = ()
     """Of every variant, in the study's order."""
+    serving: Serving | None = None
+    """How the servers were asked, as far as that was found out; None in the report of an earlier version."""
     categories: tuple[CategoryScore, ...] = ()
     """Of every benchmark that has some."""
     lengths: tuple[Lengths, ...] = ()

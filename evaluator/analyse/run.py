@@ -32,6 +32,7 @@ from evaluator.store.facts import read_facts
 from evaluator.store.folder import Plan, grades_path, read_plan, records_path, write
 from evaluator.store.proofs import Proofs, read_proofs
 from evaluator.store.resources import Measured, read_measured
+from evaluator.store.serving import read_serving
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
 from evaluator.study.study import Study
@@ -119,6 +120,7 @@ def look_at(
         comparisons=comparisons,
         recommendation=_recommended(run, comparisons, costs),
         resources=costs,
+        serving=read_serving(folder),
         categories=by_category(parts(run.grades, run.repeats), categories, design.repeated),
         lengths=lengths(run.records, run.grades, run.repeats),
         exploratory=explore(

@@ -2,12 +2,13 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import httpx2
 
 from evaluator.ask import client
+from evaluator.ask.lines import InOrder, Line
 from evaluator.ask.patience import Patience
 from evaluator.ask.retry import ask as ask_again
 from evaluator.ask.traffic import Traffic
@@ -18,7 +19,7 @@ from evaluator.study.requests import Ask
 from evaluator.study.study import Study
 from servers.request import headers
 from servers.runtime.table import request
-from servers.spec import Request, Server
+from servers.spec import ANY, Request, Reuse, Server
 
 _LOOK_EVERY_S = 0.5
 
@@ -106,7 +107,7 @@ class VariantWorker:
     async def _ask_all(self, server: Server, asks: list[Ask], senders: int, failed_before: Collection[Key]) -> None:
         if not asks:
             return
-        queue = (ask for ask in asks if self.schedule.is_wanted(self.variant, ask.key))
+        line = InOrder(asks, lambda ask: self.schedule.is_wanted(self.variant, ask.key))
         self._patience.begin()
         self._in_flight.clear()
         http = client.connect(
@@ -114,22 +115,23 @@ class VariantWorker:
         )
         async with http, asyncio.TaskGroup() as group:
             sending = [
-                group.create_task(self._send(http, server, queue, failed_before))
-                for _ in range(min(senders, len(asks)))
+                group.create_task(self._send(http, server, line, place, failed_before))
+                for place in range(min(senders, len(asks)))
             ]
             watching = group.create_task(self._watch(server))
             await asyncio.wait(sending)
             watching.cancel()
 
     async def _send(
-        self, http: httpx2.AsyncClient, server: Server, queue: Iterator[Ask], failed_before: Collection[Key]
+        self, http: httpx2.AsyncClient, server: Server, line: Line, place: int, failed_before: Collection[Key]
     ) -> None:
         while True:
             async with self._traffic:
-                if (ask := next(queue, None)) is None:
+                if (taken := line.take(place)) is None:
                     return
+                ask, reuse = taken
                 self._in_flight[ask.key] = ask
-                record = await self._put(http, server, ask)
+                record = await self._put(http, server, ask, reuse)
             self._patience.saw(server, record)
             del self._in_flight[ask.key]
             self._arrived.put_nowait(record)
@@ -153,8 +155,8 @@ class VariantWorker:
             self.given_up.add(alone.key)
         self._suspects |= self._in_flight.keys()
 
-    async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask) -> Record:
-        url, body = self._request(server, ask)
+    async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask, reuse: Reuse) -> Record:
+        url, body = self._request(server, ask, reuse)
         started = _now()
         outcome, attempts = await ask_again(http, url, body, self._traffic, stop=ask.question.prompt.stop)
         return Record(
@@ -168,8 +170,8 @@ class VariantWorker:
             at_once=self._traffic.at_once if self._traffic.at_once < self._traffic.most else None,
         )
 
-    def _request(self, server: Server, ask: Ask) -> Request:
-        return request(server, ask.question.prompt, ask.sampling, stream=self.study.stream)
+    def _request(self, server: Server, ask: Ask, reuse: Reuse = ANY) -> Request:
+        return request(server, ask.question.prompt, ask.sampling, stream=self.study.stream, reuse=reuse)
 
     async def _write(self) -> None:
         ended = False

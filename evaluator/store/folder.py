@@ -65,6 +65,11 @@ def resources_path(folder: Path) -> Path:
     return folder / "resources.json"
 
 
+def serving_path(folder: Path) -> Path:
+    """Return the path of how the servers were asked: how many questions in flight, in which order, with which cache."""
+    return folder / "serving.json"
+
+
 def report_path(folder: Path, form: str = "json") -> Path:
     """Return the path of a report, in the form `json`, `md` or `html`."""
     return folder / f"report.{form}"

@@ -15,7 +15,7 @@ from servers.http import fetch, root
 from servers.request import openai_request, sampling_values, template_switch
 from servers.runtime.llama_log import cache_type
 from servers.runtime.llama_props import from_models, from_props
-from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
 from servers.weights.disk import expand, file_at
 from servers.weights.facts import at_hand
@@ -102,14 +102,15 @@ async def ready(server: Server) -> bool:
     return (await fetch(f"{root(server.base_url)}/health", seconds=5)).status == 200
 
 
-def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool, reuse: Reuse = ANY) -> Request:
     """Put a prompt into llama-server's format.
 
     Every sampling value is sent: its own defaults (temperature 0.8, top-k 40, min-p 0.05) are no other runtime's,
     and a model file may bring further ones.
     """
     plain = {"repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
-    more = {**sampling_values(sampling), **plain, **template_switch(server.spec, prompt)}
+    cache = {"cache_prompt": reuse.cache, "id_slot": reuse.slot}
+    more = {**sampling_values(sampling), **plain, **template_switch(server.spec, prompt), **cache}
     return openai_request(server, prompt, stream=stream, more=more)
 
 

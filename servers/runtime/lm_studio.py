@@ -11,7 +11,7 @@ from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import headers, openai_request, sampling_values
 from servers.runtime import lms
-from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec
 from servers.wording import listed, waiting
 
 _IDLE = "86400"
@@ -79,8 +79,9 @@ def _load_arguments(spec: ServerSpec, model: HttpReply, name: str) -> tuple[str,
     return ("load", model.text("key") or spec.model, *flags, "-y", *spec.args)
 
 
-def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool, reuse: Reuse = ANY) -> Request:
     """Put a prompt into the format of LM Studio's REST API v0, whose replies also have stop reason and speed."""
+    del reuse
     plain = {"repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
     more: dict[str, Any] = {**sampling_values(sampling, without=("min_p",)), **plain}
     if prompt.chat and server.spec.thinking is not None:

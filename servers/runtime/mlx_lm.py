@@ -17,7 +17,7 @@ from servers.errors import ServerError, SpecError
 from servers.http import fetch, root
 from servers.request import headers, openai_request, sampling_values, template_switch
 from servers.runtime import mlx_model
-from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
 from servers.weights.disk import directory_at
 from servers.wording import waiting
@@ -107,8 +107,9 @@ async def ready(server: Server) -> bool:
     return (await fetch(f"{server.base_url}/completions", post=body, seconds=10)).status == 200
 
 
-def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool, reuse: Reuse = ANY) -> Request:
     """Put a prompt into mlx_lm.server's format; every sampling value is sent but the seed of concurrent requests."""
+    del reuse
     # It takes a request with a seed out of the batch: all would wait in line.
     seed = () if server.spec.slots == 1 else ("seed",)
     more = {**sampling_values(sampling, without=seed), **template_switch(server.spec, prompt)}

@@ -10,7 +10,7 @@ from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import headers, sampling_values
 from servers.runtime.ollama_facts import entry, facts_of_pages
-from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
 from servers.wording import listed
 
@@ -115,12 +115,13 @@ async def ready(server: Server) -> bool:
     return (await _load(server)).status == 200
 
 
-def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool, reuse: Reuse = ANY) -> Request:
     """Put a prompt into Ollama's format: chat to /api/chat, raw text to /api/generate.
 
     Every sampling value is sent, and overrules the model's Modelfile. What does not fit into the context is an
     error: by default Ollama drops the prompt's beginning, and shifts it out while the model writes.
     """
+    del reuse
     options = {
         **_runner(server.spec),
         **sampling_values(sampling, without=("max_tokens",)),

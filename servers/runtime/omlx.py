@@ -12,7 +12,7 @@ from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import headers, openai_request, sampling_values, template_switch
 from servers.runtime import mlx_model
-from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights import disk
 from servers.weights.disk import directory_at, expand
 
@@ -127,12 +127,13 @@ async def ready(server: Server) -> bool:
     return await _load(server, server.model)
 
 
-def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool, reuse: Reuse = ANY) -> Request:
     """Put a prompt into oMLX's format; every sampling value is sent but the seed of concurrent requests.
 
     What a request does not set comes from the model's settings, or is 1.0 for temperature and 0.95 for top-p. The
     limit is sent as max_tokens: 0.4.1 does not know max_completion_tokens, and goes on to 32768.
     """
+    del reuse
     seed = () if server.spec.slots == 1 else ("seed",)
     plain = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
     more = {**sampling_values(sampling, without=seed), **plain, **template_switch(server.spec, prompt)}

@@ -4,14 +4,15 @@ from msgspec.structs import asdict, replace
 
 from servers.request import openai_request, template_switch
 from servers.runtime.llama_props import entry, from_props
-from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec
 
 
-def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool, reuse: Reuse = ANY) -> Request:
     """Put a prompt into OpenAI's format.
 
     Which further keys an unknown server takes is not known, so only what the study sets is sent.
     """
+    del reuse
     more = {**asdict(sampling), **template_switch(server.spec, prompt)}
     return openai_request(server, prompt, stream=stream, more=more)
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Protocol
 
 from servers.runtime import llama_server, lm_studio, mlx_lm, ollama, omlx, openai, vllm
-from servers.spec import Prompt, Request, RuntimeName, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, RuntimeName, Sampling, Server, ServerFacts, ServerSpec
 
 
 class Runtime(Protocol):
     """A kind of server: a module that builds its requests and reads its facts."""
 
-    def request(self, server: Server, prompt: Prompt, sampling: Sampling, /, *, stream: bool) -> Request:
+    def request(
+        self, server: Server, prompt: Prompt, sampling: Sampling, /, *, stream: bool, reuse: Reuse = ANY
+    ) -> Request:
         """Put a prompt into this server's format."""
 
     def unsent(self, spec: ServerSpec, sampling: Sampling, /) -> tuple[str, ...]:
@@ -82,9 +84,9 @@ TESTED: dict[RuntimeName, str] = {
 """How each module here was tested; servers/README.md names the tests."""
 
 
-def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool, reuse: Reuse = ANY) -> Request:
     """Put a prompt into one server's format: address and JSON body."""
-    return RUNTIMES[server.spec.runtime].request(server, prompt, sampling, stream=stream)
+    return RUNTIMES[server.spec.runtime].request(server, prompt, sampling, stream=stream, reuse=reuse)
 
 
 def unsent(server: Server, sampling: Sampling) -> tuple[str, ...]:

@@ -6,16 +6,17 @@ Names and meanings of fields: vLLM's chat_completion/protocol.py, models/serving
 from servers.http import fetch, root
 from servers.request import headers, openai_request, sampling_values, template_switch
 from servers.runtime.llama_props import entry
-from servers.spec import Prompt, Request, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec
 
 _LEAST_TEMPERATURE = 0.01
 
 
-def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool) -> Request:
+def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool, reuse: Reuse = ANY) -> Request:
     """Put a prompt into vLLM's format.
 
     Every sampling value is sent: one that is not comes from the model's own generation_config.json.
     """
+    del reuse
     # For all tokens to be drawn from, older versions refuse 0, and newer ones take 0 and -1.
     top_k = {"top_k": sampling.top_k or -1}
     plain = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}

@@ -1,0 +1,96 @@
+"""How the servers of a run were asked: questions in flight, their order, the prompt cache, and why so."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from evaluator.errors import StudyError
+from evaluator.store.folder import serving_path, write
+
+Order = Literal["plan", "grouped", "pinned"]
+"""In which order questions are put: as planned (benchmarks and categories interleaved); category by category; likewise,
+each category on one slot of the server."""
+
+
+class Level(Struct, frozen=True, kw_only=True):
+    """What was measured with so many questions in flight."""
+
+    in_flight: int
+    tokens_per_second: float
+    """Completion tokens of all of them together."""
+    first_token_s: float | None = None
+    """Median seconds to the first token."""
+    seconds: float
+    """Over which it was measured."""
+
+
+class InFlight(Struct, frozen=True, kw_only=True):
+    """How many questions are in flight at once, and how that number was found."""
+
+    number: int
+    how: Literal["study", "measured", "remembered", "few questions"]
+    """The study says it; it was found while asking; in an earlier run; there were too few questions to find it."""
+    curve: tuple[Level, ...] = ()
+    """In the order of the numbers; empty where nothing was measured."""
+    why: str = ""
+    """In one sentence: why no more than that."""
+
+
+class Arranged(Struct, frozen=True, kw_only=True):
+    """What one order of the questions lets a server find in its cache."""
+
+    order: Order
+    flags: tuple[str, ...] = ()
+    """With which the server was started for it, beside those that it has anyway."""
+    evaluated: float
+    """Share of the prompt tokens that the server has to evaluate, between 0 and 1, of all that the study puts."""
+
+
+class Cache(Struct, frozen=True, kw_only=True):
+    """How one variant's server uses its prompt cache, and what else was tried."""
+
+    on: bool | None
+    """False: every prompt is evaluated whole; None: not known, or as the server does."""
+    order: Order
+    flags: tuple[str, ...] = ()
+    tried: tuple[Arranged, ...] = ()
+    why: str = ""
+    """In one sentence, with figures."""
+
+
+class Serving(Struct, frozen=True, kw_only=True):
+    """How the servers of a run were asked."""
+
+    in_flight: InFlight | None = None
+    """The same for all variants; None where it is not known yet."""
+    cache: Mapping[str, Cache] = {}
+    """By variant."""
+    repeatable: bool | None = None
+    """Whether every prompt is evaluated whole, so that the same question gets the same answer as far as it can."""
+    repeatable_why: str = ""
+    """In one sentence, with what it costs."""
+
+
+def read_serving(folder: Path) -> Serving | None:
+    """Read how the servers of a run were asked; None of a run of an earlier version.
+
+    Raises:
+        StudyError: The file is damaged.
+    """
+    path = serving_path(folder)
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Serving)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StudyError(
+            f"not what whichquant wrote ({error})", source=path, remedy="remove the file and run again"
+        ) from None
+
+
+def keep_serving(folder: Path, serving: Serving) -> None:
+    """Write down how the servers of a run are asked, in place of what was written before."""
+    write(serving_path(folder), msgspec.json.format(msgspec.json.encode(serving), indent=2))
