@@ -19,6 +19,7 @@ class Level(Struct, frozen=True, kw_only=True):
     """What was measured with so many questions in flight."""
 
     in_flight: int
+    """Questions in flight."""
     tokens_per_second: float
     """Completion tokens of all of them together."""
     first_token_s: float | None = None
@@ -31,6 +32,7 @@ class InFlight(Struct, frozen=True, kw_only=True):
     """How many questions are in flight at once, and how that number was found."""
 
     number: int
+    """Questions in flight at most, of one variant."""
     how: Literal["study", "measured", "remembered", "few questions"]
     """The study says it; it was found while asking; in an earlier run; there were too few questions to find it."""
     curve: tuple[Level, ...] = ()
@@ -43,6 +45,7 @@ class Arranged(Struct, frozen=True, kw_only=True):
     """What one order of the questions lets a server find in its cache."""
 
     order: Order
+    """Of the questions."""
     flags: tuple[str, ...] = ()
     """With which the server was started for it, beside those that it has anyway."""
     evaluated: float
@@ -55,8 +58,11 @@ class Cache(Struct, frozen=True, kw_only=True):
     on: bool | None
     """False: every prompt is evaluated whole; None: not known, or as the server does."""
     order: Order
+    """In which questions are put."""
     flags: tuple[str, ...] = ()
+    """With which the server was started for that order, beside those that it has anyway."""
     tried: tuple[Arranged, ...] = ()
+    """What each order that was tried came to, this one among them."""
     why: str = ""
     """In one sentence, with figures."""
 
