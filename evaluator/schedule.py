@@ -1,16 +1,17 @@
 """What a run still wants, and what becomes of what comes: graded, looked at by the stopping rule, shown."""
 
-import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from evaluator.ask.worker import Pending
 from evaluator.decide.stopping import StoppingRule, design_of, rounds
 from evaluator.errors import StudyError
 from evaluator.events import Graded, OnEvent, Settled
+from evaluator.grade.background import BackgroundGrading
 from evaluator.grade.grader import Grader
 from evaluator.grade.truncated import cut_off
-from evaluator.records import Key, Record
+from evaluator.records import Grade, Key, Record
 from evaluator.store.folder import is_run, records_path
 from evaluator.store.journal import Journal
 from evaluator.study.requests import Ask, context_needed, plan_again, with_limit
@@ -23,13 +24,20 @@ class StudySchedule:
     def __init__(
         self, study: Study, asks: Sequence[Ask], journals: Mapping[str, Journal], grader: Grader, on_event: OnEvent
     ) -> None:
-        self._study, self._journals, self._grader, self._on_event = study, journals, grader, on_event
+        self._study, self._journals, self._on_event = study, journals, on_event
         self._design = design_of(study, asks)
         self._rule = StoppingRule(study, self._design)
         self._asks = {variant.name: tuple(asks) for variant in study.variants}
         self._asks[study.baseline] += plan_again(study, asks)
         self._questions = {variant: {ask.key: ask.question for ask in mine} for variant, mine in self._asks.items()}
-        self._graded: set[tuple[str, Key]] = set()
+        self._handed_on: set[tuple[str, Key]] = set()
+        """Answers that were graded, or are about to be."""
+        self._grading = BackgroundGrading(
+            grader,
+            lambda variant, keys: journals[variant].records(keys),
+            lambda record: self._questions[record.variant][record.key],
+            self._take,
+        )
         self._settled: set[tuple[str, str]] = set()
 
     def turns(self) -> list[tuple[list[str], dict[str, int]]]:
@@ -41,10 +49,15 @@ class StudySchedule:
         groups = [order] if self._study.parallel else [[name] for name in order]
         return [(together, upto) for upto in rounds(self._study, self._design) for together in groups]
 
+    def grading(self) -> AbstractAsyncContextManager[None]:
+        """Grade, beside asking, what is on disk, for as long as this lasts."""
+        return self._grading.running(self._asks)
+
     async def catch_up(self, variant: str) -> None:
-        """Grade what is on disk where it decides what is still wanted, what failed as well."""
+        """Wait for the grades of what is on disk where they decide what is still wanted, of what failed as well."""
         if self._design.looks_early:
-            await self._grade_all(variant, self._planned_on_disk(variant))
+            self.on_earlier(variant, self._planned_on_disk(variant))
+            await self._grading.caught_up()
 
     def pending(self, variant: str, upto: Mapping[str, int], given_up: Collection[Key] = ()) -> Pending:
         """Say what a variant has not answered yet, of the first questions and as far as it is still wanted."""
@@ -72,16 +85,24 @@ class StudySchedule:
         """Whether the answer to a question can still change a verdict."""
         return self._rule.is_open(variant, key)
 
-    async def on_record(self, record: Record, *, earlier: bool = False) -> None:
-        """Grade a record that is on disk, each answer once, and let the stopping rule look."""
-        part = record.variant, record.key
-        if part not in self._graded:
-            grade = await asyncio.to_thread(self._grader.grade, record, self._questions[record.variant][record.key])
-            self._rule.add(grade)
-            self._on_event(Graded(record, grade, earlier))
-            self._report_settled()
-        if record.answer:
-            self._graded.add(part)
+    def on_written(self, variant: str, records: Sequence[Record]) -> None:
+        """Let records that are on disk be graded, each answer once, and the stopping rule look at them."""
+        self._hand_on(variant, {record.key: record for record in records}, earlier=False)
+
+    def on_earlier(self, variant: str, keys: Collection[Key]) -> None:
+        """Do so with records that were on disk before any question was asked."""
+        self._hand_on(variant, {key: key for key in keys}, earlier=True)
+
+    def _hand_on(self, variant: str, records: Mapping[Key, Record | Key], *, earlier: bool) -> None:
+        new = {key: record for key, record in records.items() if (variant, key) not in self._handed_on}
+        places = self._journals[variant].places
+        self._handed_on |= {(variant, key) for key in new if key in places and places[key].answered}
+        self._grading.add(variant, new.values(), earlier=earlier)
+
+    def _take(self, record: Record, grade: Grade, earlier: bool) -> None:  # noqa: FBT001 - called by the grading
+        self._rule.add(grade)
+        self._on_event(Graded(record, grade, earlier))
+        self._report_settled()
 
     def _report_settled(self) -> None:
         now = {(name, key) for name in self._asks for key in self._design.order if self._rule.is_settled(name, key)}
@@ -91,10 +112,6 @@ class StudySchedule:
 
     def _planned_on_disk(self, variant: str) -> list[Key]:
         return [key for key in self._journals[variant].places if key in self._questions[variant]]
-
-    async def _grade_all(self, variant: str, keys: Iterable[Key]) -> None:
-        for record in self._journals[variant].records(keys):
-            await self.on_record(record, earlier=True)
 
 
 class CutOffSchedule(StudySchedule):

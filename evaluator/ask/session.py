@@ -87,15 +87,13 @@ async def ask_variants(
             on_status(name, str(error).partition("\n")[0], trouble="lost")
 
     had_a_turn: set[str] = set()
-    async with open_servers(study, specs, logs_path(folder)) as open_server:
+    async with open_servers(study, specs, logs_path(folder)) as open_server, schedule.grading():
         for together, upto in schedule.turns():
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for name in (name for name in together if name in specs and name not in problems):
-                        if name not in had_a_turn or schedule.pending(name, upto).asks:
-                            group.create_task(take_turn(name, open_server, upto))
-            except* (StudyError, OSError) as errors:
-                raise errors.exceptions[0] from None
+            async with asyncio.TaskGroup() as group:
+                for name in (name for name in together if name in specs and name not in problems):
+                    await schedule.catch_up(name)
+                    if name not in had_a_turn or schedule.pending(name, upto).asks:
+                        group.create_task(take_turn(name, open_server, upto))
             had_a_turn.update(together)
     return problems
 
@@ -117,9 +115,9 @@ async def _ask_variant(
     for start in range(1, _STARTS + 1):
         await schedule.catch_up(name)
         pending = schedule.pending(name, upto, worker.given_up)
+        schedule.on_earlier(name, pending.answered)
         if not pending.asks:
             on_status(name, schedule.nothing_left(name, pending, first=start == 1))
-            await worker.hand_on(pending.answered)
             return
         on_status(name, f"asking {spec.base_url}" if spec.base_url else "starting its server")
         try:

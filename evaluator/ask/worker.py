@@ -1,8 +1,9 @@
-"""Ask one variant: several requests in flight, one task that writes what came, one that hands on what is on disk."""
+"""Ask one variant: several requests in flight, and one task that writes what came and hands on what is on disk."""
 
 import asyncio
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 import httpx2
@@ -41,6 +42,9 @@ class Schedule(Protocol):
     def turns(self) -> Sequence[tuple[Sequence[str], Mapping[str, int]]]:
         """List who is asked together, one turn after the other, and up to which question of each benchmark."""
 
+    def grading(self) -> AbstractAsyncContextManager[None]:
+        """Grade, beside asking, what is on disk, for as long as this lasts; at its end all of it is graded."""
+
     async def catch_up(self, variant: str) -> None:
         """Take in what is on disk of a variant, where it decides what is still wanted."""
 
@@ -53,8 +57,11 @@ class Schedule(Protocol):
     def is_wanted(self, variant: str, key: Key) -> bool:
         """Whether the answer to a question is still wanted: asked right before it is put."""
 
-    async def on_record(self, record: Record, *, earlier: bool = False) -> None:
-        """Take in a record that is on disk; `earlier`: that was there before this was asked."""
+    def on_written(self, variant: str, records: Sequence[Record]) -> None:
+        """Take in records that are on disk; who writes never waits for what becomes of them."""
+
+    def on_earlier(self, variant: str, keys: Collection[Key]) -> None:
+        """Take in that a variant has answered these before; what was taken in already is not again."""
 
 
 class VariantWorker:
@@ -70,10 +77,9 @@ class VariantWorker:
         self._in_flight: dict[Key, Ask] = {}
         self._arrived: asyncio.Queue[Record | None] = asyncio.Queue()
         """Records to be written; None is the end."""
-        self._written: asyncio.Queue[Record | None] = asyncio.Queue()
 
     async def ask(self, server: Server, pending: Pending) -> None:
-        """Ask, write and hand on until all is done, or the server is lost.
+        """Ask and write until all is done, or the server is lost.
 
         Raises:
             ServerLost: the server does not answer any more.
@@ -84,7 +90,6 @@ class VariantWorker:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write())
-                group.create_task(self._hand_on(pending.answered))
                 try:
                     await self._ask_all(server, calm, self.study.concurrency, pending.failed_before)
                     # One at a time, so that the one that takes the server along again stands out.
@@ -98,11 +103,6 @@ class VariantWorker:
             raise errors.exceptions[0] from None
         if lost:
             raise lost[0]
-
-    async def hand_on(self, keys: Collection[Key]) -> None:
-        """Hand on records that are on disk already."""
-        for record in self.journal.records(keys):
-            await self.schedule.on_record(record, earlier=True)
 
     async def _ask_all(self, server: Server, asks: list[Ask], senders: int, failed_before: Collection[Key]) -> None:
         if not asks:
@@ -174,6 +174,7 @@ class VariantWorker:
         return request(server, ask.question.prompt, ask.sampling, stream=self.study.stream, reuse=reuse)
 
     async def _write(self) -> None:
+        """Write what came, all that is ready together at once."""
         ended = False
         try:
             while not ended:
@@ -181,20 +182,21 @@ class VariantWorker:
                 while not self._arrived.empty():
                     batch.append(self._arrived.get_nowait())
                 ended = None in batch
-                records = [record for record in batch if record is not None]
-                self.journal.append(records)
-                for record in records:
-                    self._written.put_nowait(record)
+                await self._append([record for record in batch if record is not None])
         except asyncio.CancelledError:
             late = [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
             self.journal.append(record for record in late if record is not None)
             raise
-        self._written.put_nowait(None)
 
-    async def _hand_on(self, answered: Collection[Key]) -> None:
-        await self.hand_on(answered)
-        while (record := await self._written.get()) is not None:
-            await self.schedule.on_record(record)
+    async def _append(self, records: Sequence[Record]) -> None:
+        """Write beside what else goes on, as disks are slow; what is being written is written, whatever ends this."""
+        writing = asyncio.ensure_future(asyncio.to_thread(self.journal.append, records))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
+        self.schedule.on_written(self.variant, records)
 
 
 def _now() -> str:

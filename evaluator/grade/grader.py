@@ -3,8 +3,9 @@
 import hashlib
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple
 
@@ -23,6 +24,10 @@ _AHEAD = 64
 """Replies read for each core while an earlier one is run: a program that never ends takes ten seconds."""
 _SILENT = 32
 """Tokens that a model may use up without a word: an end of turn, blanks, thinking opened and closed at once."""
+
+
+Begin = Callable[[Record, Question], Grade | Future[Grade]]
+"""Grades a record at sight, or says when the program in it was run."""
 
 
 class _Judged(NamedTuple):
@@ -55,24 +60,36 @@ class Grader:
         Reads ahead while programs run, but not far, so that memory does not grow with the number of records. A caller
         that may end early closes the iterator; then the programs are stopped.
         """
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         waiting: deque[Grade | Future[Grade]] = deque()
-        stop, running = os.pipe()
-        with self._lock:
-            self._running.add(running)
-        pool = ThreadPoolExecutor(cores)
-        try:
+        with self.beginning(cores()) as begin:
             for record, question in asked:
-                judged = _judge(record, question)
-                if judged.outcome is None:
-                    bare = Record(key=record.key, variant=record.variant, started="", request={})  # texts can be long
-                    waiting.append(pool.submit(self._finish, bare, question, judged, stop))
-                else:
-                    waiting.append(self._finish(record, question, judged, stop))
-                while waiting and (_is_done(waiting[0]) or len(waiting) > _AHEAD * cores):
+                waiting.append(begin(record, question))
+                while waiting and (_is_done(waiting[0]) or len(waiting) > _AHEAD * cores()):
                     yield _result(waiting.popleft())
             while waiting:
                 yield _result(waiting.popleft())
+
+    @contextmanager
+    def beginning(self, at_once: int) -> Iterator[Begin]:
+        """Give the way to begin to grade, in one thread, a record: at sight, or by a program that runs beside others.
+
+        Args:
+            at_once: Programs that run at the same time. At the end those that still run are stopped.
+        """
+        stop, running = os.pipe()
+        with self._lock:
+            self._running.add(running)
+        pool = ThreadPoolExecutor(at_once)
+
+        def begin(record: Record, question: Question) -> Grade | Future[Grade]:
+            judged = _judge(record, question)
+            if judged.outcome is not None:
+                return self._finish(record, question, judged, stop)
+            bare = Record(key=record.key, variant=record.variant, started="", request={})  # texts can be long
+            return pool.submit(self._finish, bare, question, judged, stop)
+
+        try:
+            yield begin
         finally:
             self._end(running)
             pool.shutdown(cancel_futures=True)
@@ -123,6 +140,11 @@ class Grader:
                     del self._runs[job]
             pending.set_result(run)
         return run
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def grade_at_sight(record: Record, question: Question) -> Grade | None:
