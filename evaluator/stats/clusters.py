@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from math import fsum, sqrt
 
+from evaluator.stats.coins import coin_chances
+from evaluator.stats.paired import PairedTable, mcnemar_midp
 from evaluator.stats.proportions import Interval, wilson_share
 from evaluator.stats.repeats import sign_flip
 
@@ -55,16 +57,15 @@ def cluster_midp(sums: Sequence[int]) -> float:
     are counted, as sums of binomials, and those as extreme as what was seen count half. With clusters of one question
     it is McNemar's mid-p (`paired.mcnemar_midp`). 1 where all sums are 0.
     """
-    import numpy as np  # noqa: PLC0415  slow to import
-    from scipy.stats import binom  # noqa: PLC0415  slow to import
-
     sizes = Counter(abs(total) for total in sums if total)
-    if not sizes:
-        return 1.0
+    if len(sizes) < 2:  # none, or McNemar's table
+        return mcnemar_midp(PairedTable(0, sum(total > 0 for total in sums), sum(total < 0 for total in sums), 0))
+    import numpy as np  # noqa: PLC0415  slow to import
+
     chances = np.ones(1)
     for size, count in sorted(sizes.items()):
         apart = np.zeros(2 * size * count + 1)
-        apart[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        apart[:: 2 * size] = coin_chances(count)
         chances = np.convolve(chances, apart)
     most = sum(size * count for size, count in sizes.items())
     distance, seen = np.abs(np.arange(-most, most + 1)), abs(sum(sums))

@@ -5,7 +5,7 @@ scipy and numpy are imported where they are used, so that the command line start
 
 from collections.abc import Sequence
 
-from evaluator.stats.proportions import Test
+from evaluator.stats.proportions import Test, chi_squared_tail
 
 MOST_TABLES = 3_000_000
 """Beyond as many, `freeman_halton` gives up: by then chi-squared is as good, unless almost all or none are right."""
@@ -21,14 +21,12 @@ def chi_squared_of_all(counts: Sequence[tuple[int, int]]) -> Test:
     Raises:
         ValueError: there are fewer than two counts, or one does not lie between 0 and its n, or an n is 0.
     """
-    from scipy.stats import chi2  # noqa: PLC0415  slow to import
-
     _check(counts)
     right, n = sum(k for k, _ in counts), sum(m for _, m in counts)
     if right in (0, n):
         return Test(0.0, 1.0)
     value = sum((k * n - m * right) ** 2 / m for k, m in counts) / (right * (n - right))
-    return Test(value, float(chi2.sf(value, len(counts) - 1)))
+    return Test(value, chi_squared_tail(value, len(counts) - 1))
 
 
 def freeman_halton(counts: Sequence[tuple[int, int]]) -> float | None:

@@ -1,9 +1,11 @@
 """How large the difference between two variants on the same questions is: intervals for d = p_a - p_b."""
 
+from functools import partial
 from math import copysign, inf, sqrt
 
 from evaluator.stats.paired import PairedTable, at_least_one
 from evaluator.stats.proportions import Interval, critical_z
+from evaluator.stats.roots import find_root
 
 
 def tango_z(table: PairedTable, d0: float) -> float:
@@ -41,15 +43,13 @@ def tango(table: PairedTable, level: float = 0.95, effect: float = 1.0) -> Inter
     Raises:
         ValueError: the table has no questions, or level is not between 0 and 1.
     """
-    from scipy.optimize import brentq  # noqa: PLC0415  slow to import
-
     z = critical_z(level) * sqrt(effect)
     estimate = table.difference
 
-    def excess(d0: float, bound: float) -> float:
-        # brentq interpolates and so needs finite numbers; the statistic is infinite at ±1.
+    def excess(bound: float, d0: float) -> float:
+        # interpolation needs finite numbers; the statistic is infinite at ±1.
         return max(-1e9, min(1e9, tango_z(table, d0))) - bound
 
-    low = -1.0 if estimate == -1 else brentq(excess, -1.0, estimate, args=(z,), xtol=1e-12)
-    high = 1.0 if estimate == 1 else brentq(excess, estimate, 1.0, args=(-z,), xtol=1e-12)
-    return Interval(float(low), float(high), level)
+    low = -1.0 if estimate == -1 else find_root(partial(excess, z), -1.0, estimate, xtol=1e-12)
+    high = 1.0 if estimate == 1 else find_root(partial(excess, -z), estimate, 1.0, xtol=1e-12)
+    return Interval(low, high, level)

@@ -14,6 +14,8 @@ from itertools import pairwise
 from math import ceil, e, inf, isfinite, log, sqrt
 from typing import TYPE_CHECKING, Literal
 
+from evaluator.stats.roots import find_root
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -69,8 +71,6 @@ def repeated_p(z: Sequence[float], fractions: Sequence[float], sides: Literal[1,
 
 @lru_cache(maxsize=4096)
 def _repeated_p(z: tuple[float, ...], fractions: tuple[float, ...], sides: Literal[1, 2]) -> float:
-    from scipy.optimize import brentq  # noqa: PLC0415  slow to import
-
     def excess(log_alpha: float) -> float:
         critical = _critical(fractions, e**log_alpha, sides)
         return max(value - bound for value, bound in zip(z, critical, strict=True))
@@ -88,7 +88,7 @@ def _repeated_p(z: tuple[float, ...], fractions: tuple[float, ...], sides: Liter
         low, high = high, min(log(0.5), high + 1)
     if low == high:
         return float(e**high)
-    return float(e ** brentq(excess, low, high, xtol=1e-12))
+    return float(e ** find_root(excess, low, high, xtol=1e-12))
 
 
 @lru_cache(maxsize=1024)
@@ -158,7 +158,6 @@ def _solve(
     places: NDArray[np.float64], masses: NDArray[np.float64], step: float, share: float, sides: Literal[1, 2]
 ) -> float:
     """Return the bound that a step from these places crosses with probability `share`."""
-    from scipy.optimize import brentq  # noqa: PLC0415  slow to import
     from scipy.special import ndtr  # noqa: PLC0415  slow to import
 
     def excess(bound: float) -> float:
@@ -170,7 +169,7 @@ def _solve(
     lowest = 0.0 if sides == 2 else -12.0
     if excess(lowest) <= 0:
         return lowest
-    return float(brentq(excess, lowest, float(places[-1]) + LARGEST_Z * step, xtol=1e-13))
+    return find_root(excess, lowest, float(places[-1]) + LARGEST_Z * step, xtol=1e-13)
 
 
 def _spent(t: float, alpha: float, sides: Literal[1, 2]) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from evaluator.stats.proportions import Test
+from evaluator.stats.proportions import Test, chi_squared_tail
 
 
 def cochran_q(correct: Sequence[Sequence[bool]]) -> Test:
@@ -15,8 +15,6 @@ def cochran_q(correct: Sequence[Sequence[bool]]) -> Test:
     Raises:
         ValueError: no question, fewer than two variants, or not as many answers to each question.
     """
-    from scipy.special import chdtrc  # noqa: PLC0415  slow to import
-
     if not correct:
         raise ValueError("Cochran's Q needs at least one question")
     k = len(correct[0])
@@ -29,7 +27,7 @@ def cochran_q(correct: Sequence[Sequence[bool]]) -> Test:
     if spread == 0:
         return Test(0.0, 1.0)
     statistic = (k - 1) * (k * sum(right * right for right in by_variant) - total * total) / spread
-    return Test(statistic, float(chdtrc(k - 1, statistic)))
+    return Test(statistic, chi_squared_tail(statistic, k - 1))
 
 
 def homogeneity(tables: Sequence[tuple[int, int]]) -> Test:
@@ -42,8 +40,6 @@ def homogeneity(tables: Sequence[tuple[int, int]]) -> Test:
     Raises:
         ValueError: a count is negative.
     """
-    from scipy.special import chdtrc  # noqa: PLC0415  slow to import
-
     if any(min(table) < 0 for table in tables):
         raise ValueError("a count of flips is 0 or more")
     flipped = [(b, c) for b, c in tables if b + c]
@@ -52,4 +48,4 @@ def homogeneity(tables: Sequence[tuple[int, int]]) -> Test:
         return Test(0.0, 1.0)
     # (b C - c B)² / (m B C) is both cells of a row at once, and exactly 0 where the shares are the same.
     statistic = sum((b * only_b - c * only_a) ** 2 / (b + c) for b, c in flipped) / (only_a * only_b)
-    return Test(statistic, float(chdtrc(len(flipped) - 1, statistic)))
+    return Test(statistic, chi_squared_tail(statistic, len(flipped) - 1))

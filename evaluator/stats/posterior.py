@@ -4,6 +4,7 @@ The four cells of the table get the flat prior Dirichlet(1, 1, 1, 1).
 A line in plain words, not a verdict: the chance that A is better is not 1 - p.
 """
 
+from evaluator.stats.coins import at_most
 from evaluator.stats.paired import PairedTable, at_least_one
 
 
@@ -17,8 +18,10 @@ def chance_better(table: PairedTable, effect: float = 1.0) -> float:
     Raises:
         ValueError: the table has no questions.
     """
+    at_least_one(table.n)
+    if effect == 1:  # of whole numbers it is a fair coin's chance
+        return at_most(table.only_a, table.flips + 1)
     from scipy.special import betainc  # noqa: PLC0415  slow to import
 
-    at_least_one(table.n)
     # I_1/2(x, y) = 1 - I_1/2(y, x): the form without a difference keeps small chances exact.
     return float(betainc(table.only_b / effect + 1, table.only_a / effect + 1, 0.5))

@@ -12,6 +12,7 @@ from evaluator.stats.equivalence import check_margin
 from evaluator.stats.paired import at_least_one
 from evaluator.stats.power import check_rates
 from evaluator.stats.proportions import critical_z
+from evaluator.stats.roots import find_root
 
 
 def score_questions_for_equivalence(margin: float, flip_rate: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
@@ -37,8 +38,6 @@ def score_smallest_margin(n: int, flip_rate: float, *, alpha: float = 0.05, powe
     Raises:
         ValueError: n is below 1, or a rate is none.
     """
-    from scipy.optimize import brentq  # noqa: PLC0415  slow to import
-
     at_least_one(n)
     check_rates(flip_rate, alpha, power)
 
@@ -46,7 +45,7 @@ def score_smallest_margin(n: int, flip_rate: float, *, alpha: float = 0.05, powe
         return margin * sqrt(n) - _distance(margin, flip_rate, alpha, power)
 
     most = 1 - 1e-12
-    return float(brentq(surplus, 1e-12, most, xtol=1e-14)) if surplus(most) > 0 else None
+    return find_root(surplus, 1e-12, most, xtol=1e-14) if surplus(most) > 0 else None
 
 
 def _distance(margin: float, flip_rate: float, alpha: float, power: float) -> float:

@@ -1,6 +1,6 @@
 """Shares of questions: one variant's accuracy, a rate of disagreement, pass@k."""
 
-from math import erfc, prod, sqrt
+from math import erfc, exp, fsum, lgamma, log, prod, sqrt
 from statistics import NormalDist
 
 from msgspec import Struct
@@ -90,6 +90,16 @@ def critical_z(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def chi_squared_tail(statistic: float) -> float:
-    """Return the chance that a chi-squared variable with one degree of freedom exceeds the statistic."""
-    return erfc(sqrt(statistic / 2))
+def chi_squared_tail(statistic: float, freedom: int = 1) -> float:
+    """Return the chance that a chi-squared variable with so many degrees of freedom exceeds the statistic.
+
+    The finite sums of Abramowitz & Stegun, 26.4.4 and 26.4.5, whose terms are all positive.
+    """
+    half = statistic / 2
+    if half == 0:
+        return 1.0
+    odd = freedom % 2
+    powers = [i + odd / 2 for i in range(freedom // 2)]
+    # As logarithms, so that nothing is beyond the floats on the way.
+    parts = [exp(power * log(half) - lgamma(power + 1) - half) for power in powers]
+    return fsum([erfc(sqrt(half)), *parts]) if odd else fsum(parts)

@@ -3,6 +3,7 @@
 scipy and numpy are imported where they are used, so that the command line starts without them.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from math import copysign, fsum, inf, sqrt
@@ -21,13 +22,15 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
     differences; beyond, 10,000 are drawn and p = (1 + as extreme) / (1 + drawn) (Phipson & Smyth 2010). It holds
     however the repeats of one question hang together. 1 where all differences are 0.
     """
-    import numpy as np  # noqa: PLC0415  slow to import
-
     # Rounded, so that 1/3 and 1 - 2/3 are one value; sorted, so that the order of the questions changes nothing.
     sizes = sorted(abs(round(d, 12)) for d in differences if round(d, 12))
     if not sizes:
         return 1.0
     threshold = abs(fsum(differences)) - 1e-9
+    if len(sizes) <= EXACT_UP_TO and all(size % 1 == 0 for size in sizes):
+        return _share_of_signs(sizes, threshold)
+    import numpy as np  # noqa: PLC0415  slow to import
+
     if len(sizes) <= EXACT_UP_TO:
         sums = np.zeros(1)
         for size in sizes:
@@ -38,6 +41,18 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
     for size, count in zip(*np.unique(sizes, return_counts=True), strict=True):
         sums += size * (2 * rng.binomial(count, 0.5, DRAWS) - count)
     return float((1 + np.sum(np.abs(sums) >= threshold)) / (1 + DRAWS))
+
+
+def _share_of_signs(sizes: Sequence[float], threshold: float) -> float:
+    """Return the share of sign patterns whose sum, up or down, reaches the threshold; of whole numbers few differ."""
+    ways: Counter[float] = Counter({0.0: 1})
+    for size in sizes:
+        further: Counter[float] = Counter()
+        for total, count in ways.items():
+            further[total + size] += count
+            further[total - size] += count
+        ways = further
+    return sum(count for total, count in ways.items() if abs(total) >= threshold) / (1 << len(sizes))
 
 
 def mean_interval(differences: Sequence[float], level: float = 0.95, effect: float = 1.0) -> Interval:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from evaluator.stats.equivalence import check_margin
 from evaluator.stats.proportions import Interval
+from evaluator.stats.roots import find_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,8 +185,6 @@ def _log_mean(logs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _end(counts: Mapping[float, int], mean: float, limit: float, threshold: float, side: Side) -> float:
     """Return the d0 between the mean and the limit (-1 or 1) at which log e reaches the threshold."""
-    from scipy.optimize import brentq  # noqa: PLC0415  slow to import
-
     outermost = limit * (1 - 1e-12)
     start = min(max(mean, -1 + 1e-12), 1 - 1e-12)
 
@@ -194,7 +193,7 @@ def _end(counts: Mapping[float, int], mean: float, limit: float, threshold: floa
 
     if mean == limit or excess(outermost) < 0:
         return limit
-    return float(brentq(excess, outermost, start, xtol=1e-13))
+    return find_root(excess, outermost, start, xtol=1e-13)
 
 
 def _check_counts(counts: Mapping[float, int]) -> None:

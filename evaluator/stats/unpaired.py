@@ -4,11 +4,13 @@ Throughout, d = p_a - p_b is a difference of proportions. Where both answered th
 the paired methods, because which questions each solved is lost. scipy and numpy are imported where they are used.
 """
 
-from math import copysign, erfc, fsum, inf, sqrt
+from functools import partial
+from math import comb, copysign, erfc, fsum, inf, sqrt
 
 from evaluator.stats.equivalence import check_margin, upper_tail
 from evaluator.stats.nuisance import given_sums, largest
 from evaluator.stats.proportions import Interval, Test, chi_squared_tail, critical_z, wilson
+from evaluator.stats.roots import find_root
 
 _TIE = 1e-7
 """Relative: chances closer than this are one and the same, computed in different order."""
@@ -52,16 +54,20 @@ def chi_squared(k_a: int, n_a: int, k_b: int, n_b: int, *, yates: bool = False) 
 def fisher(k_a: int, n_a: int, k_b: int, n_b: int) -> float:
     """Return Fisher's exact two-sided p: all tables with these margins that are no more likely than this one.
 
-    Fisher 1935, J R Stat Soc 98:39-82, as scipy.stats.fisher_exact. Timid: with both margins
-    given it can seldom use up alpha.
+    Fisher 1935, J R Stat Soc 98:39-82, as scipy.stats.fisher_exact, but in whole numbers: right to the last digit.
+    Timid: with both margins given it can seldom use up alpha.
 
     Raises:
         ValueError: a count does not lie between 0 and its n, or an n is 0.
     """
-    from scipy.stats import fisher_exact  # noqa: PLC0415  slow to import
-
     _check(k_a, n_a, k_b, n_b)
-    return min(1.0, float(fisher_exact([[k_a, k_b], [n_a - k_a, n_b - k_b]]).pvalue))
+    right, seen, unlikely = k_a + k_b, comb(n_a, k_a) * comb(n_b, k_b), 0
+    first, last = max(0, right - n_b), min(right, n_a)
+    ways = comb(n_a, first) * comb(n_b, right - first)
+    for k in range(first, last + 1):
+        unlikely += ways if ways <= seen else 0
+        ways = ways * (n_a - k) * (right - k) // ((k + 1) * (n_b - right + k + 1))
+    return unlikely / comb(n_a + n_b, right)
 
 
 def boschloo(k_a: int, n_a: int, k_b: int, n_b: int) -> float:
@@ -155,18 +161,16 @@ def miettinen_nurminen(k_a: int, n_a: int, k_b: int, n_b: int, level: float = 0.
     Raises:
         ValueError: a count does not lie between 0 and its n, an n is 0, or level is not between 0 and 1.
     """
-    from scipy.optimize import brentq  # noqa: PLC0415  slow to import
-
     _check(k_a, n_a, k_b, n_b)
     z, estimate = critical_z(level), k_a / n_a - k_b / n_b
 
-    def excess(d0: float, bound: float) -> float:
-        # brentq interpolates and so needs finite numbers; the statistic is infinite at ±1.
+    def excess(bound: float, d0: float) -> float:
+        # interpolation needs finite numbers; the statistic is infinite at ±1.
         return max(-1e9, min(1e9, miettinen_nurminen_z(k_a, n_a, k_b, n_b, d0))) - bound
 
-    low = -1.0 if estimate == -1 else brentq(excess, -1.0, estimate, args=(z,), xtol=1e-12)
-    high = 1.0 if estimate == 1 else brentq(excess, estimate, 1.0, args=(-z,), xtol=1e-12)
-    return Interval(float(low), float(high), level)
+    low = -1.0 if estimate == -1 else find_root(partial(excess, z), -1.0, estimate, xtol=1e-12)
+    high = 1.0 if estimate == 1 else find_root(partial(excess, -z), estimate, 1.0, xtol=1e-12)
+    return Interval(low, high, level)
 
 
 def unpaired_equivalence(k_a: int, n_a: int, k_b: int, n_b: int, margin: float) -> float:
@@ -199,7 +203,6 @@ def _boschloo_lower(k_a: int, n_a: int, k_b: int, n_b: int) -> float:
 
 def _likeliest(k_a: int, n_a: int, k_b: int, n_b: int, d0: float) -> tuple[float, float]:
     """Return the most likely shares with p_a - p_b = d0."""
-    from scipy.optimize import brentq  # noqa: PLC0415  slow to import
 
     def shares(p_b: float) -> tuple[float, float]:
         return min(1.0, max(0.0, p_b + d0)), p_b
@@ -215,7 +218,7 @@ def _likeliest(k_a: int, n_a: int, k_b: int, n_b: int, d0: float) -> tuple[float
         return shares(low)
     if slope(high) >= 0:
         return shares(high)
-    return shares(float(brentq(slope, low, high, xtol=1e-16)))
+    return shares(find_root(slope, low, high, xtol=1e-16))
 
 
 def _check(k_a: int, n_a: int, k_b: int, n_b: int) -> None:
