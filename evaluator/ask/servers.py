@@ -19,7 +19,7 @@ from servers.launch import check, launch
 from servers.llama_router import Router, is_routed, router
 from servers.llama_router import check as check_router
 from servers.probe import probe
-from servers.runtime.table import RUNTIMES, TESTED, unsent
+from servers.runtime.table import RUNTIMES, STARTABLE, TESTED, unsent
 from servers.spec import NAMED_BY_SERVER, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights.source import check as check_model
 from servers.weights.source import resolve
@@ -67,7 +67,18 @@ async def open_servers(study: Study, specs: Mapping[str, ServerSpec], logs: Path
 
 def _routed(study: Study, specs: Mapping[str, ServerSpec]) -> dict[str, ServerSpec]:
     """Return the variants that share llama-server's router."""
-    return {name: spec for name, spec in specs.items() if study.router and is_routed(spec)}
+    return {name: spec for name, spec in specs.items() if _shares_router(study, spec)}
+
+
+def _shares_router(study: Study, spec: ServerSpec) -> bool:
+    return study.router and is_routed(spec)
+
+
+def stays_loaded(study: Study, spec: ServerSpec) -> bool:
+    """Whether a variant's server is a process of its own, which may stay while others are started and asked."""
+    return (
+        not study.parallel and spec.base_url is None and spec.runtime in STARTABLE and not _shares_router(study, spec)
+    )
 
 
 def check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:

@@ -1,18 +1,19 @@
 """Put the questions: a server for each variant, one after the other or all at once."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from evaluator.ask.loaded import LoadedServers
 from evaluator.ask.servers import (
-    OpenServer,
     check_ahead,
     describe_server,
     note_changes,
     open_servers,
+    stays_loaded,
 )
 from evaluator.ask.traffic import OnWait, Traffic
 from evaluator.ask.worker import Pending, Schedule, VariantWorker
@@ -23,7 +24,7 @@ from evaluator.store.journal import Journal
 from evaluator.store.resources import Measured, keep_measured
 from evaluator.study.study import Study
 from servers.errors import ServerError
-from servers.spec import Server, ServerSpec
+from servers.spec import Server, ServerFacts, ServerSpec
 from servers.usage.meter import Meter
 
 _STARTS = 3
@@ -77,73 +78,141 @@ async def ask_variants(
         )
         for name, spec in specs.items()
     }
-    problems: dict[str, str] = {}
+    stay = {name for name, spec in specs.items() if stays_loaded(study, spec)}
+    async with (
+        open_servers(study, specs, logs_path(folder)) as open_server,
+        schedule.grading(),
+        LoadedServers(open_server, specs, folder, may_stay=stay, says=on_status) as loaded,
+    ):
+        session = _Session(workers, specs, folder, schedule, loaded=loaded, on_status=on_status)
+        await session.take_turns()
+    return session.problems
 
-    async def take_turn(name: str, open_server: OpenServer, upto: Mapping[str, int]) -> None:
-        try:
-            await _ask_variant(workers[name], specs[name], open_server, folder, upto=upto, on_status=on_status)
-        except (ServerError, ServerLost) as error:
-            problems[name] = str(error)
-            on_status(name, str(error).partition("\n")[0], trouble="lost")
 
-    had_a_turn: set[str] = set()
-    async with open_servers(study, specs, logs_path(folder)) as open_server, schedule.grading():
-        for together, upto in schedule.turns():
+class _Turn(NamedTuple):
+    """Who is asked together, and up to which question of each benchmark."""
+
+    together: Sequence[str]
+    upto: Mapping[str, int]
+
+
+class _Session:
+    """The turns of a run."""
+
+    def __init__(
+        self,
+        workers: Mapping[str, VariantWorker],
+        specs: Mapping[str, ServerSpec],
+        folder: Path,
+        schedule: Schedule,
+        *,
+        loaded: LoadedServers,
+        on_status: OnStatus,
+    ) -> None:
+        self._workers, self._specs, self._folder = workers, specs, folder
+        self._schedule, self._loaded, self._on_status = schedule, loaded, on_status
+        self.problems: dict[str, str] = {}
+        self._left: list[_Turn] = [_Turn(*turn) for turn in schedule.turns()]
+        """Turns that have not begun."""
+        self._facts: dict[str, tuple[int | None, ServerFacts]] = {}
+        """By variant which process its server was, and what it said of itself."""
+
+    async def take_turns(self) -> None:
+        """Take all turns; a variant without questions has one all the same, and says so."""
+        had_a_turn: set[str] = set()
+        while self._left:
+            turn = self._left.pop(0)
             async with asyncio.TaskGroup() as group:
-                for name in (name for name in together if name in specs and name not in problems):
-                    await schedule.catch_up(name)
-                    if name not in had_a_turn or schedule.pending(name, upto).asks:
-                        group.create_task(take_turn(name, open_server, upto))
-            had_a_turn.update(together)
-    return problems
+                for name in self._asked_of(turn.together):
+                    await self._schedule.catch_up(name)
+                    if name not in had_a_turn or self._schedule.pending(name, turn.upto).asks:
+                        group.create_task(self._take_turn(name, turn.upto))
+            had_a_turn.update(turn.together)
+            await self._loaded.stop_unwanted(self._upcoming())
+
+    async def _take_turn(self, name: str, upto: Mapping[str, int]) -> None:
+        try:
+            await self._ask_variant(name, upto)
+        except (ServerError, ServerLost) as error:
+            self.problems[name] = str(error)
+            self._on_status(name, str(error).partition("\n")[0], trouble="lost")
+
+    async def _ask_variant(self, name: str, upto: Mapping[str, int]) -> None:
+        worker, schedule, spec = self._workers[name], self._schedule, self._specs[name]
+        for start in range(1, _STARTS + 1):
+            await schedule.catch_up(name)
+            pending = schedule.pending(name, upto, worker.given_up)
+            schedule.on_earlier(name, pending.answered)
+            if not pending.asks:
+                self._on_status(name, schedule.nothing_left(name, pending, first=start == 1))
+                return
+            try:
+                async with self._loaded.use(name, self._upcoming) as server:
+                    facts = await self._described(name, server, known=bool(pending.answered), again=start > 1)
+                    self._on_status(name, server.engine)
+                    await self._ask_measured(worker, server, pending)
+                    with suppress(ServerError):  # all is answered: that it is gone now takes nothing away
+                        await note_changes(self._folder, name, server, facts)
+            except ServerLost as lost:
+                if spec.base_url is not None or not lost.restartable:
+                    raise
+                if start == _STARTS:
+                    raise ServerLost(f"{lost} (it was started {_STARTS} times)", restartable=False) from None
+                self._on_status(name, f"{lost}; starting it again", trouble="restarted")
+            else:
+                return
+
+    async def _described(self, name: str, server: Server, *, known: bool, again: bool) -> ServerFacts:
+        """Ask a server who it is, once for each time that it was started."""
+        pid, facts = self._facts.get(name, (None, None))
+        if facts is None or server.pid is None or server.pid != pid:
+            facts = await describe_server(server, self._workers[name].study.sampling)
+            keep_facts(self._folder, name, facts, known=known, again=again)
+            self._facts[name] = server.pid, facts
+        return facts
+
+    async def _ask_measured(self, worker: VariantWorker, server: Server, pending: Pending) -> None:
+        """Ask, and write down what the server took of its machine meanwhile, however that ended."""
+        meter = Meter(server, by_itself=not worker.study.parallel)
+
+        async def load_next() -> None:
+            await worker.places_are_free.wait()
+            if (following := self._following()) and await self._loaded.load_early(following):
+                meter.others_change()
+
+        early = asyncio.create_task(load_next())
+        try:
+            async with meter:
+                await worker.ask(server, pending)
+        finally:
+            early.cancel()
+            with suppress(OSError, StudyError):  # the answers are what counts
+                keep_measured(self._folder, worker.variant, Measured(usage=meter.usage, asked_s=meter.seconds))
+
+    def _following(self) -> str | None:
+        """Name the variant that is asked next, by itself, as far as is known before the last grades are."""
+        for together, upto in self._left:
+            names = [name for name in self._asked_of(together) if self._schedule.pending(name, upto).asks]
+            if names:
+                return names[0] if len(names) == 1 else None
+        return None
+
+    def _upcoming(self) -> list[str]:
+        """Name the variants that have questions in later turns, as far as is known now, in the order of the turns."""
+        if not self._left:
+            return []
+        everything = self._left[-1].upto
+        wanted = {
+            name
+            for name in {name for turn in self._left for name in self._asked_of(turn.together)}
+            if self._schedule.pending(name, everything).asks
+        }
+        return [name for turn in self._left for name in turn.together if name in wanted]
+
+    def _asked_of(self, together: Sequence[str]) -> list[str]:
+        """Leave out the variants that have no server, or whose server was lost."""
+        return [name for name in together if name in self._specs and name not in self.problems]
 
 
 def _traffic(study: Study, spec: ServerSpec, on_wait: OnWait) -> Traffic:
     return Traffic(study.concurrency, silence=study.silence, startup=spec.startup_seconds, on_wait=on_wait)
-
-
-async def _ask_variant(
-    worker: VariantWorker,
-    spec: ServerSpec,
-    open_server: OpenServer,
-    folder: Path,
-    *,
-    upto: Mapping[str, int],
-    on_status: OnStatus,
-) -> None:
-    name, schedule = worker.variant, worker.schedule
-    for start in range(1, _STARTS + 1):
-        await schedule.catch_up(name)
-        pending = schedule.pending(name, upto, worker.given_up)
-        schedule.on_earlier(name, pending.answered)
-        if not pending.asks:
-            on_status(name, schedule.nothing_left(name, pending, first=start == 1))
-            return
-        on_status(name, f"asking {spec.base_url}" if spec.base_url else "starting its server")
-        try:
-            async with open_server(name) as server:
-                facts = await describe_server(server, worker.study.sampling)
-                keep_facts(folder, name, facts, known=bool(pending.answered), again=start > 1)
-                on_status(name, server.engine)
-                await _ask_measured(worker, server, pending, folder)
-                with suppress(ServerError):  # all is answered: that it is gone now takes nothing away
-                    await note_changes(folder, name, server, facts)
-        except ServerLost as lost:
-            if spec.base_url is not None or not lost.restartable:
-                raise
-            if start == _STARTS:
-                raise ServerLost(f"{lost} (it was started {_STARTS} times)", restartable=False) from None
-            on_status(name, f"{lost}; starting it again", trouble="restarted")
-        else:
-            return
-
-
-async def _ask_measured(worker: VariantWorker, server: Server, pending: Pending, folder: Path) -> None:
-    """Ask, and write down what the server took of its machine meanwhile, however that ended."""
-    meter = Meter(server, by_itself=not worker.study.parallel)
-    try:
-        async with meter:
-            await worker.ask(server, pending)
-    finally:
-        with suppress(OSError, StudyError):  # the answers are what counts
-            keep_measured(folder, worker.variant, Measured(usage=meter.usage, asked_s=meter.seconds))

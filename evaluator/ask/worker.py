@@ -77,6 +77,8 @@ class VariantWorker:
         self._in_flight: dict[Key, Ask] = {}
         self._arrived: asyncio.Queue[Record | None] = asyncio.Queue()
         """Records to be written; None is the end."""
+        self.places_are_free = asyncio.Event()
+        """Set when the last replies of a turn are awaited, and no question is left to be put."""
 
     async def ask(self, server: Server, pending: Pending) -> None:
         """Ask and write until all is done, or the server is lost.
@@ -86,6 +88,7 @@ class VariantWorker:
             OSError: a record cannot be written.
         """
         lost: list[ServerLost] = []
+        self.places_are_free.clear()
         calm = [ask for ask in pending.asks if ask.key not in self._suspects]
         try:
             async with asyncio.TaskGroup() as group:
@@ -128,6 +131,7 @@ class VariantWorker:
         while True:
             async with self._traffic:
                 if (taken := line.take(place)) is None:
+                    self.places_are_free.set()
                     return
                 ask, reuse = taken
                 self._in_flight[ask.key] = ask

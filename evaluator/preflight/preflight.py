@@ -25,7 +25,8 @@ from evaluator.study.requests import Ask
 from evaluator.study.study import Study, Variant
 from servers import signals
 from servers.errors import ServerError
-from servers.spec import Server, ServerFacts, ServerSpec, Usage
+from servers.spec import Server, ServerFacts, ServerSpec
+from servers.usage.meter import taken_now
 from servers.usage.reported import kv_cache_bytes
 
 T = TypeVar("T")
@@ -264,7 +265,8 @@ class _Tries:
             self._on_step(Checking(name, "measuring the speed of one request alone"))
             alone = await measure_alone(server, self._study, self.facts[name])
         with contextlib.suppress(OSError):
-            usage = Usage(load_s=self._load_s.get(name), kv_cache_bytes=kv_cache_bytes(server))
+            taken = await taken_now(server, by_itself=not self._study.parallel)
+            usage = replace(taken, load_s=self._load_s.get(name), kv_cache_bytes=kv_cache_bytes(server))
             self.measured[name] = Measured(usage=usage, alone=alone)
         self._on_step(Checking(name, f"checked in {self.proofs[name].seconds:.0f} s", ended=True))
 

@@ -54,6 +54,16 @@ def in_use() -> tuple[int, ...]:
         return ()
 
 
+def free() -> tuple[int, ...]:
+    """Return the bytes that are free on each card; empty where there is none, or it is not known of all."""
+    if (found := cards()) is None:
+        return ()
+    try:
+        return tuple(int(found.nvml.nvmlDeviceGetMemoryInfo(handle).free) for handle in found.handles)
+    except found.nvml.NVMLError:
+        return ()
+
+
 def held_by(pids: Collection[int], before: Sequence[int]) -> Held:
     """Say what these processes hold on all cards together.
 

@@ -6,6 +6,8 @@ import time
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from msgspec.structs import replace
+
 from servers.spec import Server, Usage
 from servers.usage import energy, graphics, memory
 from servers.usage.reported import kv_cache_bytes, self_reported
@@ -62,6 +64,10 @@ class Meter:
             energy_j=self._energy.joules if self._is_its_own else None,
             energy_of=self._energy.of if self._is_its_own else "",
         )
+
+    def others_change(self) -> None:
+        """Note that another server is started or stopped meanwhile: no rise of the memory in use is this one's."""
+        self._server = replace(self._server, gpu_in_use_before=())
 
     @property
     def _is_its_own(self) -> bool:
@@ -131,3 +137,10 @@ class Meter:
             self._graphics = found.graphics
         self._energy.add(found.energy)
         self._ended = time.monotonic()
+
+
+async def taken_now(server: Server, *, by_itself: bool) -> Usage:
+    """Look once what a server takes; `by_itself`: no other server of the study runs."""
+    meter = Meter(server, by_itself=by_itself)
+    await meter._look()  # noqa: SLF001 - its own module's
+    return meter.usage

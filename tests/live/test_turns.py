@@ -1,0 +1,60 @@
+"""Variants that take turns on real servers: none is started again where memory suffices, and where not, it is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from evaluator.ask import loaded
+from evaluator.cli import main
+from evaluator.demo.builds import builds
+from servers.usage.room import Room
+
+pytestmark = pytest.mark.live
+LAB = Path(__file__).parents[2] / "evaluator" / "demo" / "lab-full-f16.gguf"
+STUDY = """\
+study: turns
+baseline: f16
+variants:
+  - {{name: f16, runtime: llama_server, model: {lab}, thinking: false, args: ["-t", "2"]}}
+  - {{name: q8, runtime: llama_server, model: {q8}, thinking: false, args: ["-t", "2"]}}
+benchmarks: {{mmlu_pro: {{questions: 120, shots: 0, margin: 2}}}}
+sampling: {{temperature: 0, max_tokens: 60}}
+decide: {{mode: {mode}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "usable", "starts", "says"),
+    [
+        pytest.param("sequential", None, ["f16", "q8"], "its server is still loaded", id="memory-suffices"),
+        pytest.param("sequential", 0, ["f16", "q8", "f16", "q8"], "is stopped before", id="memory-is-short"),
+        pytest.param("fixed", None, ["f16"], "loads while f16 gives its last replies", id="the-next-loads-early"),
+        pytest.param("fixed", 0, ["f16", "q8"], "started when the one before it has ended: together", id="not-early"),
+    ],
+)
+def test_servers_that_are_started(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    *,
+    usable: int | None,
+    starts: list[str],
+    says: str,
+) -> None:
+    if usable is not None:
+        monkeypatch.setattr(loaded, "room", lambda: Room(usable, 8 << 30))
+    builds(LAB, ["Q8_0"], tmp_path)
+    study, log = tmp_path / "study.yaml", tmp_path / "log"
+    study.write_text(STUDY.format(lab=LAB, q8=tmp_path / "lab-full-Q8_0.gguf", mode=mode))
+
+    result = CliRunner().invoke(main, ["run", str(study), "--runs", str(tmp_path / "runs"), "--json-log", str(log)])
+
+    assert result.exit_code == 0, result.output
+    statuses = [line for line in map(json.loads, log.read_text().splitlines()) if line["event"] == "status"]
+    assert [one["variant"] for one in statuses if one["text"].startswith("starting its server")] == starts
+    assert any(says in one["text"] for one in statuses)
+    report = json.loads((tmp_path / "runs" / "turns" / "report.json").read_text())
+    assert [sum(score["outcomes"].values()) for score in report["scores"]] == [120, 120]
+    assert {facts["restarts"] for facts in report["servers"].values()} == {0}
