@@ -7,14 +7,17 @@ from msgspec import Struct
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.benchmarks.benchmark import Settings
+from evaluator.decide.early_end import EarlyEnd, early_ends
 from evaluator.decide.pace import hours
 from evaluator.decide.pilot import Disagreement, Measured, PilotData
 from evaluator.stats.power import detectable_difference, questions_to_see, resolution
 from evaluator.stats.power_equivalence import score_questions_for_equivalence, score_smallest_margin
-from evaluator.study.study import Mode, Study
+from evaluator.study.study import Decide, Mode, Study
 
 RATES = (0.02, 0.05, 0.10, 0.20)
 """Rates of disagreement between two variants, from neighbouring quants to very different ones."""
+USUAL = 0.10
+"""The rate of disagreement that the headlines speak of."""
 DIFFERENCES = (0.01, 0.02, 0.03, 0.05)
 POWER = 0.8
 
@@ -52,6 +55,8 @@ class BenchmarkPlan(Struct, frozen=True, kw_only=True):
     margin: float
     at: tuple[AtRate, ...]
     targets: tuple[Target, ...]
+    early: tuple[EarlyEnd, ...] = ()
+    """What a design that looks early asks of a variant; empty for a fixed number of questions, or several answers."""
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -145,7 +150,7 @@ def plan_study(
         level=level,
         power=POWER,
         rates=RATES,
-        benchmarks=tuple(_benchmark(name, settings, level) for name, settings in chosen.items()),
+        benchmarks=tuple(_benchmark(name, settings, level, study.decide) for name, settings in chosen.items()),
         observed=tuple(_observed(pair, study, expected, level) for pair in (pilot.disagreements if pilot else ())),
         expected=expected,
         parallel=study.parallel,
@@ -156,7 +161,7 @@ def plan_study(
     )
 
 
-def _benchmark(name: str, settings: Settings, level: float) -> BenchmarkPlan:
+def _benchmark(name: str, settings: Settings, level: float, decide: Decide) -> BenchmarkPlan:
     total, margin = BENCHMARKS[name].total, settings.margin / 100
     n = total if settings.questions == "all" else settings.questions
     return BenchmarkPlan(
@@ -192,6 +197,9 @@ def _benchmark(name: str, settings: Settings, level: float) -> BenchmarkPlan:
                 needed=tuple(score_questions_for_equivalence(margin, r, alpha=level, power=POWER) for r in RATES),
             ),
         ),
+        early=early_ends(decide.mode, n, margin=margin, level=level, looks=decide.planned_looks, disagreement=USUAL)
+        if settings.repeats == 1
+        else (),
     )
 
 

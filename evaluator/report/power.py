@@ -8,12 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator.decide.designs import DESIGNS
-from evaluator.decide.power import BenchmarkPlan, Expected, Observed, StudyPlan, Target
-from evaluator.decide.wording import DASH, in_points, interval, name, percent
+from evaluator.decide.early_end import EarlyEnd
+from evaluator.decide.power import USUAL, BenchmarkPlan, Expected, Observed, StudyPlan, Target
+from evaluator.decide.wording import DASH, in_points, interval, listed, name, percent
 from evaluator.text import duration
-
-_USUAL = 0.10
-"""The rate of disagreement that the headline speaks of."""
 
 
 def show(plan: StudyPlan, console: Console) -> None:
@@ -54,6 +52,7 @@ def headlines(plan: StudyPlan) -> Iterator[str]:
     yield _level(plan)
     if planning := DESIGNS[plan.mode].planning:
         yield planning
+        yield from (_saved(benchmark) for benchmark in plan.benchmarks if benchmark.early)
 
 
 def observed(plan: StudyPlan, seen: Observed) -> str:
@@ -108,17 +107,17 @@ def times(plan: StudyPlan) -> Iterator[str]:
 
 
 def _headline(plan: StudyPlan, benchmark: BenchmarkPlan) -> str:
-    at = next(at for at in benchmark.at if at.disagreement == _USUAL)
-    given = f"With {_questions(benchmark.questions)} and {100 * _USUAL:g} % disagreement this study"
+    at = next(at for at in benchmark.at if at.disagreement == USUAL)
+    given = f"With {_questions(benchmark.questions)} and {100 * USUAL:g} % disagreement this study"
     seen = "cannot count on seeing any difference"
     if at.detectable:
         seen = f"can see differences of {100 * at.detectable:.1f} points or more"
     aim = next(t for t in benchmark.targets if t.aim == "difference" and t.size == benchmark.margin)
-    needed = aim.needed[plan.rates.index(_USUAL)]
+    needed = aim.needed[plan.rates.index(USUAL)]
     where, margin = name(benchmark.benchmark), in_points(benchmark.margin)
     if needed is None:
         return f"{given} {seen} on {where}; its margin of {margin} is more than disagreement so rare allows."
-    equal = next(t for t in benchmark.targets if t.aim == "equivalence").needed[plan.rates.index(_USUAL)]
+    equal = next(t for t in benchmark.targets if t.aim == "equivalence").needed[plan.rates.index(USUAL)]
     same = f", to show equivalence within it {about(equal)}" if equal else ""
     if needed <= benchmark.questions:
         return f"{given} {seen} on {where}; to see its margin of {margin} about {about(needed)} are enough{same}."
@@ -132,13 +131,35 @@ def _best(benchmark: BenchmarkPlan) -> Iterator[str]:
     best = [
         f"{100 * at.best_margin:.1f} points at {100 * at.disagreement:g} %"
         for at, needed in zip(benchmark.at, aim.needed, strict=True)
-        if needed is not None and needed > benchmark.total and at.best_margin and at.disagreement <= _USUAL
+        if needed is not None and needed > benchmark.total and at.best_margin and at.disagreement <= USUAL
     ]
     if best:
         yield (
             f"{name(benchmark.benchmark)} has {benchmark.total:,} questions only: the smallest margin within which all"
             f" of them can show equivalence is {' or '.join(best)} disagreement."
         )
+
+
+def _saved(benchmark: BenchmarkPlan) -> str:
+    """Say how many of the planned questions a design that looks early asks."""
+    cases = [
+        f"{_asked(end, benchmark.questions)} where {_apart(end.difference)} (decided: {percent(end.decided, 0)})"
+        for end in benchmark.early
+    ]
+    runs, rate = benchmark.early[0].runs, benchmark.early[0].disagreement
+    return (
+        f"Of the {benchmark.questions:,} planned questions of {name(benchmark.benchmark)} a variant is asked on average"
+        f" {listed(cases)}: means of {runs} simulated runs each, with {100 * rate:g} % disagreement or as much as"
+        " the difference takes, that this study's own rule ends."
+    )
+
+
+def _asked(end: EarlyEnd, planned: int) -> str:
+    return "nearly all" if end.questions > 0.99 * planned else f"about {about(round(end.questions))}"
+
+
+def _apart(difference: float) -> str:
+    return f"it is {in_points(difference)} worse" if difference else "it is equal to the baseline"
 
 
 def _repeats(benchmark: BenchmarkPlan) -> str:
