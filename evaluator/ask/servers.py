@@ -1,7 +1,7 @@
 """The servers of a study: what to start for each variant, opened for as long as it is asked, and looked at."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -79,6 +79,11 @@ def stays_loaded(study: Study, spec: ServerSpec) -> bool:
     return (
         not study.parallel and spec.base_url is None and spec.runtime in STARTABLE and not _shares_router(study, spec)
     )
+
+
+def with_flags(spec: ServerSpec, flags: Sequence[str]) -> ServerSpec:
+    """Start a server with further flags; what the study itself gives comes last, so that it wins."""
+    return replace(spec, args=(*flags, *spec.args)) if spec.base_url is None else spec
 
 
 def check_ahead(study: Study, specs: Mapping[str, ServerSpec]) -> None:

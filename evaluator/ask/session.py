@@ -14,14 +14,16 @@ from evaluator.ask.servers import (
     note_changes,
     open_servers,
     stays_loaded,
+    with_flags,
 )
 from evaluator.ask.traffic import OnWait, Traffic
-from evaluator.ask.worker import Pending, Schedule, VariantWorker
+from evaluator.ask.worker import AS_PLANNED, Pending, Schedule, VariantWorker
 from evaluator.errors import ServerLost, StudyError
 from evaluator.store.facts import keep_facts
 from evaluator.store.folder import logs_path
 from evaluator.store.journal import Journal
 from evaluator.store.resources import Measured, keep_measured
+from evaluator.store.serving import Serving, read_serving
 from evaluator.study.study import Study
 from servers.errors import ServerError
 from servers.spec import Server, ServerFacts, ServerSpec
@@ -71,10 +73,17 @@ async def ask_variants(
         ServerError: a server cannot be started, as is found before any is.
         OSError: records cannot be written.
     """
+    caches = (read_serving(folder) or Serving()).cache
+    specs = {name: with_flags(spec, caches[name].flags) if name in caches else spec for name, spec in specs.items()}
     check_ahead(study, {name: spec for name, spec in specs.items() if name in wanted})
     workers = {
         name: VariantWorker(
-            study, name, journals[name], schedule, _traffic(study, spec, partial(on_status, name, trouble="busy"))
+            study,
+            name,
+            journals[name],
+            schedule,
+            _traffic(study, spec, partial(on_status, name, trouble="busy")),
+            caches.get(name, AS_PLANNED),
         )
         for name, spec in specs.items()
     }
@@ -150,7 +159,8 @@ class _Session:
                 async with self._loaded.use(name, self._upcoming) as server:
                     facts = await self._described(name, server, known=bool(pending.answered), again=start > 1)
                     self._on_status(name, server.engine)
-                    await self._ask_measured(worker, server, pending)
+                    slots = facts.slots or 0 if spec.runtime == "llama_server" else 0
+                    await self._ask_measured(worker, server, pending, slots)
                     with suppress(ServerError):  # all is answered: that it is gone now takes nothing away
                         await note_changes(self._folder, name, server, facts)
             except ServerLost as lost:
@@ -171,7 +181,7 @@ class _Session:
             self._facts[name] = server.pid, facts
         return facts
 
-    async def _ask_measured(self, worker: VariantWorker, server: Server, pending: Pending) -> None:
+    async def _ask_measured(self, worker: VariantWorker, server: Server, pending: Pending, slots: int) -> None:
         """Ask, and write down what the server took of its machine meanwhile, however that ended."""
         meter = Meter(server, by_itself=not worker.study.parallel)
 
@@ -183,7 +193,7 @@ class _Session:
         early = asyncio.create_task(load_next())
         try:
             async with meter:
-                await worker.ask(server, pending)
+                await worker.ask(server, pending, slots)
         finally:
             early.cancel()
             with suppress(OSError, StudyError):  # the answers are what counts

@@ -9,13 +9,14 @@ from typing import NamedTuple, Protocol
 import httpx2
 
 from evaluator.ask import client
-from evaluator.ask.lines import InOrder, Line
+from evaluator.ask.lines import InOrder, Line, line_of
 from evaluator.ask.patience import Patience
 from evaluator.ask.retry import ask as ask_again
 from evaluator.ask.traffic import Traffic
 from evaluator.errors import ServerLost
 from evaluator.records import Answer, Failure, Key, Record
 from evaluator.store.journal import Journal
+from evaluator.store.serving import Cache
 from evaluator.study.requests import Ask
 from evaluator.study.study import Study
 from servers.request import headers
@@ -23,6 +24,8 @@ from servers.runtime.table import request
 from servers.spec import ANY, Request, Reuse, Server
 
 _LOOK_EVERY_S = 0.5
+AS_PLANNED = Cache(on=None, order="plan")
+"""How a server is asked of which nothing else was found out."""
 
 
 class Pending(NamedTuple):
@@ -67,10 +70,20 @@ class Schedule(Protocol):
 class VariantWorker:
     """Asks one variant; lives as long as the run, whatever happens to its server."""
 
-    def __init__(self, study: Study, variant: str, journal: Journal, schedule: Schedule, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        study: Study,
+        variant: str,
+        journal: Journal,
+        schedule: Schedule,
+        traffic: Traffic,
+        cache: Cache = AS_PLANNED,
+    ) -> None:
         self.study, self.variant, self.journal, self.schedule = study, variant, journal, schedule
         self.given_up: set[Key] = set()
         """Questions that took the server along twice."""
+        self._cache = cache
+        """In which order it is asked, and whether it uses its cache."""
         self._traffic, self._patience = traffic, Patience(study, traffic)
         self._suspects: set[Key] = set()
         """Questions that were in flight when the server was lost: one of them may be why."""
@@ -80,8 +93,13 @@ class VariantWorker:
         self.places_are_free = asyncio.Event()
         """Set when the last replies of a turn are awaited, and no question is left to be put."""
 
-    async def ask(self, server: Server, pending: Pending) -> None:
+    async def ask(self, server: Server, pending: Pending, slots: int = 0) -> None:
         """Ask and write until all is done, or the server is lost.
+
+        Args:
+            server: It answers.
+            pending: What it is asked.
+            slots: Of a llama-server, which may be named; 0 where there are none.
 
         Raises:
             ServerLost: the server does not answer any more.
@@ -90,14 +108,17 @@ class VariantWorker:
         lost: list[ServerLost] = []
         self.places_are_free.clear()
         calm = [ask for ask in pending.asks if ask.key not in self._suspects]
+        on = False if self._cache.on is False else None
+        line = line_of(self._cache.order, calm, self._is_wanted, last=pending.failed_before, slots=slots, cache=on)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write())
                 try:
-                    await self._ask_all(server, calm, self.study.concurrency, pending.failed_before)
+                    await self._ask_all(server, line, min(self.study.concurrency, len(calm)), pending.failed_before)
                     # One at a time, so that the one that takes the server along again stands out.
                     suspects = [ask for ask in pending.asks if ask.key in self._suspects]
-                    await self._ask_all(server, suspects, 1, pending.failed_before)
+                    alone = InOrder(suspects, self._is_wanted, Reuse(cache=on))
+                    await self._ask_all(server, alone, min(1, len(suspects)), pending.failed_before)
                 except* ServerLost as errors:
                     lost.extend(error for error in errors.exceptions if isinstance(error, ServerLost))
                     self._suspect(server)
@@ -107,10 +128,12 @@ class VariantWorker:
         if lost:
             raise lost[0]
 
-    async def _ask_all(self, server: Server, asks: list[Ask], senders: int, failed_before: Collection[Key]) -> None:
-        if not asks:
+    def _is_wanted(self, ask: Ask) -> bool:
+        return self.schedule.is_wanted(self.variant, ask.key)
+
+    async def _ask_all(self, server: Server, line: Line, senders: int, failed_before: Collection[Key]) -> None:
+        if not senders:
             return
-        line = InOrder(asks, lambda ask: self.schedule.is_wanted(self.variant, ask.key))
         self._patience.begin()
         self._in_flight.clear()
         http = client.connect(
@@ -118,8 +141,7 @@ class VariantWorker:
         )
         async with http, asyncio.TaskGroup() as group:
             sending = [
-                group.create_task(self._send(http, server, line, place, failed_before))
-                for place in range(min(senders, len(asks)))
+                group.create_task(self._send(http, server, line, place, failed_before)) for place in range(senders)
             ]
             watching = group.create_task(self._watch(server))
             await asyncio.wait(sending)
