@@ -83,7 +83,7 @@ async def ask_variants(
             journals[name],
             schedule,
             _traffic(study, spec, partial(on_status, name, trouble="busy")),
-            caches.get(name, AS_PLANNED),
+            cache=caches.get(name, AS_PLANNED),
         )
         for name, spec in specs.items()
     }

@@ -77,6 +77,7 @@ class VariantWorker:
         journal: Journal,
         schedule: Schedule,
         traffic: Traffic,
+        *,
         cache: Cache = AS_PLANNED,
     ) -> None:
         self.study, self.variant, self.journal, self.schedule = study, variant, journal, schedule
