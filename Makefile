@@ -31,7 +31,10 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Beside lm-evaluation-harness, Inspect and bare loops, which are installed into .venv-bench; then parts on their own.
+# What takes longer is in docs/performance.md.
 bench: $(STAMP) browser
+	$(BIN)/python -m tests.bench.peers
 	$(BIN)/python -m tests.bench.client
 	$(BIN)/python -m tests.bench.grading
 	$(BIN)/python -m tests.bench.sandbox
@@ -39,7 +42,7 @@ bench: $(STAMP) browser
 	$(BIN)/python -m tests.bench.report_page
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-bench
 
 # uv is taken from the machine, else into the project's own virtual environment
 $(STAMP): pyproject.toml uv.lock
