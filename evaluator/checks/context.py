@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from evaluator.checks.observed import answers
+from evaluator.checks.observed import replies_of
 from evaluator.checks.rule import CheckInput, Finding, Rule
-from evaluator.records import Record
+from evaluator.grade.outline import Outline
 from evaluator.store.proofs import Length
 from evaluator.study.study import Variant
 from servers.spec import ServerFacts
@@ -28,7 +28,7 @@ def context(given: CheckInput) -> Iterable[Finding]:
     """Compare the context with the tokens that questions and replies take: measured where there are replies."""
     for variant in given.study.variants:
         records = given.records.get(variant.name, ())
-        if any(record.answer for record in records) or _refused(records):
+        if any(record.reply for record in records) or _refused(records):
             yield from _from_replies(given, variant, records)
         else:
             yield from _from_preflight(given, variant)
@@ -58,10 +58,10 @@ def _from_preflight(given: CheckInput, variant: Variant) -> Iterable[Finding]:
         yield Finding(severity="block" if counted else "warn", variant=variant.name, message=message, evidence=evidence)
 
 
-def _from_replies(given: CheckInput, variant: Variant, records: Sequence[Record]) -> Iterable[Finding]:
+def _from_replies(given: CheckInput, variant: Variant, records: Sequence[Outline]) -> Iterable[Finding]:
     facts, limit = given.facts.get(variant.name), given.study.sampling.max_tokens
     tokens = facts.context if facts else None
-    longest = max((reply.prompt_tokens or 0 for reply in answers(given, variant.name)), default=0)
+    longest = max((reply.prompt_tokens or 0 for reply in replies_of(given, variant.name)), default=0)
     evidence = {"context": tokens, "longest_prompt": longest, "max_tokens": limit}
     if refused := _refused(records):
         message = (
@@ -79,8 +79,8 @@ def _from_replies(given: CheckInput, variant: Variant, records: Sequence[Record]
         yield Finding(severity="block" if cut else "warn", variant=variant.name, message=message, evidence=evidence)
 
 
-def _refused(records: Sequence[Record]) -> int:
-    return sum(bool(record.failure and _TOO_LONG.search(record.failure.message)) for record in records)
+def _refused(records: Sequence[Outline]) -> int:
+    return sum(bool(record.failure and _TOO_LONG.search(record.failure)) for record in records)
 
 
 def cut_prompts(given: CheckInput) -> Iterable[Finding]:
@@ -146,7 +146,7 @@ def _pinned_at(given: CheckInput, variant: str) -> tuple[int, int] | None:
     facts = given.facts.get(variant)
     sums = Counter(
         reply.prompt_tokens + reply.completion_tokens
-        for reply in answers(given, variant)
+        for reply in replies_of(given, variant)
         if reply.prompt_tokens and reply.completion_tokens and reply.completion_tokens < given.study.sampling.max_tokens
     )
     if not sums:

@@ -1,13 +1,16 @@
 """What ended the replies that were cut off or hold no text, and what to do about each."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
 
 from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.finish import end_of, names_context
-from evaluator.grade.cut import ends_early, more_tokens_help, tokens_counted
-from evaluator.records import Answer, Grade, Record, limit_of
+from evaluator.grade.cut import ends_early
+from evaluator.grade.outline import Outline, Reply
+from evaluator.records import Grade, Outcome
 from servers.spec import ServerFacts
 
 Cause = Literal["limit", "server", "context", "thoughts", "tool", "nothing", "no_tokens"]
@@ -40,23 +43,28 @@ _WHERE: Mapping[str, str] = {
 }
 
 
-class Ended(NamedTuple):
+class Ended(Struct, frozen=True):
     """One reply and its grade."""
 
-    record: Record
-    answer: Answer
+    record: Outline
+    reply: Reply
     grade: Grade
 
 
-def replies_by_part(given: CheckInput) -> dict[tuple[str, str], list[Ended]]:
-    """Pair replies with their grades, by variant and benchmark."""
-    grades = {(grade.variant, grade.key): grade for grade in given.grades}
+def replies_by_part(given: CheckInput, outcomes: Collection[Outcome]) -> Mapping[tuple[str, str], Sequence[Ended]]:
+    """Give the replies that were graded so, by variant and benchmark."""
     parts: dict[tuple[str, str], list[Ended]] = defaultdict(list)
     for name, records in given.records.items():
         for record in records:
-            if record.answer and (grade := grades.get((name, record.key))):
-                parts[name, record.key.benchmark].append(Ended(record, record.answer, grade))
+            if record.reply and record.grade and record.grade.outcome in outcomes:
+                parts[name, record.key.benchmark].append(Ended(record, record.reply, record.grade))
     return parts
+
+
+def _graded(given: CheckInput) -> Counter[tuple[str, str]]:
+    """Count the replies that have a grade, by variant and benchmark."""
+    every = ((name, record) for name, records in given.records.items() for record in records)
+    return Counter((name, record.key.benchmark) for name, record in every if record.reply and record.grade)
 
 
 def advice_for(cause: Cause, ended: Iterable[Ended], *, evaluated: bool) -> str:
@@ -70,7 +78,7 @@ def advice_for(cause: Cause, ended: Iterable[Ended], *, evaluated: bool) -> str:
     advice = _IN_EVAL.get(cause, ADVICE[cause]) if evaluated else ADVICE[cause]
     if cause != "limit":
         return advice
-    limits = [limit_of(one.record.request) or 0 for one in ended if one.grade.outcome == "truncated"]
+    limits = [one.record.limit or 0 for one in ended if one.grade.outcome == "truncated"]
     return f"{max(limits):,} tokens were not enough. {advice}"
 
 
@@ -85,82 +93,86 @@ def most_often(ended: Iterable[Ended]) -> tuple[Cause, str] | None:
 
 
 def _cause(ended: Ended) -> Cause:
-    record, answer, grade = ended
+    record, reply, grade = ended.record, ended.reply, ended.grade
     if grade.outcome == "truncated":
-        if names_context(answer.finish_reason):
+        if names_context(reply.finish_reason):
             return "context"
-        if more_tokens_help(record):
+        if record.more_tokens_help:
             return "limit"
-        return "server" if _says_limit(answer) else "thoughts"
-    if answer.tool_calls or end_of(answer.finish_reason) == "tool":
+        return "server" if _says_limit(reply) else "thoughts"
+    if reply.calls_tool or end_of(reply.finish_reason) == "tool":
         return "tool"
     if grade.why.startswith("thinking"):
         return "thoughts"
-    return "no_tokens" if answer.completion_tokens == 0 else "nothing"
+    return "no_tokens" if reply.completion_tokens == 0 else "nothing"
 
 
 def server_limit(given: CheckInput) -> Iterable[Finding]:
     """Find replies that were cut off far below the limit that was asked."""
-    for (name, benchmark), replies in replies_by_part(given).items():
-        facts = given.facts.get(name)
-        cut = [one for one in replies if one.grade.outcome == "truncated" and _is_early(one)]
-        cut = [one for one in cut if not _fills_context(one.answer, facts)]
+    graded = _graded(given)
+    for (name, benchmark), replies in replies_by_part(given, {"truncated"}).items():
+        facts, of = given.facts.get(name), graded[name, benchmark]
+        cut = [one for one in replies if _is_early(one.record, one.reply)]
+        cut = [one for one in cut if not _fills_context(one.reply, facts)]
         if not cut:
             continue
         where = _WHERE.get(facts.runtime if facts else "", _WHERE["openai"])
         yield Finding(
-            severity="block" if len(cut) > _OFTEN * len(replies) else "warn",
+            severity="block" if len(cut) > _OFTEN * of else "warn",
             variant=name,
             benchmark=benchmark,
-            message=_cut_early(cut, len(replies)),
+            message=_cut_early(cut, of),
             advice=f"More tokens change nothing: {where}, and ask in a new run.",
-            evidence={"count": len(cut), "of": len(replies), "tokens": _counts(cut)[0]},
+            evidence={"count": len(cut), "of": of, "tokens": _counts(cut)[0]},
         )
 
 
 def _cut_early(cut: Sequence[Ended], replies: int) -> str:
-    limit = max(limit_of(one.record.request) or 0 for one in cut)
+    limit = max(one.record.limit or 0 for one in cut)
     at, times = _counts(cut)
     if times > len(cut) / 2:
         after, why = f"{at:,}", "the server has a limit of its own"
     else:
-        counts = [one.answer.completion_tokens or 0 for one in cut]
+        counts = [one.reply.completion_tokens or 0 for one in cut]
         after, why = f"{min(counts):,} to {max(counts):,}", "something other than max_tokens ends them"
     return f"{len(cut)} of {replies} replies were cut off after {after} tokens although {limit:,} were allowed: {why}"
 
 
 def _counts(cut: Sequence[Ended]) -> tuple[int, int]:
     """Return the count of tokens that most replies have, the greatest of several, and how many have it."""
-    counts = Counter(one.answer.completion_tokens or 0 for one in cut)
+    counts = Counter(one.reply.completion_tokens or 0 for one in cut)
     return max(counts.items(), key=lambda item: (item[1], item[0]))
 
 
 def says_length(given: CheckInput) -> Iterable[Finding]:
     """Find servers that say `length` of replies that ended by themselves."""
-    for (name, benchmark), replies in replies_by_part(given).items():
-        stand = [one for one in replies if one.grade.outcome in {"correct", "wrong"} and _is_early(one)]
-        if stand:
-            word = Counter(one.answer.finish_reason for one in stand).most_common(1)[0][0]
-            message = (
-                f"the server says {word} of {len(stand)} of {len(replies)} replies that ended by themselves, far below"
-                " max_tokens: they are graded"
-            )
-            evidence = {"count": len(stand), "of": len(replies)}
-            yield Finding(severity="note", variant=name, benchmark=benchmark, message=message, evidence=evidence)
+    graded, stand = _graded(given), defaultdict[tuple[str, str], Counter[str | None]](Counter)
+    for name, records in given.records.items():
+        for record in records:
+            reply, grade = record.reply, record.grade
+            if reply and grade and grade.outcome in {"correct", "wrong"} and _is_early(record, reply):
+                stand[name, record.key.benchmark][reply.finish_reason] += 1
+    for (name, benchmark), words in stand.items():
+        of = graded[name, benchmark]
+        message = (
+            f"the server says {words.most_common(1)[0][0]} of {words.total()} of {of} replies that ended by themselves,"
+            " far below max_tokens: they are graded"
+        )
+        evidence = {"count": words.total(), "of": of}
+        yield Finding(severity="note", variant=name, benchmark=benchmark, message=message, evidence=evidence)
 
 
-def _is_early(one: Ended) -> bool:
-    is_early = ends_early(tokens_counted(one.answer), limit_of(one.record.request))
-    return is_early and _says_limit(one.answer) and not names_context(one.answer.finish_reason)
+def _is_early(record: Outline, reply: Reply) -> bool:
+    return _says_limit(reply) and ends_early(reply.tokens, record.limit) and not names_context(reply.finish_reason)
 
 
-def _says_limit(answer: Answer) -> bool:
-    return end_of(answer.finish_reason) == "limit"
+def _says_limit(reply: Reply) -> bool:
+    return end_of(reply.finish_reason) == "limit"
 
 
-def _fills_context(answer: Answer, facts: ServerFacts | None) -> bool:
+def _fills_context(reply: Reply, facts: ServerFacts | None) -> bool:
     """Whether prompt and reply fill the context that the server reports: another rule's concern."""
-    total = (answer.prompt_tokens or 0) + (answer.completion_tokens or 0)
+    total = (reply.prompt_tokens or 0) + (reply.completion_tokens or 0)
     return facts is not None and facts.context is not None and abs(facts.context - total) <= _NEARLY_FULL
 
 

@@ -33,7 +33,7 @@ def same_model(given: CheckInput) -> Iterable[Finding]:
 def model_name(given: CheckInput) -> Iterable[Finding]:
     """Find servers that answer under another model name than was requested."""
     for variant, name, other in _running_already(given):
-        requested = {record.request.get("model") for record in given.records.get(variant.name, ())}
+        requested = {record.model for record in given.records.get(variant.name, ())}
         facts = given.facts.get(variant.name)
         if facts is not None and facts.runtime == "mlx_lm":
             requested.add(_MLX_ASKED)
@@ -102,7 +102,7 @@ def quantization(given: CheckInput) -> Iterable[Finding]:
 def _answered_by(given: CheckInput, variant: Variant) -> list[str]:
     """Return the model names in replies; a server we started counts as one, though its name changes at each start."""
     records = given.records.get(variant.name, ())
-    named = {(record.answer.model, record.request.get("model")) for record in records if record.answer}
+    named = {(record.reply.model, record.model) for record in records if record.reply}
     if not named and variant.name in given.proofs:
         named = {(given.proofs[variant.name].model, None)}
     return sorted(

@@ -1,12 +1,11 @@
 """Whether the machine worked as fast at the end as at the beginning."""
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from statistics import median
 
 from evaluator.checks.observed import records_by_part
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
-from evaluator.records import Answer, Record
+from evaluator.grade.outline import Outline, Reply
 
 _DRIFT = 0.25
 _LARGE_DRIFT = 0.5
@@ -24,9 +23,9 @@ _CACHED = 0.25
 def drift(given: CheckInput) -> Iterable[Finding]:
     """Compare the speed of each variant's last third of replies with that of its first."""
     for (variant, benchmark), records in records_by_part(given).items():
-        timed = sorted((r.started, speed) for r in records if r.answer and (speed := _speed(r.answer)))
+        timed = sorted((r.started, speed) for r in records if r.reply and (speed := _speed(r.reply)))
         speeds, third = [speed for _, speed in timed], len(timed) // 3
-        if third < _ENOUGH or _seconds(timed[0][0], timed[-1][0]) < _LONG_ENOUGH:
+        if third < _ENOUGH or timed[-1][0] - timed[0][0] < _LONG_ENOUGH:
             continue
         first, last = median(speeds[:third]), median(speeds[-third:])
         change = last / first - 1
@@ -68,19 +67,15 @@ def fewer_at_once(given: CheckInput) -> Iterable[Finding]:
             yield Finding(severity=severity, variant=name, message=message, evidence=evidence)
 
 
-def _speed(reply: Answer) -> float | None:
+def _speed(reply: Reply) -> float | None:
     """Return a reply's tokens per second, without the time to the first one."""
     seconds = reply.duration_s - (reply.first_token_s or 0.0)
     tokens = reply.completion_tokens or 0
     return tokens / seconds if tokens >= _WRITTEN and seconds > 0 else None
 
 
-def _seconds(first: str, last: str) -> float:
-    return (dt.datetime.fromisoformat(last) - dt.datetime.fromisoformat(first)).total_seconds()
-
-
-def _cached(records: Sequence[Record]) -> float | None:
-    counted = [r.answer for r in records if r.answer and r.answer.prompt_tokens and r.answer.cached_tokens is not None]
+def _cached(records: Sequence[Outline]) -> float | None:
+    counted = [r.reply for r in records if r.reply and r.reply.prompt_tokens and r.reply.cached_tokens is not None]
     prompts = sum(reply.prompt_tokens or 0 for reply in counted)
     return sum(reply.cached_tokens or 0 for reply in counted) / prompts if prompts else None
 

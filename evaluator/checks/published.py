@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from evaluator.benchmarks import BenchmarkName
+from evaluator.checks.observed import replies_of, share_that_thinks
 from evaluator.checks.rule import CheckInput, Finding
 from evaluator.decide import wording
 from evaluator.decide.score import Score
-from evaluator.grade.thinking import split_thinking
 from evaluator.stats.proportions import wilson_share
 from evaluator.study.study import Variant
 from evaluator.study.yaml import read_yaml
@@ -262,8 +262,7 @@ def _few_bits(facts: ServerFacts | None, names: Iterable[str]) -> bool:
 def _thinks(given: CheckInput, variant: Variant, facts: ServerFacts | None) -> bool | None:
     """Return whether a variant thinks: as the study or the server sets it, else as most of its replies show."""
     declared = variant.thinking if variant.thinking is not None else facts.thinking if facts else None
-    answers = [record.answer for record in given.records.get(variant.name, ()) if record.answer]
-    if declared is not None or not answers:
+    if declared is not None:
         return declared
-    thoughts = [split_thinking(answer.text, answer.reasoning) for answer in answers]
-    return 2 * sum(bool(thought.reasoning.strip()) or thought.unclosed for thought in thoughts) > len(answers)
+    share = share_that_thinks(replies_of(given, variant.name))
+    return None if share is None else share > 1 / 2

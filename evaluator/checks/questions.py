@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.decide.wording import listed
-from evaluator.records import Grade, Question, Record
+from evaluator.records import Grade, Question
 
 
 def prompts(given: CheckInput) -> Iterable[Finding]:
     """Compare what was sent for each question with what the baseline was sent."""
-    first = {record.key: _prompt(record) for record in given.records.get(given.study.baseline, ())}
+    first = {record.key: record.prompt for record in given.records.get(given.study.baseline, ())}
     for variant in given.study.variants:
         if variant.name == given.study.baseline:
             continue
@@ -20,7 +20,7 @@ def prompts(given: CheckInput) -> Iterable[Finding]:
         for record in given.records.get(variant.name, ()):
             if record.key in first:
                 asked[record.key.benchmark] += 1
-                different[record.key.benchmark] += first[record.key] != _prompt(record)
+                different[record.key.benchmark] += first[record.key] != record.prompt
         for benchmark, count in different.items():
             if count:
                 message = (
@@ -38,7 +38,7 @@ def failure_graded(given: CheckInput) -> Iterable[Finding]:
         (variant, record.key)
         for variant, records in given.records.items()
         for record in records
-        if record.answer is None
+        if record.reply is None
     }
     wrongly = Counter(
         (grade.variant, grade.key.benchmark)
@@ -96,10 +96,6 @@ def _differs_in_case_only(letter: str | None, question: Question) -> bool:
         each: " ".join(text.split()).casefold() for each, text in zip(question.letters, question.options, strict=False)
     }
     return letter in texts and texts[letter] == texts.get(question.answer)
-
-
-def _prompt(record: Record) -> object:
-    return record.request.get("messages", record.request.get("prompt"))
 
 
 RULES = (

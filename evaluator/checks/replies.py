@@ -7,7 +7,8 @@ from evaluator.checks.ends import Ended, advice_for, most_often, replies_by_part
 from evaluator.checks.observed import ALMOST_ALL, records_by_part, share_that_thinks
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.decide.score import Score
-from evaluator.records import Outcome, Record
+from evaluator.grade.outline import Outline
+from evaluator.records import Outcome
 from evaluator.stats.unpaired import fisher
 from evaluator.study.study import is_evaluated
 
@@ -43,7 +44,7 @@ def no_reply(given: CheckInput) -> Iterable[Finding]:
     for grade in given.grades:
         if grade.outcome == "failed":
             reasons[grade.variant, grade.key.benchmark][grade.why] += 1
-    received = replies_by_part(given)
+    received = replies_by_part(given, {"failed"})
     for score in given.scores:
         lost, failed = score.no_reply, score.outcomes.get("failed", 0)
         without_server = score.variant in given.problems and not any(score.outcomes.values())
@@ -60,22 +61,22 @@ def no_reply(given: CheckInput) -> Iterable[Finding]:
         excluded = failed if given.study.decide.mode == "sequential" else lost
         severity: Severity = "block" if excluded > _LOST * score.planned else "warn"
         evidence = {"failed": failed, "missing": missing, "of": score.planned}
-        yield _finding(severity, score, message, evidence, _advice_for_received(received[part], lost))
+        yield _finding(severity, score, message, evidence, _advice_for_received(received.get(part, ()), lost))
 
 
 def _advice_for_received(replies: Iterable[Ended], lost: int) -> str:
     """Give the advice for questions most of which have an answer that is no reply of the model."""
-    failed = [one.answer for one in replies if one.grade.outcome == "failed"]
+    failed = [one.reply for one in replies]
     if len(failed) <= lost / 2:
         return ""
-    if any(answer.completion_tokens for answer in failed if not answer.text):
+    if any(reply.completion_tokens for reply in failed if not reply.characters):
         return _NONE_REACHED_US
     return "Look at the server's log, mend what ends the replies there, and ask in a new run."
 
 
 def cut_off(given: CheckInput) -> Iterable[Finding]:
     """Find variants whose replies are cut off or empty too often, or differently often than the baseline's."""
-    records, ended, differences = records_by_part(given), replies_by_part(given), _differences(given, _CUT)
+    records, ended, differences = records_by_part(given), replies_by_part(given, _CUT), _differences(given, _CUT)
     evaluated = is_evaluated(given.study)
     for score in given.scores:
         cut, difference = _count(score, _CUT), differences.get((score.variant, score.benchmark), "")
@@ -83,10 +84,12 @@ def cut_off(given: CheckInput) -> Iterable[Finding]:
             continue
         thinking = [_thinks(records.get((name, score.benchmark), ())) for name in (score.variant, given.study.baseline)]
         severity: Severity = "block" if thinking[0] or (difference and thinking[1]) else "warn"
-        cause = most_often(ended[score.variant, score.benchmark])
+        cause = most_often(ended.get((score.variant, score.benchmark), ()))
         message = f"{cut} of {_replies(score)} replies were cut off or empty and count as wrong{difference}"
         message += f"; most often: {cause[1]}" if cause else ""
-        advice = advice_for(cause[0], ended[score.variant, score.benchmark], evaluated=evaluated) if cause else ""
+        advice = (
+            advice_for(cause[0], ended.get((score.variant, score.benchmark), ()), evaluated=evaluated) if cause else ""
+        )
         yield _finding(severity, score, message, {"count": cut, "of": _replies(score)}, advice)
 
 
@@ -105,16 +108,16 @@ def unparsed(given: CheckInput) -> Iterable[Finding]:
 
 def unreadable(given: CheckInput) -> Iterable[Finding]:
     """Find variants most of whose replies hold no readable answer."""
-    ended, evaluated = replies_by_part(given), is_evaluated(given.study)
+    ended, evaluated = replies_by_part(given, _CUT), is_evaluated(given.study)
     for score in given.scores:
         if score.unanswered > (1 - _READABLE) * _replies(score):
             count, total = score.unanswered, _replies(score)
             message = f"most replies ({count} of {total}) hold no readable answer, so the score says little"
-            cause = most_often(ended[score.variant, score.benchmark])
+            cause = most_often(ended.get((score.variant, score.benchmark), ()))
             mostly_cut = _count(score, _CUT) > count / 2
             advice = ""
             if cause and mostly_cut:
-                advice = advice_for(cause[0], ended[score.variant, score.benchmark], evaluated=evaluated)
+                advice = advice_for(cause[0], ended.get((score.variant, score.benchmark), ()), evaluated=evaluated)
             yield _finding("block", score, message, {"count": count, "of": total}, advice)
 
 
@@ -153,8 +156,8 @@ def _count(score: Score, kinds: Iterable[Outcome]) -> int:
     return sum(score.outcomes.get(kind, 0) for kind in kinds)
 
 
-def _thinks(records: Iterable[Record]) -> bool:
-    share = share_that_thinks([record.answer for record in records if record.answer])
+def _thinks(records: Iterable[Outline]) -> bool:
+    share = share_that_thinks([record.reply for record in records if record.reply])
     return share is not None and share > 1 - ALMOST_ALL
 
 

@@ -7,7 +7,9 @@ from msgspec import Struct
 
 from evaluator.decide.answers import Graded
 from evaluator.decide.score import Score
-from evaluator.records import Grade, Key, Question, Record
+from evaluator.grade.astray import Astray
+from evaluator.grade.outline import Outline
+from evaluator.records import Grade, Key, Question
 from evaluator.store.proofs import Proofs
 from evaluator.study.study import Study
 from servers.spec import ServerFacts
@@ -55,8 +57,12 @@ class CheckInput(Struct, frozen=True, kw_only=True):
     proofs: Mapping[str, Proofs] = {}
     """By variant, how its server behaved in the preflight."""
     asked: Mapping[Key, Question] = {}
-    records: Mapping[str, Sequence[Record]] = {}
+    records: Mapping[str, Sequence[Outline]] = {}
     """By variant."""
+    astray: Mapping[tuple[str, str], Astray] = {}
+    """By variant and benchmark, the replies that were held against other questions."""
+    openings: Mapping[tuple[str, str], Mapping[int, str]] = {}
+    """By variant and benchmark, how the answers begin that several replies share, by their hash."""
     grades: Sequence[Grade] = ()
     scores: Sequence[Score] = ()
     graded: Graded | None = None

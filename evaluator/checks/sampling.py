@@ -4,11 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from evaluator.checks.observed import answers
+from evaluator.checks.observed import replies_of
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 from evaluator.decide.wording import listed
-from evaluator.grade.cut import more_tokens_help
-from evaluator.records import limit_of
 
 _SAME = 1e-4
 """Relative: servers keep such values as 32-bit floats."""
@@ -94,7 +92,7 @@ def seed_serial(given: CheckInput) -> Iterable[Finding]:
         facts, records = given.facts.get(variant.name), given.records.get(variant.name, ())
         if facts is None or facts.runtime != "mlx_lm" or given.study.concurrency == 1:
             continue
-        if seeded := sum("seed" in record.request for record in records):
+        if seeded := sum(record.is_seeded for record in records):
             message = f"a seed was sent with {seeded} requests: mlx_lm.server answers these one at a time"
             yield Finding(severity="note", variant=variant.name, message=message, evidence={"seeded": seeded})
 
@@ -103,9 +101,9 @@ def more_tokens(given: CheckInput) -> Iterable[Finding]:
     """Count the questions that were asked with a larger limit than the others."""
     limit = given.study.sampling.max_tokens
     for variant in given.study.variants:
-        limits = [limit_of(record.request) or 0 for record in given.records.get(variant.name, ())]
+        limits = [record.limit or 0 for record in given.records.get(variant.name, ())]
         larger = [tokens for tokens in limits if tokens > limit]
-        if larger and answers(given, variant.name):
+        if larger and replies_of(given, variant.name):
             message = (
                 f"{len(larger)} of {len(limits)} questions were asked with up to {max(larger)} tokens, not {limit}"
             )
@@ -115,15 +113,17 @@ def more_tokens(given: CheckInput) -> Iterable[Finding]:
 
 def more_tokens_unequal(given: CheckInput) -> Iterable[Finding]:
     """Find variants with replies still cut off, while those of others were asked again with more tokens."""
-    asked = [(name, record) for name, records in given.records.items() for record in records]
-    largest = max((limit_of(record.request) or 0 for _, record in asked), default=0)
+    asked = [record for records in given.records.values() for record in records]
+    largest = max((record.limit or 0 for record in asked), default=0)
     if largest <= given.study.sampling.max_tokens:
         return
-    smaller = {(name, r.key) for name, r in asked if (limit_of(r.request) or 0) < largest and more_tokens_help(r)}
     cut = Counter(
-        grade.variant
-        for grade in given.grades
-        if grade.outcome == "truncated" and (grade.variant, grade.key) in smaller
+        record.variant
+        for record in asked
+        if (record.limit or 0) < largest
+        and record.more_tokens_help
+        and record.grade
+        and record.grade.outcome == "truncated"
     )
     for name, left in cut.items():
         message = (

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from evaluator.checks.observed import answers
+from evaluator.checks.observed import replies_of
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
 
 
 def no_server(given: CheckInput) -> Iterable[Finding]:
     """Find variants without a server; one that has answered before it was lost is judged by what is missing."""
     for name, why in given.problems.items():
-        severity: Severity = "warn" if answers(given, name) else "block"
+        severity: Severity = "warn" if replies_of(given, name) else "block"
         yield Finding(severity=severity, variant=name, message=why.partition("\n")[0].rstrip("."))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from evaluator.checks.observed import ALMOST_ALL, answers, share_that_thinks, thinks
+from evaluator.checks.observed import ALMOST_ALL, replies_of, share_that_thinks, thinks
 from evaluator.checks.rule import CheckInput, Finding, Rule
 
 _APART = ALMOST_ALL / 2
@@ -13,7 +13,7 @@ def thinking_off(given: CheckInput) -> Iterable[Finding]:
     """Find variants that should think and do not."""
     for name, part in _declared(given, thinking=True):
         if part < ALMOST_ALL:
-            tried = not answers(given, name)
+            tried = not replies_of(given, name)
             what = (
                 f"a first reply had no thoughts{_why(given, name)}"
                 if tried
@@ -27,7 +27,7 @@ def thinking_on(given: CheckInput) -> Iterable[Finding]:
     """Find variants that should not think and do."""
     for name, part in _declared(given, thinking=False):
         if part > 1 - ALMOST_ALL:
-            tried = not answers(given, name)
+            tried = not replies_of(given, name)
             what = (
                 f"a first reply had thoughts{_why(given, name)}"
                 if tried
@@ -63,7 +63,7 @@ def thinking_switch(given: CheckInput) -> Iterable[Finding]:
 def thinking_share(given: CheckInput) -> Iterable[Finding]:
     """Find variants that think about some questions only, where the study does not declare it."""
     for variant in given.study.variants:
-        part = share_that_thinks(answers(given, variant.name)) if variant.thinking is None else None
+        part = share_that_thinks(replies_of(given, variant.name)) if variant.thinking is None else None
         if part is not None and 1 - ALMOST_ALL < part < ALMOST_ALL:
             message = f"{part:.0%} of the replies have thoughts, and the others none"
             yield Finding(severity="note", variant=variant.name, message=message, evidence={"share": part})

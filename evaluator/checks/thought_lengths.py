@@ -1,12 +1,11 @@
 """Whether a hidden limit other than max_tokens cuts the thinking."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
 from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.finish import end_of
-from evaluator.records import Answer
+from evaluator.grade.outline import Reply
 
 _PILE = 5
 _PILED = 0.05
@@ -21,7 +20,6 @@ _BEYOND = 0.01
 """Share of thoughts that may be longer than the pile at a limit: budgets are not exact to the token."""
 _UNFINISHED = 0.8
 """Least share of a pile's thoughts that stop in mid-sentence, if a limit ends them."""
-_FINISHED = re.compile(r"[.!?:;\u2026\u3002\uff01\uff1f)\]}>\"'`*$]\s*\Z")
 
 
 def hidden_budget(given: CheckInput) -> Iterable[Finding]:
@@ -30,11 +28,11 @@ def hidden_budget(given: CheckInput) -> Iterable[Finding]:
         limit = given.study.sampling.max_tokens
         # One reply to each question: repeats may have equal lengths because they are the same text.
         ended = {
-            record.key.question_id: record.answer
+            record.key.question_id: record.reply
             for record in given.records.get(variant.name, ())
-            if record.answer
-            and end_of(record.answer.finish_reason) != "limit"
-            and record.answer.completion_tokens != limit
+            if record.reply
+            and end_of(record.reply.finish_reason) != "limit"
+            and record.reply.completion_tokens != limit
         }.values()
         pile = _at_one_length(ended) or _at_the_longest(ended)
         if pile is not None:
@@ -47,11 +45,11 @@ def hidden_budget(given: CheckInput) -> Iterable[Finding]:
             yield Finding(severity="warn", variant=variant.name, message=message, evidence=evidence)
 
 
-def _at_one_length(replies: Collection[Answer]) -> tuple[int, str] | None:
+def _at_one_length(replies: Collection[Reply]) -> tuple[int, str] | None:
     """Count the long replies, or thoughts, of exactly the same length, and describe them; None where few are."""
-    measures: tuple[tuple[str, Callable[[Answer], int], int], ...] = (
+    measures: tuple[tuple[str, Callable[[Reply], int], int], ...] = (
         ("tokens", lambda reply: reply.completion_tokens or 0, _LEAST),
-        ("characters of thoughts", lambda reply: len(reply.reasoning), _LEAST * _CHARACTERS_A_TOKEN),
+        ("characters of thoughts", lambda reply: reply.reasoning, _LEAST * _CHARACTERS_A_TOKEN),
     )
     for what, measure, least in measures:
         lengths = Counter(length for reply in replies if (length := measure(reply)) >= least)
@@ -61,12 +59,10 @@ def _at_one_length(replies: Collection[Answer]) -> tuple[int, str] | None:
     return None
 
 
-def _at_the_longest(replies: Collection[Answer]) -> tuple[int, str] | None:
+def _at_the_longest(replies: Collection[Reply]) -> tuple[int, str] | None:
     """Count the thoughts that stop in mid-sentence at nearly the same length, which few exceed, and describe them."""
     thoughts = sorted(
-        (length, not _FINISHED.search(reply.reasoning[-20:]))
-        for reply in replies
-        if (length := _tokens_of_thoughts(reply)) >= _LEAST
+        (length, reply.is_unfinished) for reply in replies if (length := _tokens_of_thoughts(reply)) >= _LEAST
     )
     if not thoughts:
         return None
@@ -80,15 +76,15 @@ def _at_the_longest(replies: Collection[Answer]) -> tuple[int, str] | None:
     return len(pile), f"stop thinking in the middle of a sentence after about {top:.0f} tokens"
 
 
-def _tokens_of_thoughts(reply: Answer) -> float:
+def _tokens_of_thoughts(reply: Reply) -> float:
     """Estimate the tokens of a reply's thoughts by their share of its characters."""
     if not reply.reasoning:
         return 0.0
-    thought, total = len(reply.reasoning), len(reply.reasoning) + len(reply.text)
+    thought, total = reply.reasoning, reply.reasoning + reply.characters
     return (reply.completion_tokens or total / _CHARACTERS_A_TOKEN) * thought / total
 
 
-def _is_pile(count: int, replies: Collection[Answer]) -> bool:
+def _is_pile(count: int, replies: Collection[Reply]) -> bool:
     return count >= _PILE and count > _PILED * len(replies)
 
 

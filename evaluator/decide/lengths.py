@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from evaluator.grade.cut import tokens_counted
-from evaluator.grade.thinking import split_thinking
-from evaluator.records import Grade, Record, limit_of
+from evaluator.grade.outline import Outline
+from evaluator.records import Grade
 
 
 class Spread(Struct, frozen=True, kw_only=True):
@@ -49,7 +48,7 @@ class Lengths(Struct, frozen=True, kw_only=True):
 
 
 def lengths(
-    records: Mapping[str, Iterable[Record]], grades: Iterable[Grade], benchmarks: Iterable[str]
+    records: Mapping[str, Iterable[Outline]], grades: Iterable[Grade], benchmarks: Iterable[str]
 ) -> tuple[Lengths, ...]:
     """Measure the replies of each variant, benchmark by benchmark; a benchmark without a reply is left out.
 
@@ -58,28 +57,27 @@ def lengths(
         grades: Of all of them.
         benchmarks: Their names, in the study's order.
     """
-    asked: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    asked: dict[tuple[str, str], list[Outline]] = defaultdict(list)
     for variant, mine in records.items():
         for record in mine:
-            if record.answer is not None:
+            if record.reply is not None:
                 asked[variant, record.key.benchmark].append(record)
     cut = Counter((grade.variant, grade.key.benchmark) for grade in grades if grade.outcome == "truncated")
     parts = [(variant, name) for variant in records for name in benchmarks if asked[variant, name]]
     return tuple(_lengths(*part, asked[part], cut[part]) for part in parts)
 
 
-def _lengths(variant: str, benchmark: str, records: Sequence[Record], cut_off: int) -> Lengths:
-    answers = [record.answer for record in records if record.answer is not None]
-    counts = [count for answer in answers if (count := tokens_counted(answer)) is not None]
-    thoughts = [len(split_thinking(answer.text, answer.reasoning).reasoning) for answer in answers]
-    limits = [limit for record in records if (limit := limit_of(record.request)) is not None]
+def _lengths(variant: str, benchmark: str, records: Sequence[Outline], cut_off: int) -> Lengths:
+    replies = [record.reply for record in records if record.reply is not None]
+    counts = [reply.tokens for reply in replies if reply.tokens is not None]
+    limits = [record.limit for record in records if record.limit is not None]
     return Lengths(
         variant=variant,
         benchmark=benchmark,
-        replies=len(answers),
+        replies=len(replies),
         tokens=spread(counts),
-        uncounted=len(answers) - len(counts),
-        thinking=spread([count for count in thoughts if count]),
+        uncounted=len(replies) - len(counts),
+        thinking=spread([reply.thinking for reply in replies if reply.thinking]),
         cut_off=cut_off,
         limit=max(limits, default=None),
     )

@@ -7,7 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from evaluator.decide.score import NO_GRADE, busy_seconds, speed_of
-from evaluator.records import Alone, Grade, Record
+from evaluator.grade.outline import Outline
+from evaluator.records import Alone, Grade
 from evaluator.store.resources import Measured
 from servers.spec import ServerFacts
 
@@ -91,7 +92,7 @@ def resources(
     *,
     facts: ServerFacts | None,
     measured: Measured | None,
-    records: Sequence[Record],
+    records: Sequence[Outline],
     grades: Iterable[Grade],
     in_flight: int,
 ) -> Resources:
@@ -152,15 +153,15 @@ class _PerCorrect(NamedTuple):
     seconds: float | None
 
 
-def _per_correct(records: Iterable[Record], grades: Iterable[Grade]) -> _PerCorrect:
+def _per_correct(records: Iterable[Outline], grades: Iterable[Grade]) -> _PerCorrect:
     """Divide what the graded replies took by the correct ones; None where none is correct."""
     outcomes = {grade.key: grade.outcome for grade in grades if grade.outcome not in NO_GRADE}
     graded = [record for record in records if record.key in outcomes]
     correct = sum(outcomes[record.key] == "correct" for record in graded)
     counted = [
-        (outcomes[record.key] == "correct", record.answer.completion_tokens)
+        (outcomes[record.key] == "correct", record.reply.completion_tokens)
         for record in graded
-        if record.answer and record.answer.completion_tokens is not None
+        if record.reply and record.reply.completion_tokens is not None
     ]
     counted_correct = sum(is_correct for is_correct, _ in counted)
     return _PerCorrect(

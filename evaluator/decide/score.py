@@ -1,6 +1,5 @@
 """Scores of one variant on one benchmark: counts, accuracy in three forms, rates of failures, speed."""
 
-import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
@@ -8,7 +7,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from evaluator.records import OUTCOMES, Grade, Outcome, Record
+from evaluator.grade.outline import Outline
+from evaluator.records import OUTCOMES, Grade, Outcome
 from evaluator.stats.clusters import clustered_error, clustered_share, design_effect
 from evaluator.stats.proportions import Interval, pass_at_k, wilson, wilson_share
 from evaluator.stats.repeats import mean_interval
@@ -85,7 +85,7 @@ def score(
     benchmark: str,
     *,
     planned: int,
-    records: Iterable[Record],
+    records: Iterable[Outline],
     grades: Iterable[Grade],
     categories: Mapping[str, str] = {},
     sizes: Mapping[str, int] = {},
@@ -244,9 +244,9 @@ class Speed(NamedTuple):
     first_token_s: float | None
 
 
-def speed_of(records: Sequence[Record]) -> Speed:
+def speed_of(records: Sequence[Outline]) -> Speed:
     """Measure how fast all requests were answered together; the time to the first token is a median."""
-    answers = [record.answer for record in records if record.answer]
+    answers = [record.reply for record in records if record.reply]
     tokens = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
     firsts = [answer.first_token_s for answer in answers if answer.first_token_s is not None]
     busy = busy_seconds(records)
@@ -257,13 +257,9 @@ def speed_of(records: Sequence[Record]) -> Speed:
     )
 
 
-def busy_seconds(records: Iterable[Record]) -> float:
+def busy_seconds(records: Iterable[Outline]) -> float:
     """Add up the time in which at least one request was in flight: pauses between two runs do not count."""
-    spans = sorted(
-        (start := dt.datetime.fromisoformat(record.started).timestamp(), start + record.answer.duration_s)
-        for record in records
-        if record.answer
-    )
+    spans = sorted((record.started, record.started + record.reply.duration_s) for record in records if record.reply)
     total, until = 0.0, float("-inf")
     for start, end in spans:
         total += max(0.0, end - max(start, until))

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.score import NO_GRADE, per_question
-from evaluator.grade.cut import ends_early, tokens_counted
-from evaluator.records import Grade, Record, limit_of
+from evaluator.grade.cut import ends_early
+from evaluator.grade.outline import Outline
+from evaluator.records import Grade
 from evaluator.study.study import Study
 
 LIMITS = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
@@ -54,14 +55,14 @@ class _Reply(NamedTuple):
     grade: Grade
 
 
-def budgets(study: Study, records: Iterable[Record], grades: Iterable[Grade]) -> tuple[Budget, ...]:
+def budgets(study: Study, records: Iterable[Outline], grades: Iterable[Grade]) -> tuple[Budget, ...]:
     """Score each variant and benchmark with smaller limits, where these would have changed anything.
 
     A table of a benchmark has all its variants as soon as one of them has replies long enough to matter. Answers
     beyond the planned repeats do not count, nor do completions of raw text: with fewer tokens they may be whole.
     """
     settings = study.benchmarks.chosen()
-    asked: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    asked: dict[tuple[str, str], list[Outline]] = defaultdict(list)
     for record in records:
         chosen = settings.get(record.key.benchmark)
         if chosen is not None and record.key.repeat < chosen.repeats and chosen.format == "chat":
@@ -93,14 +94,14 @@ def _point(replies: Sequence[_Reply], limit: int) -> Point:
     )
 
 
-def _replies(records: Iterable[Record], grades: Iterable[Grade]) -> tuple[list[_Reply], int]:
+def _replies(records: Iterable[Outline], grades: Iterable[Grade]) -> tuple[list[_Reply], int]:
     """Pair records with their grades; also count those without a token count."""
     graded = {grade.key: grade for grade in grades if grade.outcome not in NO_GRADE}
-    pairs = [(record, record.answer, graded[record.key]) for record in records if record.key in graded]
+    pairs = [(record, record.reply, graded[record.key]) for record in records if record.key in graded]
     counted = [
-        _Reply(count, limit_of(record.request) or count, grade)
-        for record, answer, grade in pairs
-        if answer and (count := tokens_counted(answer)) is not None
+        _Reply(reply.tokens, record.limit or reply.tokens, grade)
+        for record, reply, grade in pairs
+        if reply and reply.tokens is not None
     ]
     return counted, len(pairs) - len(counted)
 
@@ -113,7 +114,7 @@ def _used(replies: Sequence[_Reply]) -> int:
     return max((reply.limit for reply in replies), default=0)
 
 
-def _budget(variant: str, benchmark: str, records: Iterable[Record], grades: Iterable[Grade]) -> Budget | None:
+def _budget(variant: str, benchmark: str, records: Iterable[Outline], grades: Iterable[Grade]) -> Budget | None:
     replies, uncounted = _replies(records, grades)
     if not replies:
         return None

@@ -33,6 +33,8 @@ _CHARACTERS: tuple[tuple[str, str], ...] = (
     *((chr(0xFF21 + number), chr(ord("A") + number)) for number in range(10)),  # full-width letters
     *((chr(0xFF41 + number), chr(ord("a") + number)) for number in range(10)),
 )
+_ASCII = tuple((mark, plain) for mark, plain in _CHARACTERS if mark.isascii())
+"""A text of these characters alone holds none of the others, which would take most of the time to look for."""
 
 _BEFORE_TEXT = re.compile(r"[\"'\x02)\]]{0,4}[ .:,-]{0,4}[ (]?")
 
@@ -86,7 +88,7 @@ def without_markup(text: str) -> str:
             text = text.replace(font, "")
         for bracket in (r"\(", r"\)", r"\[", r"\]"):
             text = text.replace(bracket, "")
-    for mark, plain in _CHARACTERS:
+    for mark, plain in _ASCII if text.isascii() else _CHARACTERS:
         text = text.replace(mark, plain)
     return text.replace("\\boxed\x03", phrases.BOX).replace("\\", "")
 
