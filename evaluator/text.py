@@ -1,9 +1,12 @@
 """Text from servers, models and files is made harmless for a terminal before it is shown."""
 
 import re
+import sys
 from math import isfinite
 from typing import Any
 
+_SHORT = 64
+"""Characters up to which equal texts are kept once."""
 _UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
 
 
@@ -55,6 +58,11 @@ def whole_characters(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def once(text: str) -> str:
+    """Return the one copy that is kept of a short text, of which there may be a million."""
+    return sys.intern(text) if len(text) <= _SHORT else text
 
 
 def duration(seconds: float) -> str:

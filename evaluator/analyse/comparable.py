@@ -1,6 +1,5 @@
 """Refuse runs whose answers cannot be compared; report other differences."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,7 +9,6 @@ from evaluator.analyse.load import Run
 from evaluator.decide import wording
 from evaluator.errors import StudyError
 from evaluator.grade import grader as grade
-from evaluator.records import Record
 from evaluator.study.requests import NEWEST_ORDER
 
 Asked = tuple[str, str]
@@ -44,17 +42,11 @@ def in_common(runs: Sequence[Run]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def sent(record: Record) -> bytes:
-    """Identify by a hash what was sent to ask a question: the text, not how tokens are drawn."""
-    prompt = [record.request.get("messages"), record.request.get("prompt")]
-    return hashlib.sha256(msgspec.json.encode(prompt, order="deterministic")).digest()
-
-
-def refuse_other_prompts(prompts: Mapping[str, Mapping[Asked, bytes]], common: Mapping[str, Sequence[str]]) -> None:
+def refuse_other_prompts(prompts: Mapping[str, Mapping[Asked, int]], common: Mapping[str, Sequence[str]]) -> None:
     """Refuse variants that were put a question in different words.
 
     Args:
-        prompts: By variant what was sent.
+        prompts: By variant a hash of what was sent.
         common: By benchmark the questions to look at.
 
     Raises:

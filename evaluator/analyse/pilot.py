@@ -11,9 +11,10 @@ import msgspec
 from evaluator.analyse.load import read_grades
 from evaluator.decide.pilot import Disagreement, Measured, Part, PilotData
 from evaluator.decide.score import per_question, score
+from evaluator.grade.outline import outline
 from evaluator.stats.proportions import wilson
-from evaluator.store import journal
 from evaluator.store.folder import is_run, read_plan, records_path, report_path
+from evaluator.store.journal import current
 from evaluator.store.last_report import LastReport, read_report
 from evaluator.study.study import Study, Variant
 
@@ -99,9 +100,9 @@ def _measured(study: Study, folder: Path, report: LastReport | None) -> dict[Par
 
 def _from_records(study: Study, folder: Path) -> Iterator[tuple[Part, Measured]]:
     for variant in study.variants:
-        records = list(journal.read(records_path(folder, variant.name)).values())
+        records = list(map(outline, current(records_path(folder, variant.name))))
         for benchmark in study.benchmarks.chosen():
-            ours = [record for record in records if record.key.benchmark == benchmark and record.answer]
+            ours = [record for record in records if record.key.benchmark == benchmark and record.reply]
             if ours:
                 counted = score(variant.name, benchmark, planned=len(ours), records=ours, grades=[])
                 yield (

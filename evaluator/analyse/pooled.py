@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from evaluator.analyse.comparable import Asked, refuse_other_prompts, sent
+from evaluator.analyse.comparable import Asked, refuse_other_prompts
 from evaluator.analyse.load import Entry, Run
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.answers import parts
 from evaluator.decide.score import Score, score
 from evaluator.errors import StudyError
-from evaluator.records import Grade, Record
-from evaluator.store import journal
+from evaluator.grade.outline import Outline, outline
+from evaluator.records import Grade
 from evaluator.store.folder import records_path
+from evaluator.store.journal import current
 
 
 class PooledAnswers(Struct, frozen=True):
@@ -41,7 +42,7 @@ def pool_answers(
     categories = {name: BENCHMARKS[name].categories() for name in common}
     sizes = {name: Counter(by_question.values()) for name, by_question in categories.items()}
     asked = {(name, question) for name, ids in common.items() for question in ids}
-    prompts: dict[str, Mapping[Asked, bytes]] = {}
+    prompts: dict[str, Mapping[Asked, int]] = {}
     grades: list[Grade] = []
     scores: dict[tuple[str, str], Score] = {}
     for name, (run, variant) in variants.items():
@@ -68,23 +69,17 @@ def pool_answers(
     return PooledAnswers(tuple(grades), tuple(scores[name, benchmark] for benchmark in common for name in variants))
 
 
-def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Record], dict[Asked, bytes]]:
+def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Outline], dict[Asked, int]]:
     """Read a variant's records of these questions, without their texts, and hashes of what was sent.
 
     Each record that its study still plans has a grade, and each grade one.
     """
-    prompts: dict[Asked, bytes] = {}
-
-    def trim(record: Record) -> Record:
-        prompts[record.key.benchmark, record.key.question_id] = sent(record)
-        answer = replace(record.answer, text="", reasoning="", timings=None) if record.answer else None
-        return replace(record, request={}, answer=answer)
-
-    everything = journal.read(records_path(run.folder, variant), trim)
-    records = {key: one for key, one in everything.items() if (key.benchmark, key.question_id) in asked}
-    graded = {key for key in run.grades[variant] if (key.benchmark, key.question_id) in asked}
-    chosen = run.study.benchmarks.chosen()
-    planned = {key for key in records if key in graded or key.repeat < chosen[key.benchmark].repeats}
+    path = records_path(run.folder, variant)
+    chosen, grades = run.study.benchmarks.chosen(), run.grades[variant]
+    records = [outline(record) for record in current(path, lambda key: (key.benchmark, key.question_id) in asked)]
+    prompts = {(record.key.benchmark, record.key.question_id): record.prompt for record in records}
+    graded = {key for key in grades if (key.benchmark, key.question_id) in asked}
+    planned = {key for one in records if (key := one.key) in graded or key.repeat < chosen[key.benchmark].repeats}
     if odd := graded ^ planned:
         raise StudyError(
             f"{len(odd):,} of {variant}'s answers and grades do not belong together, so its report is"
@@ -92,4 +87,4 @@ def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Record], d
             source=run.folder,
             remedy=f"run whichquant report {run.folder}",
         )
-    return list(records.values()), prompts
+    return records, prompts

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from evaluator import __version__
+from evaluator.analyse.outlines import read_outlines
 from evaluator.analyse.report import Report, Saved
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.checks.rule import Check, CheckInput
@@ -26,10 +27,11 @@ from evaluator.decide.stopping import design_of
 from evaluator.decide.token_budget import budgets
 from evaluator.decide.verdict import Pair, Rules, compare, paired
 from evaluator.grade.grader import VERSION, Grader
-from evaluator.records import Grade, Key, Question, Record
-from evaluator.store import journal
+from evaluator.grade.outline import Outline
+from evaluator.grade.outlines import Outlines
+from evaluator.records import Grade, Key, Question
 from evaluator.store.facts import read_facts
-from evaluator.store.folder import Plan, grades_path, read_plan, records_path, write
+from evaluator.store.folder import Plan, grades_path, read_plan, write_lines
 from evaluator.store.proofs import Proofs, read_proofs
 from evaluator.store.resources import Measured, read_measured
 from evaluator.store.serving import read_serving
@@ -53,7 +55,7 @@ class _Graded(Struct, frozen=True, kw_only=True):
 
     plan: Plan
     questions: Mapping[Key, Question]
-    records: Mapping[str, Sequence[Record]]
+    outlines: Mapping[str, Outlines]
     """By variant."""
     facts: dict[str, ServerFacts]
     proofs: dict[str, Proofs]
@@ -68,6 +70,10 @@ class _Graded(Struct, frozen=True, kw_only=True):
     def study(self) -> Study:
         return self.plan.study
 
+    @property
+    def records(self) -> dict[str, Sequence[Outline]]:
+        return {variant: mine.records for variant, mine in self.outlines.items()}
+
 
 class _Scored(Struct, frozen=True, kw_only=True):
     """The graded answers in numbers, variant by variant."""
@@ -80,7 +86,8 @@ class _Scored(Struct, frozen=True, kw_only=True):
 def analyse(folder: Path, *, grader: Grader, problems: Mapping[str, str] | None = None) -> Report:
     """Grade a run's records and say what they show; also writes `grades.jsonl`. See `look_at`."""
     report, grades = look_at(folder, grader=grader, problems=problems)
-    write(grades_path(folder), b"".join(msgspec.json.encode(grade) + b"\n" for grade in grades))
+    encode = msgspec.json.Encoder().encode
+    write_lines(grades_path(folder), (encode(grade) for grade in grades))
     return report
 
 
@@ -144,7 +151,7 @@ def _recommended(run: _Graded, comparisons: Sequence[Comparison], costs: Sequenc
     return recommend(
         comparisons,
         costs,
-        variants=list(run.records),
+        variants=list(run.outlines),
         baseline=run.study.baseline,
         prefer=run.study.prefer,
         totals=run.rules.totals,
@@ -157,27 +164,22 @@ def _grade(folder: Path, grader: Grader) -> _Graded:
     study = plan.study
     asks = requests_of(study, plan.order)
     questions = {ask.key: ask.question for ask in (*asks, *plan_again(study, asks))}
-    records = {variant.name: _records(folder, variant.name, questions) for variant in study.variants}
-    grades = list(grader.grade_all((record, questions[record.key]) for mine in records.values() for record in mine))
+    outlines = read_outlines(folder, [variant.name for variant in study.variants], questions, grader)
+    grades = [record.grade for mine in outlines.values() for record in mine.records if record.grade]
     design = design_of(study, asks)
     repeats = {name: settings.repeats for name, settings in study.benchmarks.chosen().items()}
     return _Graded(
         plan=plan,
         questions=questions,
-        records=records,
-        facts={name: facts for name, facts in read_facts(folder).items() if name in records},
-        proofs={name: proofs for name, proofs in read_proofs(folder).items() if name in records},
+        outlines=outlines,
+        facts={name: facts for name, facts in read_facts(folder).items() if name in outlines},
+        proofs={name: proofs for name, proofs in read_proofs(folder).items() if name in outlines},
         measured=read_measured(folder),
         grades=grades,
-        answers=arrange(grades, variants=list(records), baseline=study.baseline, repeats=repeats, design=design),
+        answers=arrange(grades, variants=list(outlines), baseline=study.baseline, repeats=repeats, design=design),
         rules=_rules(study, design),
         repeats=repeats,
     )
-
-
-def _records(folder: Path, variant: str, questions: Mapping[Key, Question]) -> list[Record]:
-    everything = journal.read(records_path(folder, variant))
-    return [record for key, record in everything.items() if key in questions]
 
 
 def _rules(study: Study, design: Design) -> Rules:
@@ -223,10 +225,12 @@ def _check_input(run: _Graded, scored: _Scored, problems: Mapping[str, str]) -> 
         proofs=run.proofs,
         asked=run.questions,
         records=run.records,
+        astray={(v, b): found for v, mine in run.outlines.items() for b, found in mine.astray.items()},
+        openings={(v, b): found for v, mine in run.outlines.items() for b, found in mine.openings.items()},
         grades=run.grades,
         scores=scored.scores,
         graded=run.answers,
-        problems={name: why for name, why in problems.items() if name in run.records},
+        problems={name: why for name, why in problems.items() if name in run.outlines},
         busy=run.plan.busy,
         forced=run.plan.forced,
         unchecked=run.plan.unchecked,
@@ -287,7 +291,7 @@ def _strata(study: Study, asked: Mapping[Key, Question]) -> dict[str, _Strata]:
 
 
 def _scores(
-    records: Mapping[str, Sequence[Record]],
+    records: Mapping[str, Sequence[Outline]],
     graded: Mapping[tuple[str, str], Sequence[Grade]],
     planned: Mapping[tuple[str, str], int],
     strata: Mapping[str, _Strata],

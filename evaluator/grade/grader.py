@@ -16,7 +16,7 @@ from evaluator.grade.refusals import refuses
 from evaluator.grade.sandbox import NoSandbox, Run, Sandbox, run_tests
 from evaluator.grade.thinking import Thought, split_thinking
 from evaluator.records import Answer, Extraction, Grade, Outcome, Question, Record, limit_of
-from evaluator.text import shortened
+from evaluator.text import once, shortened
 
 VERSION = "3"
 
@@ -53,6 +53,10 @@ class Grader:
     def grade(self, record: Record, question: Question) -> Grade:
         """Grade one record of `question`; blocks while code runs."""
         return self._finish(record, question, _judge(record, question), None)
+
+    def at_sight(self, record: Record, question: Question) -> Grade | None:
+        """Grade one record of `question` without running anything; None where a program has yet to be run."""
+        return grade_at_sight(record, question)
 
     def grade_all(self, asked: Iterable[tuple[Record, Question]]) -> Generator[Grade, None, None]:
         """Grade records in their order, running as many programs at once as there are cores.
@@ -159,8 +163,9 @@ def was_cut_off(record: Record, question: Question) -> bool:
 
 
 def _grade(record: Record, outcome: Outcome, extraction: Extraction) -> Grade:
+    value = None if extraction.value is None else once(extraction.value)
     return Grade(
-        key=record.key, variant=record.variant, outcome=outcome, extracted=extraction.value, why=extraction.why
+        key=record.key, variant=once(record.variant), outcome=outcome, extracted=value, why=once(extraction.why)
     )
 
 

@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 import re
-import sys
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +12,7 @@ from evaluator.grade.cut import more_tokens_help, tokens_counted
 from evaluator.grade.loops import ends_in_loop
 from evaluator.grade.thinking import PAIRS, split_thinking
 from evaluator.records import Answer, Grade, Key, Record, limit_of
+from evaluator.text import once
 
 _TEMPLATE_MARKS = (
     *("<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>", "<|turn>", "<turn|>", "<|eot_id|>"),
@@ -28,8 +28,6 @@ _MARK = re.compile(
 _FINISHED = re.compile(r"[.!?:;\u2026\u3002\uff01\uff1f)\]}>\"'`*$]\s*\Z")
 _LONG = 80
 """Characters of an answer that is no mere "Let's think step by step. The answer is (C)."."""
-_SHORT = 64
-"""Characters up to which equal texts are kept once."""
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -94,7 +92,7 @@ def outline(record: Record, grade: Grade | None = None) -> Outline:
     model = request.get("model")
     return Outline(
         key=record.key,
-        variant=record.variant,
+        variant=once(record.variant),
         started=dt.datetime.fromisoformat(record.started).timestamp() if record.started else 0.0,
         reply=_reply(record.answer) if record.answer else None,
         failure=once(record.failure.message) if record.failure else "",
@@ -112,11 +110,6 @@ def sent(record: Record) -> int:
     """Identify by a hash what was sent to ask a question: the text, not how tokens are drawn."""
     prompt = [record.request.get("messages"), record.request.get("prompt")]
     return _hash(msgspec.json.encode(prompt, order="deterministic"))
-
-
-def once(text: str) -> str:
-    """Return the one copy that is kept of a short text."""
-    return sys.intern(text) if len(text) <= _SHORT else text
 
 
 def _reply(answer: Answer) -> Reply:

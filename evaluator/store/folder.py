@@ -3,7 +3,7 @@
 import datetime as dt
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -271,9 +271,19 @@ def read_by_variant(path: Path, kind: type[T]) -> dict[str, T]:
 
 def write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all."""
+    _write(path, (data,))
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Write a file, whole or not at all, of lines that need not fit into memory together; each is given its end."""
+    _write(path, (line + b"\n" for line in lines))
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(data)
+        with part.open("wb") as file:
+            file.writelines(parts)
         part.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)

@@ -1,12 +1,13 @@
 """The raw records of one variant: append-only JSON lines that survive `kill -9`."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 import msgspec
+from msgspec import Struct
 
 from evaluator.errors import StudyError
 from evaluator.records import Key, Record
@@ -28,21 +29,53 @@ class Place(NamedTuple):
     """Whether it holds an answer; else it holds a failure."""
 
 
+class Places(MutableMapping[Key, Place]):
+    """Where records stand, by question, in the order of first asking; a tenth of the memory of a dict of places."""
+
+    def __init__(self, keys: dict[Key, Key] | None = None) -> None:
+        """Make an empty one; `keys` holds the one copy of each key that several of these share."""
+        self._keys = {} if keys is None else keys
+        self._packed: dict[Key, int] = {}
+
+    def __getitem__(self, key: Key) -> Place:
+        packed = self._packed[key]
+        return Place(packed >> 33, packed >> 1 & 0xFFFFFFFF, bool(packed & 1))
+
+    def __setitem__(self, key: Key, place: Place) -> None:
+        self._packed[self._keys.setdefault(key, key)] = place.start << 33 | place.size << 1 | place.answered
+
+    def __delitem__(self, key: Key) -> None:
+        del self._packed[key]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._packed
+
+    def is_answered(self, key: Key) -> bool:
+        """Whether a question's current record holds an answer."""
+        return self._packed.get(key, 0) & 1 == 1
+
+
 class Journal:
     """One variant's records on disk, with an index of where each question's current record stands.
 
     The file is read once, when the journal is made. `with` closes it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keys: dict[Key, Key] | None = None) -> None:
+        """Read a journal's index; `keys` is shared by the journals of a run, which hold the same questions."""
         self.path = path
-        self.places = _index(path)
-        """By question, in the order of first asking."""
+        self.places = _index(path, Places(keys))
         self._file: BinaryIO | None = None
 
     def answered(self) -> set[Key]:
         """Name the questions that have an answer."""
-        return {key for key, place in self.places.items() if place.answered}
+        return {key for key in self.places if self.places.is_answered(key)}
 
     def records(self, keys: Iterable[Key]) -> Iterator[Record]:
         """Read the current records of these questions, one at a time; a question without one is skipped.
@@ -78,7 +111,7 @@ class Journal:
             error.filename = error.filename or str(self.path)
             raise
         for record, line in lines:
-            if _counts(record, self.places.get(record.key)):
+            if record.answer is not None or not self.places.is_answered(record.key):
                 self.places[record.key] = Place(end, len(line), record.answer is not None)
             end += len(line)
 
@@ -97,9 +130,12 @@ class Journal:
         self.close()
 
     def _read(self, file: BinaryIO, key: Key, place: Place) -> Record:
+        line = file.read(place.size)
         try:
-            record = _decode(file.read(place.size))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            record = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if _is_of(line, key):
+                raise _not_a_record(self.path, _lines_before(self.path, place.start) + 1, error) from None
             record = None
         if record is None or record.key != key:
             raise StudyError(
@@ -126,12 +162,18 @@ def read(path: Path, trim: Callable[[Record], Record] = lambda record: record) -
     Raises:
         StudyError: a line is not a record, with file and line.
     """
-    records: dict[Key, Record] = {}
-    places: dict[Key, Place] = {}
-    for place, record in _lines(path):
-        if _counts(record, places.get(record.key)):
-            places[record.key], records[record.key] = place, trim(record)
-    return records
+    return {record.key: trim(record) for record in current(path)}
+
+
+def current(path: Path, wanted: Callable[[Key], bool] = lambda _: True) -> Iterator[Record]:
+    """Yield each question's current record, one at a time, in the order of first asking; see `read`.
+
+    Args:
+        path: The journal.
+        wanted: Whether a question's record is wanted; others are not decoded.
+    """
+    journal = Journal(path)
+    return journal.records([key for key in journal.places if wanted(key)])
 
 
 def last_record(path: Path) -> Record | None:
@@ -146,20 +188,35 @@ def last_record(path: Path) -> Record | None:
         return None
 
 
-def _index(path: Path) -> dict[Key, Place]:
-    places: dict[Key, Place] = {}
-    for place, record in _lines(path):
-        if _counts(record, places.get(record.key)):
-            places[record.key] = place
+class _Bare(Struct):
+    duration_s: float
+
+
+class _Head(Struct):
+    """As much of a record as an index needs; the rest is only looked at as far as it must be JSON."""
+
+    key: Key
+    answer: _Bare | None = None
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+def _is_of(line: bytes, key: Key) -> bool:
+    try:
+        return _decode_head(line).key == key
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+
+
+def _index(path: Path, places: Places) -> Places:
+    for place, head in _lines(path):
+        if place.answered or not places.is_answered(head.key):  # a failure does not replace an answer
+            places[head.key] = place
     return places
 
 
-def _counts(record: Record, before: Place | None) -> bool:
-    """Whether a record replaces the one before it: a failure does not replace an answer."""
-    return record.answer is not None or before is None or not before.answered
-
-
-def _lines(path: Path) -> Iterator[tuple[Place, Record]]:
+def _lines(path: Path) -> Iterator[tuple[Place, _Head]]:
     if not path.exists():
         return
     start = 0
@@ -168,16 +225,21 @@ def _lines(path: Path) -> Iterator[tuple[Place, Record]]:
             if not line.endswith(b"\n"):
                 break
             try:
-                record = _decode(line)
+                head = _decode_head(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise StudyError(
-                    f"not a record ({error})",
-                    source=path,
-                    line=number,
-                    remedy="remove the line, and its question is asked again",
-                ) from None
-            yield Place(start, len(line), record.answer is not None), record
+                raise _not_a_record(path, number, error) from None
+            yield Place(start, len(line), head.answer is not None), head
             start += len(line)
+
+
+def _not_a_record(path: Path, line: int, error: Exception) -> StudyError:
+    remedy = "remove the line, and its question is asked again"
+    return StudyError(f"not a record ({error})", source=path, line=line, remedy=remedy)
+
+
+def _lines_before(path: Path, size: int) -> int:
+    with path.open("rb") as file:
+        return file.read(size).count(b"\n")
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -11,9 +11,10 @@ from evaluator.ask import client
 from evaluator.ask.bounds import bounds_of
 from evaluator.ask.partial import Partial, take
 from evaluator.checks.observed import share_that_thinks
+from evaluator.grade.outline import outline
 from evaluator.grade.thinking import split_thinking
 from evaluator.loading import is_loading, without_loading
-from evaluator.records import Answer
+from evaluator.records import Answer, Key, Record
 from servers.fake import FakeServer, Reply
 
 RULE = "\u2501" * 5
@@ -47,7 +48,9 @@ def test_only_what_the_proxy_says_is_taken_out(came: str, thought: str | None) -
     assert without_loading(came) == expected
     assert split_thinking("The answer is (C).", came).reasoning == expected
     answer = Answer(text="The answer is (C).", reasoning=came, duration_s=1)
-    assert share_that_thinks([answer]) == float(bool(expected.strip()))
+    seen = outline(Record(key=Key("mmlu_pro", "1"), variant="a", started="", request={}, answer=answer))
+    assert seen.reply is not None
+    assert share_that_thinks([seen.reply]) == float(bool(expected.strip()))
 
 
 @given(st.text())

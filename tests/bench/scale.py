@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from math import log
 from pathlib import Path
@@ -26,9 +26,17 @@ from typing import NamedTuple
 import msgspec
 import psutil
 
+from evaluator.analyse.runs import compare
+from evaluator.events import Begun, Planned
+from evaluator.grade.grader import Grader
+from evaluator.grade.sandbox import NoSandbox
+from evaluator.pipeline import _journals, rebuild_report
 from evaluator.records import Answer, Key, Question, Record
+from evaluator.report.tally import Tally
+from evaluator.schedule import StudySchedule
 from evaluator.store.facts import keep_facts
 from evaluator.store.folder import open_for_writing, read_plan, records_path
+from evaluator.store.journal import Journal
 from evaluator.store.resources import keep_measured
 from evaluator.study.file import parse
 from evaluator.study.requests import Ask, plan, plan_again
@@ -124,12 +132,6 @@ def _asking(run: Path) -> None:
 
 
 async def _ask(run: Path) -> None:
-    from evaluator.events import Begun, Planned
-    from evaluator.grade.grader import Grader
-    from evaluator.grade.sandbox import NoSandbox
-    from evaluator.report.tally import Tally
-    from evaluator.schedule import StudySchedule
-    from evaluator.store.journal import Journal
 
     study, asks = _asked(run)
     again = run.with_name(f"{run.name}-again")
@@ -142,11 +144,11 @@ async def _ask(run: Path) -> None:
             tally.add(Begun(study, ""))
             wanted = {name: [ask.key for ask in schedule.pending(name, _upto(schedule)).asks] for name in names}
             tally.add(Planned(wanted, wanted))
-            for name in names:
-                for batch in _batches(records_path(run, name)):
+            async with schedule.grading():
+                for name, batch in ((n, batch) for n in names for batch in _batches(records_path(run, n))):
                     journals[name].append(batch)
-                    for record in batch:
-                        await schedule.on_record(record)
+                    schedule.on_written(name, batch)
+                    await asyncio.sleep(0)
     finally:
         shutil.rmtree(again, ignore_errors=True)
 
@@ -164,10 +166,6 @@ def _batches(path: Path) -> Iterator[list[Record]]:
 
 def _resume(run: Path) -> None:
     """Find out what is left to be asked, as `whichquant run` does before it starts a server."""
-    from evaluator.grade.grader import Grader
-    from evaluator.grade.sandbox import NoSandbox
-    from evaluator.pipeline import _journals
-    from evaluator.schedule import StudySchedule
 
     study, asks = _asked(run)
     with _journals(study, run) as journals:
@@ -177,13 +175,11 @@ def _resume(run: Path) -> None:
             assert not schedule.pending(variant.name, _upto(schedule)).asks
 
 
-def _upto(schedule: "object") -> dict[str, int]:
-    return schedule.turns()[-1][1]  # type: ignore[attr-defined]
+def _upto(schedule: StudySchedule) -> Mapping[str, int]:
+    return schedule.turns()[-1][1]
 
 
 def _grading(run: Path) -> None:
-    from evaluator.grade.grader import Grader
-    from evaluator.grade.sandbox import NoSandbox
 
     study, asks = _asked(run)
     questions = {ask.key: ask.question for ask in (*asks, *plan_again(study, asks))}
@@ -195,13 +191,11 @@ def _grading(run: Path) -> None:
 
 
 def _report(run: Path) -> None:
-    from evaluator.pipeline import rebuild_report
 
     rebuild_report(run)
 
 
 def _compare(run: Path) -> None:
-    from evaluator.analyse.runs import compare
 
     if not (run / "report.json").exists():
         _report(run)

@@ -9,6 +9,7 @@ from evaluator.checks.ends import ADVICE, Cause, Ended, advice_for
 from evaluator.checks.rule import CheckInput, Rule
 from evaluator.checks.table import RULES, before
 from evaluator.cli import main
+from evaluator.grade.outline import outline
 from evaluator.records import Answer, Grade, Key, Record
 from evaluator.study.file import load_study
 from evaluator.study.study import RUNNING, is_evaluated
@@ -111,9 +112,11 @@ def test_advice_in_eval_can_be_followed_there(rule: Rule) -> None:
 @pytest.mark.parametrize("cause", get_args(Cause))
 def test_advice_on_what_was_cut_off_fits_the_way_of_asking(cause: Cause) -> None:
     key = Key("mmlu_pro", "1")
-    record = Record(key=key, variant="m", started="", request={"max_tokens": 4096})
+    answer = Answer(text="", duration_s=1.0)
+    record = outline(Record(key=key, variant="m", started="", request={"max_tokens": 4096}, answer=answer))
     grade = Grade(key=key, variant="m", outcome="truncated", extracted=None, why="")
-    ended = [Ended(record, Answer(text="", duration_s=1.0), grade)]
+    assert record.reply is not None
+    ended = [Ended(record, record.reply, grade)]
 
     advice = advice_for(cause, ended, evaluated=True)
 

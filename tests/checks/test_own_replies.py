@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from evaluator.checks.own_replies import others_reply, same_text
 from evaluator.checks.rule import CheckInput, Finding
-from evaluator.records import Answer, Question, Record
+from evaluator.records import Question, Record
 from evaluator.store.proofs import OwnReplies
 from evaluator.study.file import parse
 from evaluator.study.requests import plan
 from tests.support.check_inputs import Found, before_of, reply, study_of
+from tests.support.outlined import seen
 
 REFUSAL = "I'm sorry, but as a language model I can not help with this question, since it asks for what I do not know."
 HEAD = "study: s\nbaseline: a\nvariants: [{name: a, model: m, runtime: llama_server}]\nbenchmarks: "
@@ -30,7 +31,8 @@ def run_of(study: Any, text: Callable[[list[Question], int], str], **more: Any) 
         Record(key=ask.key, variant="a", started="", request={}, answer=reply(text(asked, i), **more))
         for i, ask in enumerate(asks)
     ]
-    return CheckInput(study=study, facts={}, asked={ask.key: ask.question for ask in asks}, records={"a": records})
+    questions = {ask.key: ask.question for ask in asks}
+    return CheckInput(study=study, facts={}, asked=questions, **seen({"a": records}, questions))
 
 
 def found(given: CheckInput) -> list[tuple[str, int]]:
@@ -156,7 +158,15 @@ def test_what_the_check_saw_is_judged(proofs: dict[str, Any], expected: Found) -
 
 
 def test_an_answer_without_its_question_is_passed_over() -> None:
-    given = run_of(CODE, lambda qs, i: right(qs[i - 1]))
+    asks = plan(CODE)
+    texts = [reply(right(asks[i - 1].question)) for i in range(len(asks))]
+    records = [
+        Record(key=ask.key, variant="a", started="", request={}, answer=text)
+        for ask, text in zip(asks, texts, strict=True)
+    ]
 
-    assert isinstance(given.records["a"][0].answer, Answer)
-    assert list(others_reply(CheckInput(study=CODE, facts={}, records=given.records))) == []
+    known = CheckInput(study=CODE, facts={}, **seen({"a": records}, {ask.key: ask.question for ask in asks}))
+    unknown = CheckInput(study=CODE, facts={}, **seen({"a": records}))
+
+    assert len(list(others_reply(known))) == 1
+    assert list(others_reply(unknown)) == []

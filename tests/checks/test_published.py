@@ -20,6 +20,7 @@ from evaluator.records import Answer, Grade, Key, Record
 from evaluator.stats.proportions import wilson
 from evaluator.study.file import parse
 from servers.spec import ServerFacts
+from tests.support.outlined import outlined, seen
 from tests.support.scripted import Bench, right, wrong
 
 GEMMA = "mlx-community/gemma-4-26b-a4b-it-4bit"
@@ -98,9 +99,9 @@ def scene(
         )
         for key in keys
     ]
-    scored = score("a", benchmark, planned=len(keys), records=records, grades=grades)
+    scored = score("a", benchmark, planned=len(keys), records=outlined(records).records, grades=grades)
     said = {"a": ServerFacts(runtime="llama_server", engine="e", **facts)}
-    return CheckInput(study=study, facts=said, records={"a": records}, grades=grades, scores=[scored])
+    return CheckInput(study=study, facts=said, **seen({"a": records}, grades=grades), scores=[scored])
 
 
 def test_the_score_that_began_this_is_found() -> None:

@@ -19,6 +19,7 @@ from evaluator.store.facts import read_facts
 from evaluator.store.folder import read_plan
 from evaluator.store.journal import read
 from evaluator.study.requests import plan
+from tests.support.outlined import outlined, seen
 
 DEMO = Path(__file__).parents[2] / "runs" / "example-demo"
 
@@ -34,7 +35,7 @@ def demo(regrade: Callable[[Grade], Grade] = lambda grade: grade) -> CheckInput:
             name,
             benchmark,
             planned=len(mine),
-            records=mine,
+            records=outlined(mine).records,
             grades=[g for g in grades if g.variant == name and g.key.benchmark == benchmark],
         )
         for name, by in records.items()
@@ -42,7 +43,7 @@ def demo(regrade: Callable[[Grade], Grade] = lambda grade: grade) -> CheckInput:
         for mine in ([record for record in by if record.key.benchmark == benchmark],)
     ]
     return CheckInput(
-        study=settings.study, facts=read_facts(DEMO), asked=asked, records=records, grades=grades, scores=scores
+        study=settings.study, facts=read_facts(DEMO), asked=asked, **seen(records, asked, grades), scores=scores
     )
 
 

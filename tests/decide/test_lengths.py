@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from evaluator.decide.lengths import lengths, spread
 from evaluator.records import Answer, Failure, Grade, Key, Record
+from tests.support.outlined import outlined
 
 
 @settings(deadline=None)
@@ -47,7 +48,7 @@ def test_what_nobody_counted_and_what_failed_is_not_made_up() -> None:
         failed,
     ]
     grades = [Grade(key=Key("mmlu_pro", "1"), variant="q4", outcome="truncated", extracted=None, why="")]
-    (found,) = lengths({"q4": records, "q2": []}, grades, ["mmlu_pro", "humaneval"])
+    (found,) = lengths({"q4": outlined(records).records, "q2": []}, grades, ["mmlu_pro", "humaneval"])
 
     assert found.tokens is not None
     assert found.thinking is not None

@@ -12,6 +12,7 @@ from evaluator.decide.resources import Resources, against_baseline, resources
 from evaluator.records import Alone, Answer, Grade, Key, Outcome, Record
 from evaluator.store.resources import Measured
 from servers.spec import ServerFacts, Usage
+from tests.support.outlined import outlined
 
 BEGAN = dt.datetime(2026, 1, 31, tzinfo=dt.UTC)
 
@@ -29,7 +30,7 @@ def asked(
 
 def cost(*put: tuple[Record, Grade], measured: Measured | None = None, facts: ServerFacts | None = None) -> Resources:
     records, grades = [record for record, _ in put], [grade for _, grade in put]
-    return resources("a", facts=facts, measured=measured, records=records, grades=grades, in_flight=4)
+    return resources("a", facts=facts, measured=measured, records=outlined(records).records, grades=grades, in_flight=4)
 
 
 def test_all_benchmarks_count_together() -> None:

@@ -10,6 +10,7 @@ from evaluator.decide.score import per_question, score
 from evaluator.records import Answer, Grade, Key, Outcome, Record
 from evaluator.stats.proportions import Interval, wilson, wilson_share
 from evaluator.stats.strata import stratified
+from tests.support.outlined import outlined
 
 
 def grade(question: int, outcome: Outcome, repeat: int = 0) -> Grade:
@@ -155,7 +156,7 @@ def record(start: int, seconds: float, tokens: int) -> Record:
     ],
 )
 def test_speed_is_tokens_over_the_time_in_which_something_was_under_way(records: list[Record], rate: float) -> None:
-    found = score("v", "mmlu_pro", planned=2, records=records, grades=[])
+    found = score("v", "mmlu_pro", planned=2, records=outlined(records).records, grades=[])
 
     assert found.tokens_per_second == pytest.approx(rate)
 

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from evaluator.decide.score import score
 from evaluator.decide.token_budget import LIMITS, Point, _point, _replies, _used, budgets
+from evaluator.grade.outline import Outline, outline
 from evaluator.records import Answer, Grade, Key, Outcome, Record
 from evaluator.study.file import parse
 from evaluator.study.study import Study
 from servers.fake import Reply, Script
+from tests.support.outlined import outlined
 from tests.support.scripted import ANSWERS, Bench, prompt_of, right
 
 Told = tuple[int | None, Outcome]
@@ -29,8 +31,9 @@ def study(*variants: str, settings: str = "questions: 10") -> Study:
     )
 
 
-def answered(told: Iterable[Told], variant: str = "a", limit: int = 4096) -> tuple[list[Record], list[Grade]]:
-    records, grades = [], []
+def answered(told: Iterable[Told], variant: str = "a", limit: int = 4096) -> tuple[list[Outline], list[Grade]]:
+    records: list[Record] = []
+    grades: list[Grade] = []
     for i, (tokens, outcome) in enumerate(told):
         key = Key("mmlu_pro", str(i))
         answer = Answer(text="", duration_s=1.0, completion_tokens=tokens)
@@ -44,10 +47,10 @@ def answered(told: Iterable[Told], variant: str = "a", limit: int = 4096) -> tup
             )
         )
         grades.append(Grade(key=key, variant=variant, outcome=outcome, extracted=None, why=""))
-    return records, grades
+    return list(outlined(records).records), grades
 
 
-def curve(records: Iterable[Record], grades: Iterable[Grade], limits: Iterable[int]) -> tuple[Point, ...]:
+def curve(records: Iterable[Outline], grades: Iterable[Grade], limits: Iterable[int]) -> tuple[Point, ...]:
     replies, _ = _replies(records, grades)
     return tuple(_point(replies, limit) for limit in sorted(set(limits)) if limit <= _used(replies))
 
@@ -150,9 +153,7 @@ def test_an_answer_more_for_the_noise_floor_does_not_count() -> None:
     records, grades = answered(FOUR)
     again = Key("mmlu_pro", "0", 1)
     answer = Answer(text="", duration_s=1.0, completion_tokens=4000)
-    records.append(
-        Record(key=again, variant="a", started="2026-01-01T00:00:00+00:00", request={"max_tokens": 4096}, answer=answer)
-    )
+    records.append(outline(Record(key=again, variant="a", started="", request={"max_tokens": 4096}, answer=answer)))
     grades.append(Grade(key=again, variant="a", outcome="correct", extracted=None, why=""))
 
     (budget,) = budgets(study("a"), records, grades)

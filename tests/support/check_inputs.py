@@ -18,6 +18,7 @@ from evaluator.study.file import parse
 from evaluator.study.requests import Ask, plan
 from evaluator.study.study import Study
 from servers.spec import Machine, ServerFacts
+from tests.support.outlined import outlined, seen
 
 GRADER = Grader(NoSandbox(reason="no sandbox", install=""))
 OURS = "runtime: llama_server, kv_cache: f16"
@@ -133,8 +134,7 @@ def check_input(
     graded = _arranged(study, asks, grades)
     return replace(
         first,
-        records=records,
-        grades=grades,
+        **seen(records, first.asked, grades),
         scores=_scores(study, asks, records, grades),
         graded=graded if again is None else _asked_again(graded, again),
     )
@@ -148,7 +148,7 @@ def _scores(
             name,
             benchmark,
             planned=sum(ask.key.benchmark == benchmark for ask in asks),
-            records=[record for record in records[name] if record.key.benchmark == benchmark],
+            records=outlined(record for record in records[name] if record.key.benchmark == benchmark).records,
             grades=[g for g in grades if g.variant == name and g.key.benchmark == benchmark],
         )
         for name in records
