@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain
 from typing import Protocol
 
+from evaluator.ask.lengths import LongOnes
 from evaluator.records import Key, Question
 from evaluator.store.serving import Order
 from evaluator.study.requests import Ask
@@ -32,18 +33,30 @@ class Line(Protocol):
 
 
 class InOrder:
-    """One line for all places, in the order given."""
+    """One line for all places, in the order given, but for long questions that have to begin."""
 
-    def __init__(self, asks: Iterable[Ask], is_wanted: Callable[[Ask], bool], reuse: Reuse = ANY) -> None:
-        """`is_wanted` is asked right before a question is put."""
+    def __init__(
+        self, asks: Iterable[Ask], is_wanted: Callable[[Ask], bool], reuse: Reuse = ANY, long: LongOnes | None = None
+    ) -> None:
+        """`is_wanted` is asked right before a question is put; without `long` no question begins before its turn."""
         self._asks, self._is_wanted, self._reuse = deque(asks), is_wanted, reuse
+        self._long, self._ahead = long or LongOnes((), {}, 1), set[Key]()
 
     def take(self, place: int) -> tuple[Ask, Reuse] | None:  # noqa: ARG002 - all places are alike
         """Give the next question that is still wanted."""
-        while self._asks:
-            ask = self._asks.popleft()
+        while (ask := self._next()) is not None:
+            self._long.taken(ask)
             if self._is_wanted(ask):
                 return ask, self._reuse
+        return None
+
+    def _next(self) -> Ask | None:
+        if (long := self._long.overdue()) is not None:
+            self._ahead.add(long.key)
+            return long
+        while self._asks:
+            if (ask := self._asks.popleft()).key not in self._ahead:
+                return ask
         return None
 
 
@@ -106,6 +119,7 @@ def line_of(
     slots: int = 0,
     cache: bool | None = None,
     length: Callable[[Ask], float] | None = None,
+    long: LongOnes | None = None,
 ) -> Line:
     """Put questions in a line.
 
@@ -117,14 +131,16 @@ def line_of(
         slots: Of a llama-server, which may be named where the order is `pinned`; 0 where there are none.
         cache: What every request says of the server's cache; None: nothing.
         length: How long a question's reply is expected to be: in its group the longest begin. None: as planned.
+        long: Which questions have to begin before their turn, so that none is the last alone; not where groups have
+            places of their own.
     """
     if order == "plan":
-        return InOrder(asks, is_wanted, Reuse(cache=cache))
+        return InOrder(asks, is_wanted, Reuse(cache=cache), long)
     put_last = [ask for ask in asks if ask.key in last]
     blocks = [*blocks_of([ask for ask in asks if ask.key not in last], length), *blocks_of(put_last, length)]
     if order == "grouped":
         in_order = chain.from_iterable(mine for block in blocks for _, mine in block)
-        return InOrder(in_order, is_wanted, Reuse(cache=cache))
+        return InOrder(in_order, is_wanted, Reuse(cache=cache), long)
     return Pinned(blocks, is_wanted, slots, cache=cache)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from evaluator.ask.lengths import ReplyLengths
 from evaluator.ask.loaded import LoadedServers
 from evaluator.ask.servers import (
     check_ahead,
@@ -76,16 +77,19 @@ async def ask_variants(
     caches = (read_serving(folder) or Serving()).cache
     specs = {name: with_flags(spec, caches[name].flags) if name in caches else spec for name, spec in specs.items()}
     check_ahead(study, {name: spec for name, spec in specs.items() if name in wanted})
+    lengths = ReplyLengths()
+    traffic = {name: _traffic(study, spec, partial(on_status, name, trouble="busy")) for name, spec in specs.items()}
     workers = {
         name: VariantWorker(
             study,
             name,
             journals[name],
             schedule,
-            _traffic(study, spec, partial(on_status, name, trouble="busy")),
+            traffic[name],
             cache=caches.get(name, AS_PLANNED),
+            lengths=lengths,
         )
-        for name, spec in specs.items()
+        for name in specs
     }
     stay = {name for name, spec in specs.items() if stays_loaded(study, spec)}
     async with (
@@ -93,6 +97,8 @@ async def ask_variants(
         schedule.grading(),
         LoadedServers(open_server, specs, folder, may_stay=stay, says=on_status) as loaded,
     ):
+        for journal in journals.values() if study.decide.mode == "fixed" else ():
+            await asyncio.to_thread(lengths.read, journal)
         session = _Session(workers, specs, folder, schedule, loaded=loaded, on_status=on_status)
         await session.take_turns()
     return session.problems

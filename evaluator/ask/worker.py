@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import httpx2
 
 from evaluator.ask import client
+from evaluator.ask.lengths import LongOnes, ReplyLengths
 from evaluator.ask.lines import InOrder, Line, line_of
 from evaluator.ask.patience import Patience
 from evaluator.ask.retry import ask as ask_again
@@ -79,13 +80,16 @@ class VariantWorker:
         traffic: Traffic,
         *,
         cache: Cache = AS_PLANNED,
+        lengths: ReplyLengths | None = None,
     ) -> None:
+        """`lengths` are those of all variants' replies."""
         self.study, self.variant, self.journal, self.schedule = study, variant, journal, schedule
         self.given_up: set[Key] = set()
         """Questions that took the server along twice."""
         self._cache = cache
         """In which order it is asked, and whether it uses its cache."""
         self._traffic, self._patience = traffic, Patience(study, traffic)
+        self._lengths = lengths or ReplyLengths()
         self._suspects: set[Key] = set()
         """Questions that were in flight when the server was lost: one of them may be why."""
         self._in_flight: dict[Key, Ask] = {}
@@ -110,7 +114,7 @@ class VariantWorker:
         self.places_are_free.clear()
         calm = [ask for ask in pending.asks if ask.key not in self._suspects]
         on = False if self._cache.on is False else None
-        line = line_of(self._cache.order, calm, self._is_wanted, last=pending.failed_before, slots=slots, cache=on)
+        line = self._line(calm, pending.failed_before, slots, cache=on)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write())
@@ -148,6 +152,23 @@ class VariantWorker:
             await asyncio.wait(sending)
             watching.cancel()
 
+    def _line(self, asks: Sequence[Ask], last: Collection[Key], slots: int, *, cache: bool | None) -> Line:
+        """Put questions in a line; those that are expected to be long begin in time."""
+        order = self._cache.order
+        # Where it is looked on the way, questions are answered in their order: a look needs all of the first ones.
+        lengths = self._lengths.expected(asks) if self.study.decide.mode == "fixed" else {}
+        expected = {key: tokens for key, tokens in lengths.items() if key not in last}
+        return line_of(
+            order,
+            asks,
+            self._is_wanted,
+            last=last,
+            slots=slots,
+            cache=cache,
+            length=(lambda ask: expected.get(ask.key, 0.0)) if order == "pinned" and expected else None,
+            long=LongOnes(asks, expected, self.study.concurrency),
+        )
+
     async def _send(
         self, http: httpx2.AsyncClient, server: Server, line: Line, place: int, failed_before: Collection[Key]
     ) -> None:
@@ -162,6 +183,7 @@ class VariantWorker:
             self._patience.saw(server, record)
             del self._in_flight[ask.key]
             self._arrived.put_nowait(record)
+            self._lengths.saw(record)
             self._patience.judge(record, failed_before=ask.key in failed_before)
 
     async def _watch(self, server: Server) -> None:
