@@ -1,7 +1,7 @@
 """What a benchmark is to the rest of the program: all that differs from one to the next."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 from msgspec import Meta, Struct
 
@@ -33,8 +33,32 @@ class Settings(Protocol):
     def margin(self) -> float:
         """Points within which two variants count as equal."""
 
-    def load(self) -> tuple[Question, ...]:
-        """Return all questions, in file order, with the prompts that these settings make."""
+    def load(self, only: tuple[str, ...] | None = None) -> tuple[Question, ...]:
+        """Return all questions, in file order, or those of these ids, in theirs, with prompts by these settings."""
+
+
+class Listed(NamedTuple):
+    """A question as the order of a run needs to know it: without its text."""
+
+    benchmark: str
+    id: str
+    category: str
+
+
+def places_of(listed: Sequence[Listed], only: Sequence[str] | None) -> list[int] | None:
+    """Return where in the file the questions of these ids stand; None, for all of them, where none are named."""
+    if only is None:
+        return None
+    places = {question.id: place for place, question in enumerate(listed)}
+    return [places[name] for name in only]
+
+
+class Choice(NamedTuple):
+    """What a multiple-choice question lets one choose from."""
+
+    options: tuple[str, ...]
+    answer: str
+    """A letter."""
 
 
 class Benchmark(Struct, frozen=True, kw_only=True):
@@ -49,6 +73,8 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     kind: Kind
     """What an answer is; it decides how replies are read and judged."""
     defaults: Settings
+    listed: Callable[[], tuple[Listed, ...]]
+    """All questions, in file order."""
     questions: Callable[[PromptForm], tuple[Question, ...]]
     """All questions, in file order, with prompts that hold no worked examples."""
     data_sha256: Callable[[], str]
@@ -57,6 +83,8 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     """The key of a question's id in files of answers that were made elsewhere."""
     letters: str = ""
     """Of multiple choice: the letters of the most options that a question has."""
+    choices: Callable[[], Sequence[Choice]] = tuple
+    """Of multiple choice: all questions, in file order."""
     categories: Callable[[], Mapping[str, str]] = dict
     """Category by question id; empty where there are none."""
     repeated: Callable[[], Mapping[str, str]] = dict

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from evaluator.benchmarks import data_files
-from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Margin, PromptForm, Repeats
+from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Listed, Margin, PromptForm, Repeats
 from evaluator.grade.number.extract import read_number
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
@@ -22,6 +22,7 @@ NAME = "GSM8K"
 TOTAL = 1_319
 
 _TEST = "gsm8k_test.jsonl.gz"
+_CATEGORY = "mathematics"
 _EXAMPLES = "gsm8k_examples.jsonl"
 _CHAT = (
     "Given the following problem, reason and give a final answer to the problem.\nProblem: {}\n"
@@ -41,9 +42,9 @@ class Gsm8k(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All 1,319 questions show equal variants to be equal within 3 points where up to 10 % of answers differ; where 2 %
     do it takes some 370 (two comparisons), so the 200 asked by default do not."""
 
-    def load(self) -> tuple[Question, ...]:
-        """Return all questions, with the prompts that these settings make."""
-        return load(shots=self.shots, form=self.format)
+    def load(self, only: tuple[str, ...] | None = None) -> tuple[Question, ...]:
+        """Return all questions, or those of these ids, in their order, with the prompts that these settings make."""
+        return load(shots=self.shots, form=self.format, only=only)
 
 
 class Row(Struct, frozen=True):
@@ -70,29 +71,37 @@ def test_rows() -> list[Row]:
 
 
 @cache
-def load(*, shots: int = 8, form: PromptForm = "chat") -> tuple[Question, ...]:
-    """Read all 1,319 test questions, in file order, each with its prompt.
+def listed() -> tuple[Listed, ...]:
+    """Name all 1,319 test questions, in file order."""
+    return tuple(Listed("gsm8k", str(place), _CATEGORY) for place in range(TOTAL))
+
+
+@cache
+def load(*, shots: int = 8, form: PromptForm = "chat", only: tuple[str, ...] | None = None) -> tuple[Question, ...]:
+    """Read the 1,319 test questions, in file order, each with its prompt.
 
     Args:
         shots: worked examples before the question, 0 to 8, the same for every question.
         form: `chat` for one user message, `completion` for raw text that a base model goes on with.
+        only: ids of those that are wanted; they come in this order. All by default.
 
     Returns:
         Questions whose `id` is the place in the file, from 0, and whose `answer` is the published number without
         thousands separators. Source: test.jsonl of github.com/openai/grade-school-math, part of this package.
     """
     examples = _examples(data_files.rows(_EXAMPLES, Row)[:shots], form)
+    places = range(TOTAL) if only is None else [int(name) for name in only]
     return tuple(
         Question(
             benchmark="gsm8k",
             id=str(place),
             kind="number",
-            category="mathematics",
+            category=_CATEGORY,
             prompt=_prompt(row, examples, form),
             examples=(0, len(examples)),
             answer=row.number.replace(",", ""),
         )
-        for place, row in enumerate(test_rows())
+        for place, row in zip(places, data_files.rows(_TEST, Row, places), strict=True)
     )
 
 
@@ -136,6 +145,7 @@ GSM8K = Benchmark(
     total=TOTAL,
     kind="number",
     defaults=Gsm8k(),
+    listed=listed,
     questions=lambda form: load(shots=0, form=form),
     data_sha256=data_sha256,
 )

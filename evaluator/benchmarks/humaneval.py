@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from evaluator.benchmarks import data_files
-from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Margin, PromptForm, Repeats
+from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Listed, Margin, PromptForm, Repeats, places_of
 from evaluator.grade.code.extract import read_program
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
@@ -16,6 +16,7 @@ NAME = "HumanEval"
 TOTAL = 164
 
 _DATA = "humaneval.jsonl.gz"
+_CATEGORY = "python"
 _INSTRUCTION = (
     "Complete this Python function. Reply with the complete function, with the imports it needs,"
     " in one Python code block.\n\n```python\n{}\n```"
@@ -45,9 +46,9 @@ class HumanEval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The smallest whole number of points within which all 164 show equal variants to be equal (80 % power), where 2 %
     of answers differ and up to four comparisons are made; within 5 they cannot for more than one."""
 
-    def load(self) -> tuple[Question, ...]:
-        """Return all questions, with the prompts that these settings make."""
-        return load(form=self.format)
+    def load(self, only: tuple[str, ...] | None = None) -> tuple[Question, ...]:
+        """Return all questions, or those of these ids, in their order, with the prompts that these settings make."""
+        return load(form=self.format, only=only)
 
 
 class _Row(Struct, frozen=True):
@@ -59,12 +60,19 @@ class _Row(Struct, frozen=True):
 
 
 @cache
-def load(*, form: PromptForm = "chat") -> tuple[Question, ...]:
-    """Read all 164 problems, in file order, each with its prompt.
+def listed() -> tuple[Listed, ...]:
+    """Name all 164 problems, in file order."""
+    return tuple(Listed("humaneval", row.task_id, _CATEGORY) for row in data_files.rows(_DATA, _Row))
+
+
+@cache
+def load(*, form: PromptForm = "chat", only: tuple[str, ...] | None = None) -> tuple[Question, ...]:
+    """Read the 164 problems, in file order, each with its prompt.
 
     Args:
         form: `chat` asks for the whole function in one user message; `completion` is the published prompt as raw text
             that a base model goes on with.
+        only: ids of those that are wanted; they come in this order. All by default.
 
     Returns:
         Questions whose `id` is the data's `task_id`, whose `answer` is the function's name, and whose `tests` define
@@ -75,13 +83,13 @@ def load(*, form: PromptForm = "chat") -> tuple[Question, ...]:
             benchmark="humaneval",
             id=row.task_id,
             kind="code",
-            category="python",
+            category=_CATEGORY,
             prompt=_prompt(row, form),
             answer=row.entry_point,
             code_prompt=row.prompt,
             tests=row.test,
         )
-        for row in data_files.rows(_DATA, _Row)
+        for row in data_files.rows(_DATA, _Row, places_of(listed(), only))
     )
 
 
@@ -127,6 +135,7 @@ HUMANEVAL = Benchmark(
     total=TOTAL,
     kind="code",
     defaults=HumanEval(),
+    listed=listed,
     questions=lambda form: load(form=form),
     data_sha256=data_sha256,
     id_field="task_id",

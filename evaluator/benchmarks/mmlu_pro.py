@@ -20,7 +20,17 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from evaluator.benchmarks import data_files
-from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Margin, PromptForm, Repeats
+from evaluator.benchmarks.benchmark import (
+    ASKED,
+    Benchmark,
+    Choice,
+    Format,
+    Listed,
+    Margin,
+    PromptForm,
+    Repeats,
+    places_of,
+)
 from evaluator.grade.choice.extract import read_letter
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
@@ -57,9 +67,9 @@ class MmluPro(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All 12,032 questions show equal variants to be equal within 2 points even where 20 % of answers differ; where 2 %
     do it takes some 700 (two comparisons), so the 200 asked by default do not."""
 
-    def load(self) -> tuple[Question, ...]:
-        """Return all questions, with the prompts that these settings make."""
-        return load(shots=self.shots, form=self.format)
+    def load(self, only: tuple[str, ...] | None = None) -> tuple[Question, ...]:
+        """Return all questions, or those of these ids, in their order, with the prompts that these settings make."""
+        return load(shots=self.shots, form=self.format, only=only)
 
 
 class _Row(Struct, frozen=True):
@@ -71,13 +81,30 @@ class _Row(Struct, frozen=True):
     cot_content: str = ""
 
 
+class _Head(Struct, frozen=True):
+    question_id: int
+    category: str
+
+
+class _Text(Struct, frozen=True):
+    question_id: int
+    question: str
+
+
 @cache
-def load(*, shots: int = 5, form: PromptForm = "chat") -> tuple[Question, ...]:
-    """Read all 12,032 test questions, in file order, each with its prompt.
+def listed() -> tuple[Listed, ...]:
+    """Name all 12,032 test questions, in file order."""
+    return tuple(Listed("mmlu_pro", str(row.question_id), row.category) for row in data_files.rows(_TEST, _Head))
+
+
+@cache
+def load(*, shots: int = 5, form: PromptForm = "chat", only: tuple[str, ...] | None = None) -> tuple[Question, ...]:
+    """Read the 12,032 test questions, in file order, each with its prompt.
 
     Args:
         shots: worked examples of the question's own category before it, 0 to 5.
         form: `chat` for one user message, `completion` for raw text that a base model goes on with.
+        only: ids of those that are wanted; they come in this order. All by default.
 
     Returns:
         Questions whose `id` is the data's `question_id` and whose `answer` is a letter of `letters`. Source: test and
@@ -97,7 +124,7 @@ def load(*, shots: int = 5, form: PromptForm = "chat") -> tuple[Question, ...]:
             answer=row.answer,
             also_right=also_right(row.answer, row.options),
         )
-        for row in data_files.rows(_TEST, _Row)
+        for row in data_files.rows(_TEST, _Row, places_of(listed(), only))
     )
 
 
@@ -145,7 +172,13 @@ def extract(text: str, letters: str, options: tuple[str, ...] = ()) -> Extractio
 @cache
 def categories() -> dict[str, str]:
     """Return the category of each question by its id."""
-    return {str(row.question_id): row.category for row in data_files.rows(_TEST, _Row)}
+    return {question.id: question.category for question in listed()}
+
+
+def choices() -> tuple[Choice, ...]:
+    """Return the options and the answer of each question, in file order."""
+    rows = data_files.rows(_TEST, _Row)
+    return tuple(Choice(tuple(option.strip() for option in row.options), row.answer) for row in rows)
 
 
 @cache
@@ -157,9 +190,15 @@ def repeated() -> dict[str, str]:
     one is likely to solve the other; a dozen, such as "Which of the following is true?", merely look alike, and to take
     them together costs next to nothing.
     """
+    alike: dict[tuple[str, ...], list[_Text]] = {}
+    for row in data_files.rows(_TEST, _Text):
+        # Questions of one text begin and end with the same words; most are told apart by these alone.
+        ends = (*row.question.split(None, 4)[:4], *row.question.rsplit(None, 4)[-4:])
+        alike.setdefault(tuple(word.lower() for word in ends), []).append(row)
     ids: dict[str, list[str]] = {}
-    for row in data_files.rows(_TEST, _Row):
-        ids.setdefault(" ".join(row.question.lower().split()), []).append(str(row.question_id))
+    for rows in alike.values():
+        for row in rows if len(rows) > 1 else ():
+            ids.setdefault(" ".join(row.question.lower().split()), []).append(str(row.question_id))
     return {each: same[0] for same in ids.values() if len(same) > 1 for each in same}
 
 
@@ -209,9 +248,11 @@ MMLU_PRO = Benchmark(
     total=TOTAL,
     kind="choice",
     defaults=MmluPro(),
+    listed=listed,
     questions=lambda form: load(shots=0, form=form),
     data_sha256=data_sha256,
     letters=LETTERS,
+    choices=choices,
     categories=categories,
     repeated=repeated,
 )

@@ -4,11 +4,24 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol, TypeVar
 
-from evaluator.records import Question
+
+class _Placed(Protocol):
+    """Whatever a question is known by."""
+
+    @property
+    def benchmark(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def category(self) -> str: ...
 
 
-def nested_order(questions: Sequence[Question], seed: int, repeated: Mapping[str, str] = {}) -> tuple[Question, ...]:
+P = TypeVar("P", bound=_Placed)
+
+
+def nested_order(questions: Sequence[P], seed: int, repeated: Mapping[str, str] = {}) -> tuple[P, ...]:
     """Order questions so that every beginning of the order is a stratified random sample.
 
     Within a category the order is random; the i-th of a category's m questions stands at (i + 1/2) / m of the whole,

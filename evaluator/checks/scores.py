@@ -1,6 +1,7 @@
 """Whether a score can show a difference at all."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import cache
 from statistics import fmean
 
@@ -9,7 +10,6 @@ from evaluator.checks.published import implausible
 from evaluator.checks.rule import CheckInput, Finding, Rule
 from evaluator.decide.score import Score
 from evaluator.decide.wording import listed
-from evaluator.records import Question
 from evaluator.stats.paired import mcnemar_midp, paired_table
 from evaluator.stats.proportions import wilson_share
 
@@ -61,8 +61,8 @@ def ceiling(given: CheckInput) -> Iterable[Finding]:
 def floor(given: CheckInput) -> Iterable[Finding]:
     """Find scores that need no reading: no better than guessing, or than always giving the same kind of answer."""
     for benchmark in given.study.benchmarks.chosen():
-        way, chance = best_without_reading(benchmark)
         scores = [score for score in given.scores if score.benchmark == benchmark and score.questions >= _FEW]
+        way, chance = best_without_reading(benchmark) if scores else ("", 0.0)
         low = [score for score in scores if not score.outcomes.get("not_scored") and _is_chance(score, chance)]
         if low:
             listing = listed(f"{score.variant} {100 * (score.accuracy or 0):.1f} %" for score in low)
@@ -89,21 +89,20 @@ def best_without_reading(benchmark: str) -> tuple[str, float]:
     """
     if BENCHMARKS[benchmark].kind != "choice":
         return "guessing", 0.0
-    questions = BENCHMARKS[benchmark].questions("chat")
-    longest = [q.letters[q.options.index(max(q.options, key=len))] for q in questions]
+    choices, letters = BENCHMARKS[benchmark].choices(), BENCHMARKS[benchmark].letters
+    answers = Counter(choice.answer for choice in choices)
+    longest = sum(letters[_longest(choice.options)] == choice.answer for choice in choices)
     ways = {
-        "guessing": fmean(1 / len(q.letters) for q in questions),
-        "always choosing the longest option": fmean(map(_is_right, questions, longest)),
-        **{
-            f"always answering {letter}": fmean(_is_right(q, letter) for q in questions)
-            for letter in BENCHMARKS[benchmark].letters
-        },
+        "guessing": fmean(1 / len(choice.options) for choice in choices),
+        "always choosing the longest option": longest / len(choices),
+        **{f"always answering {letter}": answers[letter] / len(choices) for letter in letters},
     }
     return max(ways.items(), key=lambda way: way[1])
 
 
-def _is_right(question: Question, letter: str) -> bool:
-    return letter == question.answer
+def _longest(options: Sequence[str]) -> int:
+    lengths = list(map(len, options))
+    return lengths.index(max(lengths))
 
 
 def _is_chance(score: Score, chance: float) -> bool:

@@ -34,10 +34,10 @@ def questions(study: Study, order: Order = NEWEST_ORDER) -> dict[str, tuple[Ques
     """Choose each benchmark's questions: the first of a seeded, stratified order, so that fewer are part of more."""
     chosen: dict[str, tuple[Question, ...]] = {}
     for name, settings in study.benchmarks.chosen().items():
-        everything = settings.load()
-        count = len(everything) if settings.questions == "all" else settings.questions
-        repeated = BENCHMARKS[name].repeated() if order > 1 else {}
-        chosen[name] = nested_order(everything, study.seed, repeated)[:count]
+        benchmark = BENCHMARKS[name]
+        count = benchmark.total if settings.questions == "all" else settings.questions
+        ordered = nested_order(benchmark.listed(), study.seed, benchmark.repeated() if order > 1 else {})
+        chosen[name] = settings.load(tuple(question.id for question in ordered[:count]))
     return chosen
 
 

@@ -149,3 +149,23 @@ def test_a_run_goes_on_in_the_order_in_which_it_began(bench: Bench) -> None:
     assert "order of questions: seed 1 (by an earlier version's rule" in text
     assert "| questions compared | 80, 2 of them with the text of another |" in text
     assert "are taken together, as one cluster" in text
+
+
+@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+def test_the_questions_of_some_ids_are_the_ones_of_a_whole_load_in_the_order_of_the_ids(name: str) -> None:
+    benchmark = BENCHMARKS[name]
+    everything = benchmark.defaults.load()
+    some = nested_order(everything, 7)[:25]
+
+    assert [(q.benchmark, q.id, q.category) for q in everything] == list(benchmark.listed())
+    assert benchmark.defaults.load(tuple(question.id for question in some)) == some
+    assert benchmark.choices() == tuple((q.options, q.answer) for q in benchmark.questions("chat") if q.letters)
+
+
+def test_questions_with_one_text_are_all_found() -> None:
+    texts = defaultdict(list)
+    for question in MMLU:
+        text = question.prompt.messages[0]["content"].rpartition("Question: ")[2].rpartition("\nOptions:")[0]
+        texts[" ".join(text.lower().split())].append(question.id)
+
+    assert {name: ids[0] for ids in texts.values() if len(ids) > 1 for name in ids} == REPEATED
