@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from evaluator.decide.score import Score
     from evaluator.endpoint import evaluate
     from evaluator.errors import Blocked, StudyError
-    from evaluator.pipeline import check_study, plan_study, run_study
+    from evaluator.pipeline import check_study, run_study
+    from evaluator.planning import plan_study
     from evaluator.preflight.preflight import Preflight
     from evaluator.records import Answer, Extraction, Failure, Grade, Key, Question, Record
     from evaluator.report.image_files import save_pictures
@@ -89,7 +90,8 @@ _HOMES = {
     "evaluator.decide.score": ("Score",),
     "evaluator.endpoint": ("evaluate",),
     "evaluator.errors": ("Blocked", "StudyError"),
-    "evaluator.pipeline": ("check_study", "plan_study", "run_study"),
+    "evaluator.pipeline": ("check_study", "run_study"),
+    "evaluator.planning": ("plan_study",),
     "evaluator.preflight.preflight": ("Preflight",),
     "evaluator.records": ("Answer", "Extraction", "Failure", "Grade", "Key", "Question", "Record"),
     "evaluator.report.image_files": ("save_pictures",),

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from evaluator.ask.session import Trouble
 from evaluator.checks.rule import Check
 from evaluator.records import Grade, Key, Record
+from evaluator.store.live import Trouble
 from evaluator.study.study import Study
 from servers.spec import ServerFacts
 

@@ -2,29 +2,23 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from evaluator.analyse.pilot import read_pilot
 from evaluator.analyse.report import Report
 from evaluator.analyse.run import analyse
 from evaluator.ask.servers import cannot_start, check_models, server_spec, unusable_models, with_only_models
-from evaluator.ask.session import OnStatus, Trouble, ask_variants
+from evaluator.ask.session import OnStatus, ask_variants
 from evaluator.ask.worker import Schedule
-from evaluator.benchmarks import BENCHMARKS
-from evaluator.decide import power
-from evaluator.errors import Blocked, NotStarted, StudyError
-from evaluator.events import Analysing, Begun, Checked, Event, NotScored, OnEvent, Planned, Status, Unfinished, ignore
+from evaluator.errors import Blocked, NotStarted
+from evaluator.events import Analysing, Begun, Checked, Event, OnEvent, Planned, Status, Unfinished, ignore
 from evaluator.grade.grader import Grader
-from evaluator.grade.sandbox import NoSandbox, Sandbox, find_sandbox
 from evaluator.preflight.preflight import Preflight, check_lacking, judged, keep, try_servers
+from evaluator.rebuild import sandbox_for
 from evaluator.records import Key
 from evaluator.report.files import write_report
-from evaluator.report.power import sentences
 from evaluator.report.tally import Tally
 from evaluator.schedule import CutOffSchedule, StudySchedule, check_more_tokens
 from evaluator.store.folder import (
@@ -34,13 +28,11 @@ from evaluator.store.folder import (
     mark_plan,
     open_for_writing,
     order_in,
-    read_plan,
     records_path,
 )
 from evaluator.store.journal import Journal
-from evaluator.store.last_report import last_report
-from evaluator.store.live import LiveFile
-from evaluator.study.file import LoadedStudy, load_study
+from evaluator.store.live import LiveFile, Trouble
+from evaluator.study.file import LoadedStudy, StudySource, load_study
 from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_limit
 from evaluator.study.study import Study
 from servers import signals
@@ -49,9 +41,6 @@ from servers.cache import user_cache
 from servers.errors import ModelError
 from servers.http import trusts_environment
 from servers.spec import ServerSpec
-
-StudySource = Study | Mapping[str, Any] | str | Path
-"""A study, the mapping that its YAML would be, or the path of its file."""
 
 
 class _Setup(Struct, frozen=True):
@@ -117,7 +106,7 @@ def run_study(
         LiveFile(folder, tally.look),
     ):
         setup = _set_up(loaded, folder, context_needed(asks, run_plan.more_tokens or 0), force=force)
-        grader, on_graded = Grader(_find_sandbox(loaded.study, on_event)), signals.in_order(on_event)
+        grader, on_graded = Grader(sandbox_for(loaded.study, on_event)), signals.in_order(on_event)
         if more_tokens is None:
             schedule = StudySchedule(loaded.study, asks, journals, grader, on_graded)
         else:
@@ -202,59 +191,6 @@ def check_study(
     return preflight
 
 
-def plan_study(
-    study: StudySource,
-    *,
-    runs: str | Path = "runs",
-    tokens_per_second: float | None = None,
-    tokens_per_answer: float | None = None,
-) -> power.StudyPlan:
-    """Say what a study can show and how long it takes; nothing is started and nothing is fetched.
-
-    Args:
-        study: The study, the mapping that its YAML would be, or the path of its YAML file.
-        runs: Folder in which each run has a folder of its own; speed and rate of disagreement are taken from this
-            study's run, if there is one.
-        tokens_per_second: Completion tokens per second of one variant over all concurrent requests; None takes what
-            was measured.
-        tokens_per_answer: Average completion tokens of an answer, thinking included; None takes what was measured.
-
-    Returns:
-        For each benchmark what can be detected and called equivalent, as proportions between 0 and 1, and the time
-        that asking takes, in seconds.
-
-    Raises:
-        StudyError: The study, one of the figures, or a file of its run is wrong.
-    """
-    loaded = load_study(study)
-    _check_figures(loaded.study, tokens_per_second, tokens_per_answer)
-    pilot = read_pilot(loaded.study, Path(runs) / loaded.study.study)
-    study_plan = power.plan_study(
-        loaded.study, pilot, tokens_per_second=tokens_per_second, tokens_per_answer=tokens_per_answer
-    )
-    return replace(study_plan, sentences=tuple(sentences(study_plan)))
-
-
-def rebuild_report(folder: Path, on_event: OnEvent = ignore) -> Report:
-    """Grade a run's records again and write its report again; nothing is asked.
-
-    Args:
-        folder: The run's, as `runs/<study>`.
-        on_event: Called with each event.
-
-    Raises:
-        StudyError: The folder holds no run, a damaged one, or one whose code was scored and cannot be run again here.
-    """
-    study = read_plan(folder).study
-    with locked(folder):
-        sandbox = _find_sandbox(study, on_event)
-        if isinstance(sandbox, NoSandbox) and _was_scored(folder):
-            raise StudyError("its code was scored, and cannot be run again here: nothing was changed", source=folder)
-        report = analyse(folder, grader=Grader(sandbox), problems=last_report(folder).problems)
-        write_report(report, folder)
-    return report
-
-
 def _check_servers(
     setup: _Setup,
     asks: tuple[Ask, ...],
@@ -297,16 +233,6 @@ def _begin(study: Study, on_event: OnEvent) -> str:
     busy_now = busy() if here else ""
     on_event(Begun(study, busy_now))
     return busy_now
-
-
-def _check_figures(study: Study, tokens_per_second: float | None, tokens_per_answer: float | None) -> None:
-    for option, value in (("--tokens-per-second", tokens_per_second), ("--tokens-per-answer", tokens_per_answer)):
-        if value is not None and not (isfinite(value) and value > 0):
-            raise StudyError(f"a number above 0 is needed, and {value:g} is not", source=option)
-    limit = study.sampling.max_tokens
-    if tokens_per_answer is not None and tokens_per_answer > limit:
-        problem = f"{tokens_per_answer:g} is more than the study lets an answer have (sampling.max_tokens: {limit})"
-        raise StudyError(problem, source="--tokens-per-answer", remedy="give what an answer takes on average")
 
 
 @contextmanager
@@ -355,26 +281,6 @@ def _keys(study: Study, asks: Sequence[Ask]) -> dict[str, list[Key]]:
     keys = {variant.name: [ask.key for ask in asks] for variant in study.variants}
     keys[study.baseline] += [ask.key for ask in plan_again(study, asks)]
     return keys
-
-
-def _find_sandbox(study: Study, on_event: OnEvent) -> Sandbox | NoSandbox:
-    """Find a sandbox if code will be graded; if there is none, report that before the first question."""
-    titles = [BENCHMARKS[name].title for name in study.benchmarks.chosen() if BENCHMARKS[name].kind == "code"]
-    if not titles:
-        return NoSandbox(reason="no code questions in this study", install="")
-    sandbox = find_sandbox()
-    if isinstance(sandbox, NoSandbox):
-        on_event(NotScored(tuple(titles), sandbox.reason, sandbox.install))
-    return sandbox
-
-
-def _was_scored(folder: Path) -> bool:
-    """Whether code of this run was executed and scored before."""
-    scores = last_report(folder).scores
-    return any(
-        score.accuracy is not None and score.benchmark in BENCHMARKS and BENCHMARKS[score.benchmark].kind == "code"
-        for score in scores
-    )
 
 
 def _also(tally: Tally, on_event: OnEvent) -> OnEvent:

@@ -35,6 +35,8 @@ EVALUATOR = (
         "preflight",
         "analyse",
         "report",
+        "rebuild",
+        "planning",
         "schedule",
         "pipeline",
         "endpoint",

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from evaluator.ask.lengths import ReplyLengths
 from evaluator.ask.loaded import LoadedServers
@@ -23,6 +23,7 @@ from evaluator.errors import ServerLost, StudyError
 from evaluator.store.facts import keep_facts
 from evaluator.store.folder import logs_path
 from evaluator.store.journal import Journal
+from evaluator.store.live import Trouble
 from evaluator.store.resources import Measured, keep_measured
 from evaluator.store.serving import Serving, read_serving
 from evaluator.study.study import Study
@@ -32,10 +33,6 @@ from servers.usage.meter import Meter
 
 _STARTS = 3
 """Of one variant's server in one turn: it is started again when it dies or hangs, but not for ever."""
-
-
-Trouble = Literal["", "busy", "restarted", "lost"]
-"""What is wrong with a server: it asks to wait or takes fewer at once, is started again, or is given up."""
 
 
 class OnStatus(Protocol):

@@ -13,7 +13,6 @@ from msgspec import Meta, Struct
 
 from evaluator.benchmarks import data_files
 from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Listed, Margin, PromptForm, Repeats
-from evaluator.grade.number.extract import read_number
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
 from servers.spec import Prompt
@@ -115,6 +114,8 @@ def extract(text: str) -> Extraction:
         As `value` the number in its shortest exact form, without its unit (`18`, `-2.5`, `1/3`), as `why` the rule
         that read it; None as `value`, and the reason as `why`, where there is no answer or the thinking never ends.
     """
+    from evaluator.grade.number.extract import read_number  # noqa: PLC0415 - many patterns to compile
+
     thought = split_thinking(text)
     if thought.unclosed:
         return Extraction(value=None, why="the thinking never ends")

@@ -7,7 +7,6 @@ from msgspec import Meta, Struct
 
 from evaluator.benchmarks import data_files
 from evaluator.benchmarks.benchmark import ASKED, Benchmark, Format, Listed, Margin, PromptForm, Repeats, places_of
-from evaluator.grade.code.extract import read_program
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
 from servers.spec import Prompt
@@ -106,6 +105,8 @@ def extract(text: str, problem: Question) -> Extraction:
         As `value` the whole program, imports and helpers of the prompt included, as `why` the rule that made it; None
         as `value`, and the reason as `why`, where the reply holds no code for the function or its thinking never ends.
     """
+    from evaluator.grade.code.extract import read_program  # noqa: PLC0415 - many patterns to compile
+
     thought = split_thinking(text)
     if thought.unclosed:
         return Extraction(value=None, why="the thinking never ends")

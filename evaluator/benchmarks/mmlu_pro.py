@@ -31,7 +31,6 @@ from evaluator.benchmarks.benchmark import (
     Repeats,
     places_of,
 )
-from evaluator.grade.choice.extract import read_letter
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Extraction, Question
 from servers.spec import Prompt
@@ -163,6 +162,8 @@ def extract(text: str, letters: str, options: tuple[str, ...] = ()) -> Extractio
         As `value` one of `letters`, as `why` the rule that read it; None as `value`, and the reason as `why`, where
         there is no answer or the thinking never ends.
     """
+    from evaluator.grade.choice.extract import read_letter  # noqa: PLC0415 - many patterns to compile
+
     thought = split_thinking(text)
     if thought.unclosed:
         return Extraction(value=None, why="the thinking never ends")

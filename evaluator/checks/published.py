@@ -133,7 +133,7 @@ def family_of(names: Iterable[str], table: Table | None = None) -> Family | None
 @cache
 def published() -> Table:
     """Read the table that comes with whichquant."""
-    return read_published(_FILE.read_text(encoding="utf-8"), _FILE.name)
+    return msgspec.yaml.decode(_FILE.read_bytes(), type=Table)  # by libyaml, ten times faster than with line numbers
 
 
 def read_published(text: str, name: str) -> Table:

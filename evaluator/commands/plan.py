@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from evaluator.pipeline import plan_study
+from evaluator.planning import plan_study
 from evaluator.report.power import show
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from evaluator.analyse.report import Report
 from evaluator.commands.outcome import EVERYTHING, Output, exit_code, show_report, watched
-from evaluator.pipeline import rebuild_report, run_study
+from evaluator.rebuild import rebuild_report
 from evaluator.report.display import Display
 from evaluator.report.image_files import Form, save_pictures
 from evaluator.report.markdown import markdown
@@ -31,6 +31,8 @@ def run(
     output: Output = EVERYTHING,
 ) -> int:
     """Run or resume the study at `path` and show its report; give the exit code. See `run_study`."""
+    from evaluator.pipeline import run_study  # noqa: PLC0415 - a report is written without it
+
     return watched(
         lambda on_event: run_study(
             path, runs=runs, more_tokens=more_tokens, check=check, force=force, on_event=on_event

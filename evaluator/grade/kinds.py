@@ -1,12 +1,10 @@
-"""What differs between the kinds of answers: how an answer is read, and how it is judged."""
+"""What differs between the kinds of answers: how an answer is read, and how it is judged.
+
+What reads them is imported when it first does: it has hundreds of patterns, and a study seldom has all kinds.
+"""
 
 from typing import Protocol
 
-from evaluator.grade.choice.extract import read_letter
-from evaluator.grade.code.extract import goes_on_after_body, read_program
-from evaluator.grade.natural_end import ends_with_code, ends_with_letter, ends_with_number
-from evaluator.grade.number.extract import read_number
-from evaluator.grade.number.numerals import same_number
 from evaluator.records import Extraction, Kind, Outcome, Question
 
 
@@ -31,6 +29,8 @@ class Choice:
 
     def extract(self, text: str, question: Question) -> Extraction:
         """Read a letter."""
+        from evaluator.grade.choice.extract import read_letter  # noqa: PLC0415
+
         return read_letter(text, question.letters, question.options)
 
     def judge(self, value: str, question: Question) -> Outcome | None:
@@ -43,6 +43,8 @@ class Choice:
 
     def ends_by_itself(self, text: str, question: Question) -> bool:
         """Its last sentence is the answer, and closed."""
+        from evaluator.grade.natural_end import ends_with_letter  # noqa: PLC0415
+
         return ends_with_letter(text, question)
 
 
@@ -51,6 +53,8 @@ class Code:
 
     def extract(self, text: str, question: Question) -> Extraction:
         """Put a program together."""
+        from evaluator.grade.code.extract import read_program  # noqa: PLC0415
+
         return read_program(
             text,
             code_prompt=question.code_prompt,
@@ -64,10 +68,14 @@ class Code:
 
     def survives_limit(self, text: str, question: Question) -> bool:
         """Only a base model's function that ended before the limit: the model does not know when to stop."""
+        from evaluator.grade.code.extract import goes_on_after_body  # noqa: PLC0415
+
         return not question.prompt.chat and goes_on_after_body(text, question.answer)
 
     def ends_by_itself(self, text: str, question: Question) -> bool | None:
         """It ends with a closed block, or a completion with a line that leaves the function."""
+        from evaluator.grade.natural_end import ends_with_code  # noqa: PLC0415
+
         return ends_with_code(text, question)
 
 
@@ -76,10 +84,14 @@ class Number:
 
     def extract(self, text: str, question: Question) -> Extraction:  # noqa: ARG002 - the protocol's
         """Read a number."""
+        from evaluator.grade.number.extract import read_number  # noqa: PLC0415
+
         return read_number(text)
 
     def judge(self, value: str, question: Question) -> Outcome | None:
         """Compare values, not their spelling: 18.0 is 18."""
+        from evaluator.grade.number.numerals import same_number  # noqa: PLC0415
+
         return "correct" if same_number(value, question.answer) else "wrong"
 
     def survives_limit(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
@@ -88,6 +100,8 @@ class Number:
 
     def ends_by_itself(self, text: str, question: Question) -> bool:  # noqa: ARG002 - the protocol's
         """Its last sentence is the answer, and closed, or a number that it has just named."""
+        from evaluator.grade.natural_end import ends_with_number  # noqa: PLC0415
+
         return ends_with_number(text)
 
 

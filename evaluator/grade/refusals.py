@@ -1,6 +1,7 @@
 """Distinguish a refusal from an answer that could not be read. Only asked where no answer was found."""
 
 import re
+from functools import cache
 
 _LOOKED_AT = 300
 """Characters from the beginning: a refusal stands there."""
@@ -13,7 +14,7 @@ _ASKED = (
     r"(?:help|assist|answer|respond|reply|provide|fulfil|comply|complete|do (?:that|this|it|so)|write|discuss|engage"
     r"|continue|offer|give|create|generate|participate|support|share|proceed|advise|take part|endorse|produce)"
 )
-_REFUSES = re.compile(
+_REFUSES = (
     rf"{_BEGINS}(?:i (?:really |simply |just )?{_UNABLE} (?:be able to )?{_ASKED}"
     r"|i (?:must|have to|need to|will|would)? ?(?:respectfully )?(?:decline|refuse)\b"
     r"|i (?:am not|do not feel) comfortable|it (?:is|would be) (?:inappropriate|unethical|not appropriate) for me"
@@ -32,4 +33,9 @@ def refuses(text: str) -> bool:
     """Whether a reply without a readable answer declines to give one, judged by how it begins."""
     start = text.lstrip()[:_LOOKED_AT].replace("\u2019", "'").replace("\u2014", "-").lower()
     start = start.replace("i'm ", "i am ").replace("i'd ", "i would ").replace("don't", "do not").lstrip("*_#> \"'")
-    return bool(_REFUSES.search(start)) or start.startswith(_ELSEWHERE)
+    return bool(_refusal().search(start)) or start.startswith(_ELSEWHERE)
+
+
+@cache  # it takes longer to compile than a run of a few questions has need of it
+def _refusal() -> re.Pattern[str]:
+    return re.compile(_REFUSES)

@@ -9,17 +9,13 @@ from msgspec.structs import replace
 
 from evaluator.finish import end_of
 from evaluator.grade.thinking import split_thinking
-from evaluator.preflight.prompts import PART, RECALL, REMEMBER, WORD
+from evaluator.preflight.prompts import CAP, PART, RECALL, REMEMBER, SPARE, WORD
 from evaluator.preflight.trial import GREEDY, ONE, SHOWN, Trial, all_text
 from evaluator.records import Answer, Failure
 from evaluator.store.proofs import Length
 from evaluator.study.requests import Ask, characters, context_needed
 from evaluator.text import shortened
 
-CAP = 16_384
-"""Tokens of the longest prompt: reading more would take a large model minutes."""
-SPARE = 64
-"""Tokens left of the context: for the reply, and for what a chat template adds."""
 _MOST_CHARACTERS_A_TOKEN = 6
 """English runs to four."""
 _FEW, _MORE = 4, 12

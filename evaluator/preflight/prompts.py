@@ -21,6 +21,10 @@ REMEMBER = f"The secret word is {WORD}. It is asked for at the end.\n\n"
 PART = "The keeper of the lighthouse counted the ships that passed in the night.\n"
 RECALL = "\nWhat is the secret word? Reply with that one word."
 """A long prompt is the word, many equal parts, and the question for it where it is asked."""
+CAP = 16_384
+"""Tokens of the longest prompt: reading more would take a large model minutes."""
+SPARE = 64
+"""Tokens left of the context: for the reply, and for what a chat template adds."""
 
 OPEN = "Invent the names of ten villages on an island that nobody has seen, and write them down in one line."
 """A prompt with many good answers."""

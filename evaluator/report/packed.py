@@ -96,7 +96,7 @@ def pack(texts: Sequence[Texts], thoughts: Sequence[Thoughts], examples: Sequenc
 
 def packed(value: object) -> str:
     """Write a value as JSON, compress it, and write that in characters."""
-    return base64.b64encode(gzip.compress(_json(value), 9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(_json(value), 6, mtime=0)).decode("ascii")
 
 
 def cut(thoughts: Thoughts, most: int) -> tuple[tuple[int, str] | tuple[int, str, int, str], ...]:

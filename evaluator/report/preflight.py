@@ -1,6 +1,7 @@
 """The preflight as the terminal shows it: a table of what is confirmed, then the findings with their advice."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, ConsoleRenderable
@@ -11,13 +12,15 @@ from rich.text import Text
 from evaluator.checks.kv import known_type
 from evaluator.checks.rule import Check, Severity
 from evaluator.decide.wording import listed
-from evaluator.preflight.long_prompts import CAP, SPARE
-from evaluator.preflight.preflight import Preflight
+from evaluator.preflight.prompts import CAP, SPARE
 from evaluator.report.phrases import about
 from evaluator.store.proofs import Proofs
 from evaluator.study.study import Variant
 from evaluator.text import one_line, strip_control
 from servers.spec import ServerFacts
+
+if TYPE_CHECKING:
+    from evaluator.preflight.preflight import Preflight
 
 ASPECTS: Mapping[str, tuple[str, ...]] = {
     "thinking": ("thinking_off", "thinking_on", "thinking_differs", "thinking_switch", "unseparated"),
@@ -34,7 +37,7 @@ _NEARLY = 0.9
 """Share of the needed tokens that suffices: a long prompt is made of whole parts."""
 
 
-def show(preflight: Preflight, console: Console) -> None:
+def show(preflight: "Preflight", console: Console) -> None:
     """Print the table, the findings, and what could not be tried."""
     if preflight.proofs:
         console.print(_table(preflight))
@@ -58,7 +61,7 @@ def findings(checks: Iterable[Check]) -> Iterator[ConsoleRenderable]:
             yield Padding(Text(check.advice, style="italic"), (0, 0, 0, 2))
 
 
-def aspects(preflight: Preflight, variant: Variant) -> dict[str, str]:
+def aspects(preflight: "Preflight", variant: Variant) -> dict[str, str]:
     """Return the state of each aspect: proved, said, unknown, or the severity of the finding that contradicts it."""
     mine = [check for check in preflight.checks if check.variant in {variant.name, None} and check.severity != "note"]
     facts, proofs = preflight.facts.get(variant.name), preflight.proofs.get(variant.name)
@@ -95,7 +98,7 @@ def _state(*, proved: bool = False, said: bool = False) -> str:
     return "proved" if proved else "said" if said else "unknown"
 
 
-def _table(preflight: Preflight) -> Table:
+def _table(preflight: "Preflight") -> Table:
     """Draw a row for each variant, narrow enough for 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("variant", overflow="fold")

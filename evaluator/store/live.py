@@ -72,6 +72,10 @@ class VariantProgress(Struct, frozen=True, kw_only=True):
         return sum(part.asked for part in self.benchmarks)
 
 
+Trouble = Literal["", "busy", "restarted", "lost"]
+"""What is wrong with a server: it asks to wait or takes fewer at once, is started again, or is given up."""
+
+
 class Incident(Struct, frozen=True, kw_only=True):
     """Something that went wrong: a question asked again, a busy server, a restart, a failure."""
 

@@ -21,6 +21,10 @@ _Problem = tuple[str, str, str]
 """A key, what is wrong with it, and what to do."""
 
 
+StudySource = Study | Mapping[str, Any] | str | Path
+"""A study, the mapping that its YAML would be, or the path of its file."""
+
+
 class LoadedStudy(Struct, frozen=True, kw_only=True):
     """A study and its source."""
 
@@ -33,7 +37,7 @@ class LoadedStudy(Struct, frozen=True, kw_only=True):
     """Folder that relative paths in it start from."""
 
 
-def load_study(source: Study | Mapping[str, Any] | str | Path) -> LoadedStudy:
+def load_study(source: StudySource) -> LoadedStudy:
     """Read a study and check it.
 
     Args:

@@ -9,8 +9,6 @@ import re
 import sys
 from pathlib import Path
 
-from huggingface_hub import constants, try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError
 from msgspec.structs import replace
 
 from servers.errors import ServerError, SpecError
@@ -51,6 +49,8 @@ def find(spec: ServerSpec) -> tuple[str, tuple[str, ...]]:
 
 def prepare(spec: ServerSpec, folder: Path) -> None:
     """Make the directory of the hub's cache, without which the server's /v1/models is empty."""
+    from huggingface_hub import constants  # noqa: PLC0415 - heavy
+
     del spec, folder
     with contextlib.suppress(OSError):
         Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)
@@ -178,6 +178,9 @@ def _directory(model: str) -> Path | None:
     """Return where a model lies: the directory of that name, or the hub's copy of it."""
     if path := directory_at(model):
         return path
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - heavy
+    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+
     try:
         config = try_to_load_from_cache(model, "config.json")
     except HFValidationError:  # no hub's name

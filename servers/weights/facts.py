@@ -7,7 +7,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from servers.http import trusts_environment
 from servers.spec import Server
 from servers.weights.disk import directory_at, file_at
 
@@ -33,6 +32,8 @@ def at_hand(server: Server, model_path: str | None) -> Path | None:
 
     A server that we did not start may run elsewhere, or in another folder: its path must be a whole one.
     """
+    from servers.http import trusts_environment  # noqa: PLC0415 - a report needs no HTTP library
+
     if model_path is None or trusts_environment(server.base_url):
         return None
     if not server.command and not Path(model_path).is_absolute():

@@ -40,7 +40,7 @@ def test_the_next_server_is_asked_while_programs_still_run(bench: Bench, monkeyp
         return body(asked, number)
 
     monkeypatch.setattr(grading, "run_tests", run_when_the_second_is_asked)
-    monkeypatch.setattr("evaluator.pipeline._find_sandbox", lambda *_: object())
+    monkeypatch.setattr("evaluator.pipeline.sandbox_for", lambda *_: object())
 
     result = bench.run(of_code(bench, good=body, other=second))
 

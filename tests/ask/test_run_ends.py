@@ -89,7 +89,7 @@ def test_a_full_disk_ends_the_run_in_one_sentence_and_loses_nothing(bench: Bench
     ("command", "phase", "number"),
     [
         pytest.param("run", "load_study", signal.SIGTERM, id="reading"),
-        pytest.param("run", "_find_sandbox", signal.SIGHUP, id="before-the-questions"),
+        pytest.param("run", "sandbox_for", signal.SIGHUP, id="before-the-questions"),
         pytest.param("run", "analyse", signal.SIGINT, id="grading"),
         pytest.param("run", "write_report", signal.SIGTERM, id="reporting"),
         pytest.param("report", "analyse", signal.SIGTERM, id="grading-again"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from evaluator.pipeline import rebuild_report
+from evaluator.rebuild import rebuild_report
 from evaluator.report.html import html
 from evaluator.report.questions import questions_section
 from tests.support.chromium import find_chromium, opened, started

@@ -30,7 +30,8 @@ from evaluator.analyse.runs import compare
 from evaluator.events import Begun, Planned
 from evaluator.grade.grader import Grader
 from evaluator.grade.sandbox import NoSandbox
-from evaluator.pipeline import _journals, rebuild_report
+from evaluator.pipeline import _journals
+from evaluator.rebuild import rebuild_report
 from evaluator.records import Answer, Key, Question, Record
 from evaluator.report.tally import Tally
 from evaluator.schedule import StudySchedule

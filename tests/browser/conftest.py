@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser
 
-from evaluator.pipeline import rebuild_report
+from evaluator.rebuild import rebuild_report
 from evaluator.records import Record
 from tests.support.chromium import find_chromium, started
 from tests.support.large_run import Size, write_run
