@@ -195,7 +195,13 @@ def demo(
 @click.option(
     "--thinking", type=click.Choice(["on", "off"]), help="Switch thinking on or off.  [default: the model's own]"
 )
-@click.option("--concurrency", type=int, default=4, show_default=True, help="Questions asked at the same time.")
+@click.option(
+    "--concurrency",
+    metavar="NUMBER|auto",
+    default="auto",
+    show_default=True,
+    help="Questions asked at the same time; auto finds how many give the most tokens per second.",
+)
 @click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the API key.")
 @click.option("--name", help="Name of the run.  [default: made of runtime and model]")
 @_FORCE

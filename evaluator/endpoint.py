@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -26,6 +26,7 @@ from servers.launch import launch
 from servers.request import bearer, headers
 from servers.runtime.table import request
 from servers.secrets import hide
+from servers.slots import with_slots
 from servers.spec import Prompt, Sampling, Server, ServerFacts, ServerSpec
 
 _LONGEST_NAME = 100
@@ -48,7 +49,7 @@ def evaluate(
     api_key_env: str | None = None,
     benchmarks: Mapping[str, Mapping[str, Any]] | None = None,
     sampling: Mapping[str, Any] | None = None,
-    concurrency: int = 4,
+    concurrency: int | Literal["auto"] = "auto",
     name: str | None = None,
     runs: str | Path = "runs",
     check: bool = True,
@@ -67,7 +68,7 @@ def evaluate(
         benchmarks: By benchmark, the keys that a study has for it, such as `{BENCHMARK: {"questions": 200}}`; None is
             100 MMLU-Pro and all HumanEval questions.
         sampling: Keys of a study's `sampling`; the defaults are temperature 0 and at most 4,096 tokens a reply.
-        concurrency: Questions asked at the same time.
+        concurrency: Questions asked at the same time; `auto` finds how many give the most tokens per second.
         name: Name of the run; None makes one of runtime and model.
         runs: Folder in which each run has a folder of its own.
         check: Whether the server is tried before the first question.
@@ -100,9 +101,10 @@ def evaluate(
         base_url=base_url,
         context=context_needed(plan(supposed)),
         thinking=thinking,
-        slots=concurrency,
+        slots=concurrency if isinstance(concurrency, int) else 1,
         api_key_env=api_key_env,
     )
+    spec = spec if isinstance(concurrency, int) else with_slots(spec)
     server, facts = signals.run(_greet(spec, supposed.sampling, on_event))
     run = name or _name(server.spec)
     shown = _variant_name(server.spec.model, Path(runs) / run)

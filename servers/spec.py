@@ -25,6 +25,8 @@ class ServerSpec(Struct, frozen=True, kw_only=True):
     """Tokens of context for each slot, where whichquant can set it; None leaves it to the server."""
     slots: int = 1
     """Requests that the server works on at once."""
+    slots_why: str = ""
+    """Why no more than `slots`, where nobody asked for that number: then fewer are as good; else empty."""
     thinking: bool | None = None
     """None leaves the model's own default."""
     kv_cache: KvType | None = None
@@ -36,6 +38,16 @@ class ServerSpec(Struct, frozen=True, kw_only=True):
     startup_seconds: float = 900
     verbose: bool = False
     """Whether its log is to say what can be read nowhere else, as the size of the KV cache, however long it gets."""
+
+    @property
+    def asked_slots(self) -> int:
+        """Give how many slots somebody asked for; 0 where any number is as good."""
+        return 0 if self.slots_why else self.slots
+
+
+def one_at_a_time(spec: ServerSpec) -> bool:
+    """Whether it is certain from the beginning that a server has one request at a time."""
+    return spec.slots == 1 and not spec.slots_why
 
 
 class Server(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ def waiting(who: str, slots: int | None, asked: int) -> tuple[str, ...]:
     Args:
         who: The server.
         slots: Questions that it works on at once.
-        asked: The study's concurrency.
+        asked: How many are asked for; 0 where any number is as good.
     """
     if slots is None or slots >= asked:
         return ()

@@ -77,6 +77,7 @@ SERVERS = (
         "thinking",
         "probe",
         "usage",
+        "slots",
         "launch",
         "llama_router",
     ),

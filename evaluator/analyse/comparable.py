@@ -9,11 +9,12 @@ from evaluator.analyse.load import Run
 from evaluator.decide import wording
 from evaluator.errors import StudyError
 from evaluator.grade import grader as grade
+from evaluator.store.serving import number_used, read_serving
 from evaluator.study.requests import NEWEST_ORDER
 
 Asked = tuple[str, str]
 """A benchmark and the id of one of its questions."""
-_SETTINGS = ("concurrency", "parallel", "router", "stream")
+_SETTINGS = ("parallel", "router", "stream")
 _MACHINE = ("os", "chip", "cores", "memory_bytes", "gpu", "power")
 _SERVER = ("runtime", "version", "chat_template_sha256", "slots", "context")
 
@@ -128,6 +129,7 @@ def _differences(runs: Sequence[Run], values: Mapping[str, Mapping[str, str]]) -
 def _settings(run: Run) -> Iterator[tuple[str, str]]:
     for name, value in msgspec.structs.asdict(run.study.sampling).items():
         yield f"sampling.{name}", "not set" if value is None else _shown(value)
+    yield "concurrency", _shown(number_used(run.study, read_serving(run.folder)) or run.study.concurrency)
     for name in _SETTINGS:
         yield name, _shown(getattr(run.study, name))
     yield "whichquant", run.plan.whichquant

@@ -16,6 +16,7 @@ from evaluator.stats.proportions import wilson
 from evaluator.store.folder import is_run, read_plan, records_path, report_path
 from evaluator.store.journal import current
 from evaluator.store.last_report import LastReport, read_report
+from evaluator.store.serving import number_used, read_serving
 from evaluator.study.study import Study, Variant
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def read_pilot(study: Study, folder: Path) -> PilotData | None:
             for found in _disagreements(study, folder, same)
             if (found.variant, found.benchmark) not in _decided(report)
         ),
-        concurrency=before.concurrency,
+        concurrency=number_used(before, read_serving(folder)),
         ignored=tuple(v.name for v in study.variants if v.name in then and v.name not in same),
     )
 

@@ -12,7 +12,7 @@ from evaluator.decide.resources import Resources
 from evaluator.decide.score import Score
 from evaluator.decide.token_budget import Budget
 from evaluator.store.folder import Plan
-from evaluator.store.serving import Serving
+from evaluator.store.serving import Serving, number_used
 from evaluator.study.study import Mode
 from servers.spec import ServerFacts
 
@@ -60,6 +60,11 @@ class Report(Struct, frozen=True, kw_only=True):
     """Variants that could not be finished, and why, in one line: logs and paths stay on this machine."""
     unfinished: tuple[str, ...] = ()
     """Of a look before the end how far the run is, in sentences; none in a report that is written."""
+
+    @property
+    def in_flight(self) -> int | None:
+        """Give how many questions were in flight at once; None where that was not found yet."""
+        return number_used(self.plan.study, self.serving)
 
 
 class ComparedRun(Struct, frozen=True, kw_only=True):

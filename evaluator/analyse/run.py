@@ -34,7 +34,7 @@ from evaluator.store.facts import read_facts
 from evaluator.store.folder import Plan, grades_path, read_plan, write_lines
 from evaluator.store.proofs import Proofs, read_proofs
 from evaluator.store.resources import Measured, read_measured
-from evaluator.store.serving import read_serving
+from evaluator.store.serving import Serving, number_used, read_serving
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
 from evaluator.study.study import Study
@@ -60,6 +60,7 @@ class _Graded(Struct, frozen=True, kw_only=True):
     facts: dict[str, ServerFacts]
     proofs: dict[str, Proofs]
     measured: Mapping[str, Measured]
+    serving: Serving | None
     grades: Sequence[Grade]
     answers: Graded
     rules: Rules
@@ -127,7 +128,7 @@ def look_at(
         comparisons=comparisons,
         recommendation=_recommended(run, comparisons, costs),
         resources=costs,
-        serving=read_serving(folder),
+        serving=run.serving,
         categories=by_category(parts(run.grades, run.repeats), categories, design.repeated),
         lengths=lengths(run.records, run.grades, run.repeats),
         exploratory=explore(
@@ -175,6 +176,7 @@ def _grade(folder: Path, grader: Grader) -> _Graded:
         facts={name: facts for name, facts in read_facts(folder).items() if name in outlines},
         proofs={name: proofs for name, proofs in read_proofs(folder).items() if name in outlines},
         measured=read_measured(folder),
+        serving=read_serving(folder),
         grades=grades,
         answers=arrange(grades, variants=list(outlines), baseline=study.baseline, repeats=repeats, design=design),
         rules=_rules(study, design),
@@ -211,7 +213,7 @@ def _resources(run: _Graded) -> tuple[Resources, ...]:
             measured=run.measured.get(name),
             records=records,
             grades=[grade for grade in run.grades if grade.variant == name],
-            in_flight=run.study.concurrency,
+            in_flight=number_used(run.study, run.serving),
         )
         for name, records in run.records.items()
     ]
@@ -232,6 +234,7 @@ def _check_input(run: _Graded, scored: _Scored, problems: Mapping[str, str]) -> 
         graded=run.answers,
         problems={name: why for name, why in problems.items() if name in run.outlines},
         busy=run.plan.busy,
+        serving=run.serving,
         forced=run.plan.forced,
         unchecked=run.plan.unchecked,
         changes=run.plan.changes,

@@ -1,7 +1,7 @@
 """How long replies are expected to be, and which question has to begin so that no long one is the last, alone."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 
 from evaluator.records import Key, Record
@@ -64,8 +64,8 @@ class LongOnes:
     Until then questions keep their order, so that what is answered when a run is stopped is no choice by length.
     """
 
-    def __init__(self, asks: Sequence[Ask], expected: Mapping[Key, float], places: int) -> None:
-        """`places` is how many questions are asked at the same time."""
+    def __init__(self, asks: Sequence[Ask], expected: Mapping[Key, float], places: Callable[[], int]) -> None:
+        """`places` says how many questions are asked at the same time by now."""
         usual = fmean(expected.values()) if expected else 0.0
         self._left = {ask.key: expected.get(ask.key, usual) for ask in asks}
         self._rest = sum(self._left.values())
@@ -82,7 +82,7 @@ class LongOnes:
             return None
         longest = self._by_length[-1]
         length = self._left[longest.key]
-        return longest if self._rest - length <= _EARLY * length * self._places else None
+        return longest if self._rest - length <= _EARLY * length * self._places() else None
 
     def taken(self, ask: Ask) -> None:
         """Note that a question begins, or is not put at all."""

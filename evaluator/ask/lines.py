@@ -40,7 +40,7 @@ class InOrder:
     ) -> None:
         """`is_wanted` is asked right before a question is put; without `long` no question begins before its turn."""
         self._asks, self._is_wanted, self._reuse = deque(asks), is_wanted, reuse
-        self._long, self._ahead = long or LongOnes((), {}, 1), set[Key]()
+        self._long, self._ahead = long or LongOnes((), {}, lambda: 1), set[Key]()
 
     def take(self, place: int) -> tuple[Ask, Reuse] | None:  # noqa: ARG002 - all places are alike
         """Give the next question that is still wanted."""

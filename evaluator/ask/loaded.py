@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from msgspec.structs import replace
 
-from evaluator.ask.servers import OpenServer
 from evaluator.errors import StudyError
 from evaluator.store.resources import read_measured
 from servers.errors import ServerError
@@ -47,7 +46,7 @@ class LoadedServers:
 
     def __init__(
         self,
-        open_server: OpenServer,
+        open_server: Callable[[str], AbstractAsyncContextManager[Server]],
         specs: Mapping[str, ServerSpec],
         folder: Path,
         *,
@@ -110,6 +109,11 @@ class LoadedServers:
         async with self._changing:
             for name in [name for name in self._waiting() if name not in upcoming]:
                 await self._stop(name)
+
+    async def stop(self, name: str) -> None:
+        """Stop a variant's server, so that it is started anew when it is used again."""
+        async with self._changing:
+            await self._stop(name)
 
     async def load_early(self, name: str) -> bool:
         """Begin to load a variant's server beside the one that is asked; whether that is done."""

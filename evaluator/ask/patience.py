@@ -17,7 +17,7 @@ class Patience:
     """Decides when a server is given up: dead, silent, out of reach, or failing at everything."""
 
     def __init__(self, study: Study, traffic: Traffic) -> None:
-        self._in_flight, self._traffic = study.concurrency, traffic
+        self._traffic = traffic
         # Without a stream nothing is seen before a reply is whole.
         self._silence = study.silence if study.stream else float("inf")
         self._unreached = 0
@@ -64,11 +64,11 @@ class Patience:
         self.check(server)
         lost = failure.kind in {"unreachable", "dropped", "timeout", "overloaded"}
         self._unreached = self._unreached + 1 if lost else 0
-        if self._unreached > self._in_flight and failure.kind == "overloaded":
+        if self._unreached > self._traffic.most and failure.kind == "overloaded":
             raise ServerLost(
                 f"the server takes no questions: {failure.message}; the same command goes on", restartable=True
             )
-        if self._unreached > self._in_flight:
+        if self._unreached > self._traffic.most:
             where = f"its log is {server.log}" if server.log else f"see whether {server.base_url} is still running"
             why = f"the server stopped answering in the middle of the run ({failure.message})"
             raise ServerLost(f"{why}: {where}; the same command goes on", restartable=True)

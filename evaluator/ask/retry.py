@@ -91,6 +91,7 @@ async def _sent(
         traffic.worked()
         on_token()
 
+    await traffic.spaced()
     with traffic.sending():
         outcome = await ask_once(http, url, body, token, stop=stop)
         if isinstance(outcome, Answer):

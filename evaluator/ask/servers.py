@@ -1,9 +1,10 @@
 """The servers of a study: what to start for each variant, opened for as long as it is asked, and looked at."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -20,12 +21,17 @@ from servers.llama_router import Router, is_routed, router
 from servers.llama_router import check as check_router
 from servers.probe import probe
 from servers.runtime.table import RUNTIMES, STARTABLE, TESTED, unsent
+from servers.slots import with_slots
 from servers.spec import NAMED_BY_SERVER, Sampling, Server, ServerFacts, ServerSpec
 from servers.weights.source import check as check_model
 from servers.weights.source import resolve
 
-OpenServer = Callable[[str], AbstractAsyncContextManager[Server]]
-"""Opens a variant's server by the variant's name, for as long as the context lasts."""
+
+class OpenServer(Protocol):
+    """Opens a variant's server by the variant's name, for as long as the context lasts."""
+
+    def __call__(self, name: str, /, *, slots: int | None = None) -> AbstractAsyncContextManager[Server]:
+        """Open it; one that is started for this variant alone with so many slots, if they are given."""
 
 
 class _SharedRouter:
@@ -57,10 +63,10 @@ async def open_servers(study: Study, specs: Mapping[str, ServerSpec], logs: Path
     shared = _SharedRouter(routed, logs / "router.log", at_once=len(routed) if study.parallel else 1)
     async with AsyncExitStack() as stack:
 
-        def open_server(name: str) -> AbstractAsyncContextManager[Server]:
+        def open_server(name: str, /, *, slots: int | None = None) -> AbstractAsyncContextManager[Server]:
             if name in routed:
                 return shared.open(name, stack)
-            return launch(specs[name], log=logs / f"{name}.log")
+            return launch(replace(specs[name], slots=slots or specs[name].slots), log=logs / f"{name}.log")
 
         yield open_server
 
@@ -226,15 +232,18 @@ def server_spec(loaded: LoadedStudy, variant: Variant, *, context: int) -> Serve
             line = line_of(loaded.text, key)
             problem, remedy = error.problem, error.remedy
             raise ModelError(problem, source=loaded.source, line=line, key=key, remedy=remedy) from error
-    return ServerSpec(
+    given = loaded.study.concurrency
+    spec = ServerSpec(
         runtime=runtime,
         model=model,
         base_url=variant.base_url,
         binary=variant.binary,
         context=variant.context or context,
-        slots=loaded.study.concurrency,
+        slots=given if isinstance(given, int) else 1,
         thinking=variant.thinking,
         kv_cache=variant.kv_cache,
         args=variant.args,
         api_key_env=variant.api_key_env,
     )
+    together = len(loaded.study.variants) if loaded.study.parallel else 1
+    return spec if isinstance(given, int) else with_slots(spec, sharing=together)

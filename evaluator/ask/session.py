@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from evaluator.ask.at_once import AtOnce, Pace
 from evaluator.ask.lengths import ReplyLengths
 from evaluator.ask.loaded import LoadedServers
 from evaluator.ask.servers import (
@@ -28,11 +29,14 @@ from evaluator.store.resources import Measured, keep_measured
 from evaluator.store.serving import Serving, read_serving
 from evaluator.study.study import Study
 from servers.errors import ServerError
-from servers.spec import Server, ServerFacts, ServerSpec
+from servers.spec import RuntimeName, Server, ServerFacts, ServerSpec, Usage
 from servers.usage.meter import Meter
 
 _STARTS = 3
 """Of one variant's server in one turn: it is started again when it dies or hangs, but not for ever."""
+_LOSES_BURSTS: frozenset[RuntimeName] = frozenset({"mlx_lm"})
+"""Runtimes that take one request a connection, and few connections that come together: mlx_lm.server 5 of them."""
+_APART_S = 0.02
 
 
 class OnStatus(Protocol):
@@ -88,15 +92,22 @@ async def ask_variants(
         )
         for name in specs
     }
+    at_once = AtOnce(study, folder, on_status)
     stay = {name for name, spec in specs.items() if stays_loaded(study, spec)}
     async with (
         open_servers(study, specs, logs_path(folder)) as open_server,
         schedule.grading(),
-        LoadedServers(open_server, specs, folder, may_stay=stay, says=on_status) as loaded,
+        LoadedServers(
+            lambda name: open_server(name, slots=at_once.spec(name, specs[name]).slots),
+            specs,
+            folder,
+            may_stay=stay,
+            says=on_status,
+        ) as loaded,
     ):
         for journal in journals.values() if study.decide.mode == "fixed" else ():
             await asyncio.to_thread(lengths.read, journal)
-        session = _Session(workers, specs, folder, schedule, loaded=loaded, on_status=on_status)
+        session = _Session(workers, specs, folder, schedule, loaded=loaded, at_once=at_once, on_status=on_status)
         await session.take_turns()
     return session.problems
 
@@ -119,10 +130,11 @@ class _Session:
         schedule: Schedule,
         *,
         loaded: LoadedServers,
+        at_once: AtOnce,
         on_status: OnStatus,
     ) -> None:
         self._workers, self._specs, self._folder = workers, specs, folder
-        self._schedule, self._loaded, self._on_status = schedule, loaded, on_status
+        self._schedule, self._loaded, self._at_once, self._on_status = schedule, loaded, at_once, on_status
         self.problems: dict[str, str] = {}
         self._left: list[_Turn] = [_Turn(*turn) for turn in schedule.turns()]
         """Turns that have not begun."""
@@ -150,30 +162,40 @@ class _Session:
             self._on_status(name, str(error).partition("\n")[0], trouble="lost")
 
     async def _ask_variant(self, name: str, upto: Mapping[str, int]) -> None:
-        worker, schedule, spec = self._workers[name], self._schedule, self._specs[name]
-        for start in range(1, _STARTS + 1):
+        worker, schedule, spec, losses, again = self._workers[name], self._schedule, self._specs[name], 0, False
+        while True:
             await schedule.catch_up(name)
             pending = schedule.pending(name, upto, worker.given_up)
             schedule.on_earlier(name, pending.answered)
             if not pending.asks:
-                self._on_status(name, schedule.nothing_left(name, pending, first=start == 1))
+                self._on_status(name, schedule.nothing_left(name, pending, first=not losses))
                 return
             try:
                 async with self._loaded.use(name, self._upcoming) as server:
-                    facts = await self._described(name, server, known=bool(pending.answered), again=start > 1)
+                    facts = await self._described(name, server, known=bool(pending.answered), again=again)
                     self._on_status(name, server.engine)
                     slots = facts.slots or 0 if spec.runtime == "llama_server" else 0
-                    await self._ask_measured(worker, server, pending, slots)
+                    pace = self._at_once.begin(
+                        name, spec, server, facts, traffic=worker.traffic, asks=len(pending.asks)
+                    )
+                    await self._ask_measured(worker, server, pending, pace, slots)
                     with suppress(ServerError):  # all is answered: that it is gone now takes nothing away
                         await note_changes(self._folder, name, server, facts)
             except ServerLost as lost:
+                self._at_once.end(name, lost=True)
                 if spec.base_url is not None or not lost.restartable:
                     raise
-                if start == _STARTS:
+                losses, again = losses + 1, True
+                if losses == _STARTS:
                     raise ServerLost(f"{lost} (it was started {_STARTS} times)", restartable=False) from None
                 self._on_status(name, f"{lost}; starting it again", trouble="restarted")
             else:
-                return
+                self._at_once.end(name, lost=False)
+                if not self._at_once.has_other_slots(server, spec):
+                    return
+                again = False
+                await self._loaded.stop(name)
+                self._on_status(name, f"starting its server again, with {self._at_once.spec(name, spec).slots} slots")
 
     async def _described(self, name: str, server: Server, *, known: bool, again: bool) -> ServerFacts:
         """Ask a server who it is, once for each time that it was started."""
@@ -184,9 +206,17 @@ class _Session:
             self._facts[name] = server.pid, facts
         return facts
 
-    async def _ask_measured(self, worker: VariantWorker, server: Server, pending: Pending, slots: int) -> None:
-        """Ask, and write down what the server took of its machine meanwhile, however that ended."""
+    async def _ask_measured(
+        self, worker: VariantWorker, server: Server, pending: Pending, pace: Pace, slots: int
+    ) -> None:
+        """Ask, and write down what the server took of its machine meanwhile, however that ended.
+
+        Of one that is to be started again with other slots only the time that it took to load counts.
+        """
         meter = Meter(server, by_itself=not worker.study.parallel)
+
+        def is_over() -> bool:
+            return self._at_once.has_other_slots(server, self._specs[worker.variant])
 
         async def load_next() -> None:
             await worker.places_are_free.wait()
@@ -196,11 +226,14 @@ class _Session:
         early = asyncio.create_task(load_next())
         try:
             async with meter:
-                await worker.ask(server, pending, slots)
+                await worker.ask(server, pending, pace=pace, is_over=is_over, slots=slots)
         finally:
             early.cancel()
+            measured = Measured(usage=meter.usage, asked_s=meter.seconds)
+            if is_over():
+                measured = Measured(usage=Usage(load_s=meter.usage.load_s))
             with suppress(OSError, StudyError):  # the answers are what counts
-                keep_measured(self._folder, worker.variant, Measured(usage=meter.usage, asked_s=meter.seconds))
+                keep_measured(self._folder, worker.variant, measured)
 
     def _following(self) -> str | None:
         """Name the variant that is asked next, by itself, as far as is known before the last grades are."""
@@ -228,4 +261,6 @@ class _Session:
 
 
 def _traffic(study: Study, spec: ServerSpec, on_wait: OnWait) -> Traffic:
-    return Traffic(study.concurrency, silence=study.silence, startup=spec.startup_seconds, on_wait=on_wait)
+    most = study.concurrency if isinstance(study.concurrency, int) else 1
+    apart = _APART_S if spec.runtime in _LOSES_BURSTS else 0.0
+    return Traffic(most, silence=study.silence, startup=spec.startup_seconds, apart=apart, on_wait=on_wait)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from evaluator.ask.waits import Wait
+from servers.slots import MOST
 
 OnWait = Callable[[str, float], None]
 """Called with what is waited for, in words, and for how many seconds; 0 where something changed for good."""
@@ -27,19 +28,33 @@ class Traffic:
         *,
         silence: float,
         startup: float = 900.0,
+        apart: float = 0.0,
         on_wait: OnWait = lambda _text, _seconds: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """Begin with `most` places; `silence` and `startup` are seconds."""
+        """Begin with `most` places; `silence`, `startup` and `apart` are seconds.
+
+        Requests are sent at least `apart` from each other: some servers lose those that come together.
+        """
         self.most = self.at_once = most
-        self.silence, self._startup = silence, startup
+        self.number: int | None = most
+        """Places of the run; None while that is being found."""
+        self.on_refused: Callable[[int], None] = lambda _takes: None
+        """Called with how many the server takes, where it has refused one."""
+        self.on_allowed: Callable[[], None] = lambda: None
+        """Called when the number of places has changed."""
+        self.silence, self._startup, self._apart = silence, startup, apart
         self.on_wait, self.clock, self.sleep = on_wait, clock, sleep
         self.last_refusal = ""
         """What the server said when it last refused a request."""
         self._taken = 0
         self._queue: deque[asyncio.Future[None]] = deque()
         self._announced = most
+        self._takes = MOST
+        """Places that the server takes, as far as it has refused one."""
+        self._next_at = clock()
+        """When the next request may be sent."""
         self._sent = 0
         self._active_at = self._ended_at = clock()
         """When the server last sent anything, and when the last request that was out ended."""
@@ -57,12 +72,34 @@ class Traffic:
         """How many places are taken, but for the caller's own."""
         return self._taken - 1
 
+    @property
+    def fewer(self) -> int | None:
+        """How many are in flight at most; None where it is the number of the run."""
+        return None if self.at_once == self.number else self.at_once
+
+    def allow(self, most: int, *, number: int | None) -> None:
+        """Have so many places from now on; `number` is that of the run, None while it is being found."""
+        self.most, self.number = most, number
+        self.at_once = min(most, self._takes)
+        self._announced = self.at_once
+        self._wake()
+        self.on_allowed()
+
+    async def spaced(self) -> None:
+        """Wait until the next request may be sent."""
+        if self._apart:
+            now = self.clock()
+            self._next_at = max(now, self._next_at + self._apart)
+            if self._next_at > now:
+                await self.sleep(self._next_at - now)
+
     async def step_aside(self, seconds: float) -> None:
         """Give the caller's place up for as long as others work, and at least for so many seconds.
 
         There will be fewer places: as many as the others take now.
         """
-        self.at_once = max(1, min(self.at_once, self.others))
+        self.at_once = self._takes = max(1, min(self.at_once, self.others))
+        self.on_refused(self.at_once)
         self._free()
         try:
             if seconds:
@@ -131,6 +168,9 @@ class Traffic:
 
     def _free(self) -> None:
         self._taken -= 1
+        self._wake()
+
+    def _wake(self) -> None:
         while self._queue and self._taken < self.at_once:
             turn = self._queue.popleft()
             if not turn.done():

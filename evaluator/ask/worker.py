@@ -2,13 +2,14 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 import httpx2
 
 from evaluator.ask import client
+from evaluator.ask.at_once import STEADY, Pace
 from evaluator.ask.lengths import LongOnes, ReplyLengths
 from evaluator.ask.lines import InOrder, Line, line_of
 from evaluator.ask.patience import Patience
@@ -22,6 +23,7 @@ from evaluator.study.requests import Ask
 from evaluator.study.study import Study
 from servers.request import headers
 from servers.runtime.table import request
+from servers.slots import MOST
 from servers.spec import ANY, Request, Reuse, Server
 
 _LOOK_EVERY_S = 0.5
@@ -88,8 +90,10 @@ class VariantWorker:
         """Questions that took the server along twice."""
         self._cache = cache
         """In which order it is asked, and whether it uses its cache."""
-        self._traffic, self._patience = traffic, Patience(study, traffic)
+        self.traffic, self._patience = traffic, Patience(study, traffic)
         self._lengths = lengths or ReplyLengths()
+        self._pace: Pace = STEADY
+        self._is_over: Callable[[], bool] = lambda: False
         self._suspects: set[Key] = set()
         """Questions that were in flight when the server was lost: one of them may be why."""
         self._in_flight: dict[Key, Ask] = {}
@@ -98,12 +102,22 @@ class VariantWorker:
         self.places_are_free = asyncio.Event()
         """Set when the last replies of a turn are awaited, and no question is left to be put."""
 
-    async def ask(self, server: Server, pending: Pending, slots: int = 0) -> None:
+    async def ask(
+        self,
+        server: Server,
+        pending: Pending,
+        *,
+        pace: Pace = STEADY,
+        is_over: Callable[[], bool] = lambda: False,
+        slots: int = 0,
+    ) -> None:
         """Ask and write until all is done, or the server is lost.
 
         Args:
             server: It answers.
             pending: What it is asked.
+            pace: Takes in how fast the replies come.
+            is_over: Whether no more is to be put, though there may be questions left.
             slots: Of a llama-server, which may be named; 0 where there are none.
 
         Raises:
@@ -112,6 +126,7 @@ class VariantWorker:
         """
         lost: list[ServerLost] = []
         self.places_are_free.clear()
+        self._pace, self._is_over = pace, is_over
         calm = [ask for ask in pending.asks if ask.key not in self._suspects]
         on = False if self._cache.on is False else None
         line = self._line(calm, pending.failed_before, slots, cache=on)
@@ -119,7 +134,8 @@ class VariantWorker:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write())
                 try:
-                    await self._ask_all(server, line, min(self.study.concurrency, len(calm)), pending.failed_before)
+                    await self._ask_all(server, line, len(calm), pending.failed_before)
+                    self._pace = STEADY
                     # One at a time, so that the one that takes the server along again stands out.
                     suspects = [ask for ask in pending.asks if ask.key in self._suspects]
                     alone = InOrder(suspects, self._is_wanted, Reuse(cache=on))
@@ -136,20 +152,30 @@ class VariantWorker:
     def _is_wanted(self, ask: Ask) -> bool:
         return self.schedule.is_wanted(self.variant, ask.key)
 
-    async def _ask_all(self, server: Server, line: Line, senders: int, failed_before: Collection[Key]) -> None:
-        if not senders:
+    async def _ask_all(self, server: Server, line: Line, most: int, failed_before: Collection[Key]) -> None:
+        if not most or self._is_over():
             return
         self._patience.begin()
         self._in_flight.clear()
         http = client.connect(
-            server.base_url, concurrency=senders, silence=self.study.silence, headers=headers(server.spec)
+            server.base_url, concurrency=MOST, silence=self.study.silence, headers=headers(server.spec)
         )
         async with http, asyncio.TaskGroup() as group:
-            sending = [
-                group.create_task(self._send(http, server, line, place, failed_before)) for place in range(senders)
-            ]
+            places: dict[int, asyncio.Task[None]] = {}
+
+            def open_places() -> None:
+                for place in range(min(self.traffic.most, most)):
+                    if place not in places or places[place].done():
+                        places[place] = group.create_task(self._send(http, server, line, place, failed_before))
+
+            self.traffic.on_allowed = open_places
+            open_places()
             watching = group.create_task(self._watch(server))
-            await asyncio.wait(sending)
+            try:
+                while sending := [task for task in places.values() if not task.done()]:
+                    await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self.traffic.on_allowed = lambda: None
             watching.cancel()
 
     def _line(self, asks: Sequence[Ask], last: Collection[Key], slots: int, *, cache: bool | None) -> Line:
@@ -166,14 +192,14 @@ class VariantWorker:
             slots=slots,
             cache=cache,
             length=(lambda ask: expected.get(ask.key, 0.0)) if order == "pinned" and expected else None,
-            long=LongOnes(asks, expected, self.study.concurrency),
+            long=LongOnes(asks, expected, lambda: self.traffic.most),
         )
 
     async def _send(
         self, http: httpx2.AsyncClient, server: Server, line: Line, place: int, failed_before: Collection[Key]
     ) -> None:
-        while True:
-            async with self._traffic:
+        while place < self.traffic.most and not self._is_over():
+            async with self.traffic:
                 if (taken := line.take(place)) is None:
                     self.places_are_free.set()
                     return
@@ -206,8 +232,11 @@ class VariantWorker:
 
     async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask, reuse: Reuse) -> Record:
         url, body = self._request(server, ask, reuse)
-        started = _now()
-        outcome, attempts = await ask_again(http, url, body, self._traffic, stop=ask.question.prompt.stop)
+        started, fewer, reply = _now(), self.traffic.fewer, self._pace.reply()
+        outcome, attempts = await ask_again(
+            http, url, body, self.traffic, on_token=reply.piece, stop=ask.question.prompt.stop
+        )
+        reply.ended(outcome)
         return Record(
             key=ask.key,
             variant=self.variant,
@@ -216,7 +245,7 @@ class VariantWorker:
             answer=outcome if isinstance(outcome, Answer) else None,
             failure=None if isinstance(outcome, Answer) else outcome,
             attempts=attempts,
-            at_once=self._traffic.at_once if self._traffic.at_once < self._traffic.most else None,
+            at_once=fewer or self.traffic.fewer,
         )
 
     def _request(self, server: Server, ask: Ask, reuse: Reuse = ANY) -> Request:

@@ -5,7 +5,9 @@ from statistics import median
 
 from evaluator.checks.observed import records_by_part
 from evaluator.checks.rule import CheckInput, Finding, Rule, Severity
+from evaluator.decide.score import at_the_number
 from evaluator.grade.outline import Outline, Reply
+from evaluator.store.serving import number_used
 
 _DRIFT = 0.25
 _LARGE_DRIFT = 0.5
@@ -54,17 +56,33 @@ def prompt_cache(given: CheckInput) -> Iterable[Finding]:
 
 def fewer_at_once(given: CheckInput) -> Iterable[Finding]:
     """Find variants whose server was busy, so that fewer questions were in flight than the study says."""
+    asked, searched = number_used(given.study, given.serving), _searched(given)
     fewest = {
-        variant.name: min((r.at_once for r in given.records.get(variant.name, ()) if r.at_once), default=None)
+        variant.name: _fewest(given.records.get(variant.name, ()), searching=variant.name in searched)
         for variant in given.study.variants
     }
     severity: Severity = "note" if len(set(fewest.values())) == 1 else "warn"
     for name, at_once in fewest.items():
         if at_once is not None:
-            asked = given.study.concurrency
-            message = f"asked {at_once} at a time, not {asked}: the server said that it was busy"
+            why = "said that it was busy" if given.study.concurrency == asked else "was busy, or takes no more"
+            message = f"asked {at_once} at a time, not {asked}: the server {why}"
             evidence = {"at_once": at_once, "concurrency": asked}
             yield Finding(severity=severity, variant=name, message=message, evidence=evidence)
+
+
+def _searched(given: CheckInput) -> Sequence[str]:
+    """Name the variants that were asked with fewer, and more, to find out how many are best."""
+    if isinstance(given.study.concurrency, int):
+        return ()
+    found = given.serving.in_flight if given.serving else None
+    return found.variants if found else [variant.name for variant in given.study.variants]
+
+
+def _fewest(records: Sequence[Outline], *, searching: bool) -> int | None:
+    after = at_the_number(records) if searching else records
+    if searching and all(record.at_once for record in after):
+        return None
+    return min((record.at_once for record in after if record.at_once), default=None)
 
 
 def _speed(reply: Reply) -> float | None:

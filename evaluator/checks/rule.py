@@ -11,6 +11,7 @@ from evaluator.grade.astray import Astray
 from evaluator.grade.outline import Outline
 from evaluator.records import Grade, Key, Question
 from evaluator.store.proofs import Proofs
+from evaluator.store.serving import Serving
 from evaluator.study.study import Study
 from servers.spec import ServerFacts
 
@@ -72,6 +73,8 @@ class CheckInput(Struct, frozen=True, kw_only=True):
     """Whether the questions were asked although a preflight check blocks the comparison."""
     busy: Sequence[str] = ()
     """When this machine was busy while questions were asked, one sentence each."""
+    serving: Serving | None = None
+    """How the servers were asked, as far as it is known."""
     unchecked: bool = False
     """Whether they were asked without a preflight."""
     changes: Sequence[str] = ()

@@ -1,7 +1,7 @@
 """`whichquant eval`: evaluate one server that runs already, without a study file."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -39,7 +39,8 @@ def evaluate_server(options: Mapping[str, Any], console: Console) -> int:
     """
     thinking = None if options["thinking"] is None else options["thinking"] == "on"
     settings = {
-        **{key: options[key] for key in ("model", "api_key_env", "concurrency", "name", "runs", "force")},
+        **{key: options[key] for key in ("model", "api_key_env", "name", "runs", "force")},
+        "concurrency": _concurrency(options["concurrency"]),
         "thinking": thinking,
         "benchmarks": _benchmarks(options),
         "sampling": {key: options[key] for key in _SAMPLING if options[key] is not None},
@@ -70,6 +71,17 @@ def _benchmarks(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if "mmlu_pro" in benchmarks:
         benchmarks["mmlu_pro"]["shots"] = options["shots"]
     return benchmarks
+
+
+def _concurrency(text: str) -> int | Literal["auto"]:
+    if text.strip().lower() == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError:
+        raise StudyError(
+            f"{text!r:.40} is no number of questions", source="--concurrency", remedy="give a number, or auto"
+        ) from None
 
 
 def _count(name: str, text: str) -> int | str:

@@ -40,7 +40,7 @@ class PilotData(Struct, frozen=True, kw_only=True):
     measured: dict[Part, Measured]
     disagreements: tuple[Disagreement, ...]
     """For comparisons that are not decided yet."""
-    concurrency: int
-    """Questions in flight when it was measured."""
+    concurrency: int | None
+    """Questions in flight when it was measured; None where it was still being found how many are best."""
     ignored: tuple[str, ...]
     """Variants whose answers were made with other settings."""

@@ -283,7 +283,7 @@ def _together(study: Study, seconds: dict[tuple[str, str], float | None]) -> flo
 def _notes(study: Study, pilot: PilotData | None) -> Iterator[str]:
     if pilot and pilot.ignored:
         yield f"{', '.join(pilot.ignored)}: answered with other settings before, which says nothing here."
-    if pilot and pilot.concurrency != study.concurrency:
+    if pilot and pilot.concurrency and study.concurrency not in ("auto", pilot.concurrency):
         yield (
             f"Speeds were measured with {pilot.concurrency} questions in flight, and the study now has"
             f" {study.concurrency}."

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from evaluator.decide.score import NO_GRADE, busy_seconds, speed_of
+from evaluator.decide.score import NO_GRADE, at_the_number, busy_seconds, speed_of
 from evaluator.grade.outline import Outline
 from evaluator.records import Alone, Grade
 from evaluator.store.resources import Measured
@@ -94,7 +94,7 @@ def resources(
     measured: Measured | None,
     records: Sequence[Outline],
     grades: Iterable[Grade],
-    in_flight: int,
+    in_flight: int | None,
 ) -> Resources:
     """Put together what one variant costs.
 
@@ -104,7 +104,7 @@ def resources(
         measured: What was measured of its server; None where nothing was.
         records: Of this variant, of all benchmarks.
         grades: Of the same.
-        in_flight: Questions in flight at once.
+        in_flight: Questions in flight at once; None where that was never found.
     """
     measured = measured or Measured()
     usage, speed = measured.usage, speed_of(records)
@@ -157,7 +157,8 @@ def _per_correct(records: Iterable[Outline], grades: Iterable[Grade]) -> _PerCor
     """Divide what the graded replies took by the correct ones; None where none is correct."""
     outcomes = {grade.key: grade.outcome for grade in grades if grade.outcome not in NO_GRADE}
     graded = [record for record in records if record.key in outcomes]
-    correct = sum(outcomes[record.key] == "correct" for record in graded)
+    timed = at_the_number(graded)
+    correct = sum(outcomes[record.key] == "correct" for record in timed)
     counted = [
         (outcomes[record.key] == "correct", record.reply.completion_tokens)
         for record in graded
@@ -166,5 +167,5 @@ def _per_correct(records: Iterable[Outline], grades: Iterable[Grade]) -> _PerCor
     counted_correct = sum(is_correct for is_correct, _ in counted)
     return _PerCorrect(
         tokens=sum(tokens for _, tokens in counted) / counted_correct if counted_correct else None,
-        seconds=(busy_seconds(graded) / correct or None) if correct else None,
+        seconds=(busy_seconds(timed) / correct or None) if correct else None,
     )

@@ -248,13 +248,26 @@ def speed_of(records: Sequence[Outline]) -> Speed:
     """Measure how fast all requests were answered together; the time to the first token is a median."""
     answers = [record.reply for record in records if record.reply]
     tokens = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
-    firsts = [answer.first_token_s for answer in answers if answer.first_token_s is not None]
-    busy = busy_seconds(records)
+    firsts = [r.reply.first_token_s for r in at_the_number(records) if r.reply and r.reply.first_token_s is not None]
     return Speed(
         mean_tokens=fmean(tokens) if tokens else None,
-        tokens_per_second=sum(tokens) / busy if tokens and busy else None,
+        tokens_per_second=_tokens_per_second(at_the_number(records)),
         first_token_s=median(firsts) if firsts else None,
     )
+
+
+def _tokens_per_second(records: Sequence[Outline]) -> float | None:
+    counted = [r.reply.completion_tokens for r in records if r.reply and r.reply.completion_tokens is not None]
+    busy = busy_seconds(records)
+    return sum(counted) / busy if counted and busy else None
+
+
+def at_the_number(records: Sequence[Outline]) -> Sequence[Outline]:
+    """Leave out records from before the run's number in flight was found; all are given where it never was."""
+    if all(record.at_once is None for record in records):
+        return records
+    found = min((record.started for record in records if record.at_once is None), default=float("-inf"))
+    return [record for record in records if record.started >= found]
 
 
 def busy_seconds(records: Iterable[Outline]) -> float:

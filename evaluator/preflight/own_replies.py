@@ -108,11 +108,11 @@ def _prompts(study: Study, words: Sequence[str]) -> _Prompts:
         for name, settings in study.benchmarks.chosen().items()
         for i in range(_OF_A_KIND[BENCHMARKS[name].kind])
     ]
-    if study.concurrency == 1:
+    if study.tried_at_once == 1:
         return _Prompts((*fixed, *questions), ())
     alone = (*fixed, *(one for one in questions if one.letters))
     more = [one for one in questions if not one.letters]
-    filling = min(study.concurrency, _MOST_AT_ONCE) - len(alone) - len(more)
+    filling = min(study.tried_at_once, _MOST_AT_ONCE) - len(alone) - len(more)
     more += [_Marked(prompt=REPEAT.format(word), word=word) for word in itertools.islice(free, max(0, filling))]
     return _Prompts(alone, (*reversed(alone), *more))
 

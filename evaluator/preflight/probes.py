@@ -106,14 +106,14 @@ async def prove(
     began = time.monotonic()
     http = client.connect(
         server.base_url,
-        concurrency=max(study.concurrency, 2),
+        concurrency=max(study.tried_at_once, 2),
         silence=min(study.silence, seconds),
         headers=headers(server.spec),
     )
     async with http:
         # What is never let in is to be said as that, not as "time ran out".
         silence, startup = (min(bound, _WAITING * seconds) for bound in (study.silence, server.spec.startup_seconds))
-        traffic = Traffic(study.concurrency, silence=silence, startup=startup, on_wait=on_wait)
+        traffic = Traffic(study.tried_at_once, silence=silence, startup=startup, on_wait=on_wait)
         trial = Trial(server, study, http, traffic)
         found: Findings = {"needed": context_needed(tuple(asks))}
         steps = _steps(trial, asks)

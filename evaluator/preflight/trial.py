@@ -81,7 +81,7 @@ class Trial:
         self, asked: Iterable[tuple[str | Prompt, Sampling]], what: str, *, stream: bool | None = None
     ) -> list[Answer | None]:
         """Ask several things, as many at once as the study does; answers come in the order of the questions."""
-        places = asyncio.Semaphore(self.study.concurrency)
+        places = asyncio.Semaphore(self.study.tried_at_once)
 
         async def one(put: str | Prompt, sampling: Sampling) -> Answer | None:
             async with places:

@@ -118,7 +118,9 @@ def _details(report: Report) -> Iterator[str]:
         if facts and facts.command:
             yield f"  - {code(' '.join(facts.command))}"
     yield f"- sampling: {safe(phrases.sampling(study))}"
-    yield f"- {study.concurrency} questions at once; {phrases.order(report)}"
+    yield f"- {phrases.questions_at_once(report)}; {phrases.order(report)}"
+    if curve := phrases.curve(report):
+        yield f"- questions in flight and speed: {curve}"
     yield from (f"- data of {wording.name(b)}: sha256 {digest}" for b, digest in plan.data_sha256.items())
     if not phrases.has_one_variant(report):
         yield f"- alpha {study.decide.alpha:g}; mode {study.decide.mode}; baseline {safe(study.baseline)}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # they import the servers, which `whichquant grade` does not 
     from evaluator.analyse.report import Report
     from evaluator.checks.rule import Check
     from evaluator.decide.comparison import Comparison
+    from evaluator.store.serving import Level
     from evaluator.study.study import Study, Variant
 
 COLUMNS = {
@@ -24,6 +25,12 @@ COLUMNS = {
     "bounds": "the accuracy if every question without an answer or a reply were wrong, and if every one were right",
 }
 """What columns of a table of scores mean, to be said where they stand."""
+_FOUND = {
+    "measured": "measured",
+    "remembered": "as measured in an earlier run",
+    "few questions": "not measured: too few questions",
+}
+"""How a number in flight was found."""
 _COLOURS = {"worse": "red", "better": "green", "equivalent": "cyan", "cannot": "yellow", "not": "magenta"}
 
 
@@ -64,10 +71,39 @@ def in_bytes(count: float) -> str:
     return f"{count / 1e6:.0f} MB" if count >= 99.95e6 else f"{count / 1e6:.1f} MB"
 
 
+def number(report: "Report") -> str:
+    """Write how many questions were asked at once, as a number or a word for some."""
+    return str(report.in_flight or "several")
+
+
 def in_flight(report: "Report") -> str:
     """Say how many questions were asked at once while speeds were measured: `8 at once`."""
-    concurrency = report.plan.study.concurrency
-    return "one question at a time" if concurrency == 1 else f"{concurrency} at once"
+    number = report.in_flight
+    return "one question at a time" if number == 1 else f"{number or 'several'} at once"
+
+
+def questions_at_once(report: "Report") -> str:
+    """Say how many questions were in flight, and how that number came about."""
+    number = report.in_flight
+    found = report.serving.in_flight if report.serving else None
+    if number is None:
+        return "several questions at once: how many are best was not found yet"
+    questions = f"{number} question{'' if number == 1 else 's'} at once"
+    if isinstance(report.plan.study.concurrency, int) or found is None:
+        return questions
+    how = _FOUND.get(found.how, "")
+    return f"{questions} ({'; '.join(filter(None, (how, found.why)))})"
+
+
+def curve(report: "Report") -> str:
+    """Write what was measured with which number of questions in flight; empty where nothing was."""
+    found = report.serving.in_flight if report.serving else None
+    return "; ".join(map(_level, found.curve)) if found else ""
+
+
+def _level(level: "Level") -> str:
+    first = "" if level.first_token_s is None else f", {level.first_token_s:.2f} s to the first token"
+    return f"{level.in_flight} at once: {level.tokens_per_second:.0f} tokens/s{first}"
 
 
 def setting(variant: "Variant") -> str:

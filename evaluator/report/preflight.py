@@ -73,7 +73,7 @@ def aspects(preflight: "Preflight", variant: Variant) -> dict[str, str]:
         "sampling": _state(proved=bool(proofs.applied) or (proofs.cold is not None and proofs.hot is not None)),
         "template": _state(proved=bool(proofs.tokens), said=facts.chat_template_sha256 is not None),
         "model": _state(proved=facts.model_sha256 is not None, said=(proofs.model or facts.model_id) is not None),
-        "at once": _state(proved=proofs.together is not None or preflight.study.concurrency == 1),
+        "at once": _state(proved=proofs.together is not None or preflight.study.tried_at_once == 1),
         "KV": _state(said=known_type(variant, facts) is not None),
     }
     for aspect, codes in ASPECTS.items():

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from evaluator.analyse.report import Report
 from evaluator.decide import wording
 from evaluator.decide.resources import Resources
+from evaluator.report import phrases
 from evaluator.report.phrases import in_bytes
 from evaluator.report.tables import Table
 
@@ -54,8 +55,7 @@ def resource_table(report: Report) -> Table | None:
     measured with one request alone or with several at once.
     """
     every = report.resources
-    in_flight = max((one.in_flight or 1 for one in every), default=1)
-    together = "one question at a time" if in_flight == 1 else f"{in_flight} at once"
+    together = phrases.in_flight(report)
     rows = [(row.label.format(together), *(_cell(one, row) for one in every)) for row in _ROWS]
     known = tuple(row for row in rows if set(row[1:]) != {wording.DASH})
     if not known:

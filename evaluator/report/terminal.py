@@ -58,6 +58,8 @@ def _checks(report: Report) -> Iterator[ConsoleRenderable]:
 def _others(report: Report) -> Iterator[ConsoleRenderable]:
     for sentence in phrases.single_results(report):
         yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
+    if report.plan.study.concurrency == "auto" and report.in_flight:
+        yield Padding(Text(f"• {phrases.questions_at_once(report)}"), (0, 0, 0, 2))
     if sentence := saved(report):
         yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
     if report.exploratory and report.exploratory.tests:

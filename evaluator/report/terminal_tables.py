@@ -61,7 +61,7 @@ def score_table(report: Report, benchmark: str) -> Table:
 
 def cost_table(report: Report) -> Table | None:
     """Draw what each variant takes, a column for each figure that is known of any; None where none is."""
-    at_once = max((one.in_flight or 1 for one in report.resources), default=1)
+    at_once = phrases.number(report)
     known = [c for c in _COLUMNS if any(one.number(c.number) is not None for one in report.resources)]
     if not known:
         return None

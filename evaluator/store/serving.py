@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from evaluator.errors import StudyError
 from evaluator.store.folder import serving_path, write
+from evaluator.study.study import Study
 
 Order = Literal["plan", "grouped", "pinned"]
 """In which order questions are put: as planned (benchmarks and categories interleaved); category by category; likewise,
@@ -39,6 +40,8 @@ class InFlight(Struct, frozen=True, kw_only=True):
     """In the order of the numbers; empty where nothing was measured."""
     why: str = ""
     """In one sentence: why no more than that."""
+    variants: tuple[str, ...] = ()
+    """Those that were asked while it was found; their records of that time say how many were in flight."""
 
 
 class Arranged(Struct, frozen=True, kw_only=True):
@@ -78,6 +81,13 @@ class Serving(Struct, frozen=True, kw_only=True):
     """Whether every prompt is evaluated whole, so that the same question gets the same answer as far as it can."""
     repeatable_why: str = ""
     """In one sentence, with what it costs."""
+
+
+def number_used(study: Study, serving: Serving | None) -> int | None:
+    """Return how many questions a run has in flight: what its study says, or what was found; None where not yet."""
+    if isinstance(study.concurrency, int):
+        return study.concurrency
+    return serving.in_flight.number if serving and serving.in_flight else None
 
 
 def read_serving(folder: Path) -> Serving | None:

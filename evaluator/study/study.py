@@ -127,10 +127,18 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             " or the one that needs least memory"
         ),
     ] = "size"
-    concurrency: Annotated[
-        int,
-        Meta(ge=1, le=256, description="questions in flight at once, and slots of the servers that whichquant starts"),
-    ] = 4
+    concurrency: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=256,
+                description="questions in flight at once, and slots of the servers that whichquant starts; auto finds,"
+                " while the first variant is asked, how many give the most tokens per second",
+            ),
+        ]
+        | Literal["auto"]
+    ) = "auto"
     parallel: Annotated[bool, Meta(description="all variants at once; they must fit into memory together")] = False
     router: Annotated[bool, Meta(description="one llama-server in router mode for all variants that it can serve")] = (
         False
@@ -146,6 +154,11 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 600.0
     seed: Annotated[int, Meta(description="order of the questions")] = 42
     note: Annotated[str, Meta(description="printed in the report")] = ""
+
+    @property
+    def tried_at_once(self) -> int:
+        """Give how many requests are in flight while servers are checked: before the number of a run is known."""
+        return self.concurrency if isinstance(self.concurrency, int) else 4
 
 
 def in_a_name(model: str) -> tuple[str, bool]:

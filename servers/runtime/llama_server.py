@@ -136,7 +136,7 @@ async def facts(server: Server) -> ServerFacts:
         thinking=server.spec.thinking if server.command else None,
         kv_cache=_kv_cache(server),
         command=server.command,
-        unmet=waiting("llama-server", props.slots, server.spec.slots),
+        unmet=waiting("llama-server", props.slots, server.spec.asked_slots),
     )
 
 

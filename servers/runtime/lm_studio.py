@@ -169,7 +169,7 @@ def _size_unmet(server: Server, form: str | None, loaded: int | None, slots: int
             f"the model is loaded with a context of {loaded} tokens{for_all} where {spec.context} are needed"
             f"{' for each' if for_all else ''}: {larger}{fewer}"
         )
-    return [*unmet, *waiting("LM Studio", slots, spec.slots)]
+    return [*unmet, *waiting("LM Studio", slots, spec.asked_slots)]
 
 
 def _v0(server: Server) -> str:

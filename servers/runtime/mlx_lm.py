@@ -15,7 +15,7 @@ from servers.errors import ServerError, SpecError
 from servers.http import fetch, root
 from servers.request import headers, openai_request, sampling_values, template_switch
 from servers.runtime import mlx_model
-from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec, one_at_a_time
 from servers.weights import disk
 from servers.weights.disk import directory_at
 from servers.wording import waiting
@@ -111,7 +111,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool,
     """Put a prompt into mlx_lm.server's format; every sampling value is sent but the seed of concurrent requests."""
     del reuse
     # It takes a request with a seed out of the batch: all would wait in line.
-    seed = () if server.spec.slots == 1 else ("seed",)
+    seed = () if one_at_a_time(server.spec) else ("seed",)
     more = {**sampling_values(sampling, without=seed), **template_switch(server.spec, prompt)}
     # It finds texts to stop at by their tokens, and where these are others in the reply, it cuts them out of the text
     # and goes on (0.32): "\ndef " is gone from before the name of the next function. So it is sent none.
@@ -120,7 +120,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool,
 
 def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
     """Name the seed where requests are concurrent."""
-    if sampling.seed is None or spec.slots == 1:
+    if sampling.seed is None or one_at_a_time(spec):
         return ()
     return ("the seed is not sent: mlx_lm.server would answer one question at a time (with concurrency 1 it is sent)",)
 
@@ -146,7 +146,7 @@ async def facts(server: Server) -> ServerFacts:
         slots=slots if launched else None,
         thinking=spec.thinking if launched else None,
         command=server.command,
-        unmet=waiting("mlx_lm.server", slots, spec.slots) if launched else _doubts(spec, started),
+        unmet=waiting("mlx_lm.server", slots, spec.asked_slots) if launched else _doubts(spec, started),
     )
 
 

@@ -146,7 +146,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool,
 def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
     """Name the concurrency of an Ollama that runs already; the rest is in every request, or in our own's start."""
     del sampling
-    if spec.base_url is None or spec.slots == 1:
+    if spec.base_url is None or spec.slots == 1 or spec.slots_why:
         return ()
     at_start = f"concurrency {spec.slots} is not sent: Ollama takes it at its start (OLLAMA_NUM_PARALLEL, 1 by default)"
     return (f"{at_start}, and lets further questions wait",)

@@ -130,7 +130,9 @@ def _unmet(server: Server, show: HttpReply, known: ServerFacts) -> Iterator[str]
         yield f"{server.model} does not run on this server but at {remote}"
     if spec.context is not None and known.context is not None and known.context < spec.context:
         yield f"Ollama gives this model {known.context} tokens of context, not {spec.context}"
-    yield from waiting("Ollama's MLX engine", 1, spec.slots) if mlx else waiting("Ollama", known.slots, spec.slots)
+    yield from (
+        waiting("Ollama's MLX engine", 1, spec.asked_slots) if mlx else waiting("Ollama", known.slots, spec.asked_slots)
+    )
     if mlx and spec.kv_cache not in (None, "f16"):
         yield f"Ollama's MLX engine has no KV cache of type {spec.kv_cache}: it ignores the setting"
     if spec.thinking and _capabilities(show) is not None and not _thinks(show):

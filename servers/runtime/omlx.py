@@ -12,7 +12,7 @@ from servers.errors import ServerError, SpecError
 from servers.http import NO_REPLY, HttpReply, fetch, root
 from servers.request import headers, openai_request, sampling_values, template_switch
 from servers.runtime import mlx_model
-from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec
+from servers.spec import ANY, Prompt, Request, Reuse, Sampling, Server, ServerFacts, ServerSpec, one_at_a_time
 from servers.weights import disk
 from servers.weights.disk import directory_at, expand
 
@@ -134,7 +134,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool,
     limit is sent as max_tokens: 0.4.1 does not know max_completion_tokens, and goes on to 32768.
     """
     del reuse
-    seed = () if server.spec.slots == 1 else ("seed",)
+    seed = () if one_at_a_time(server.spec) else ("seed",)
     plain = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
     more = {**sampling_values(sampling, without=seed), **plain, **template_switch(server.spec, prompt)}
     return openai_request(server, prompt, stream=stream, more=more)
@@ -142,7 +142,7 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool,
 
 def unsent(spec: ServerSpec, sampling: Sampling) -> tuple[str, ...]:
     """Name the seed where requests are concurrent: each would set back the random numbers of all."""
-    if sampling.seed is None or spec.slots == 1:
+    if sampling.seed is None or one_at_a_time(spec):
         return ()
     return ("the seed is not sent: oMLX draws for all requests in flight from one generator (set concurrency: 1)",)
 

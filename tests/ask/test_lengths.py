@@ -29,7 +29,7 @@ def reply(of: Ask, tokens: int | None) -> Record:
 
 
 def line(asks: list[Ask], lengths: dict[Key, float], places: int, wanted: Callable[[Ask], bool]) -> InOrder:
-    return InOrder(asks, wanted, long=LongOnes(asks, lengths, places))
+    return InOrder(asks, wanted, long=LongOnes(asks, lengths, lambda: places))
 
 
 def put(asks: list[Ask], lengths: dict[Key, float], places: int, *, aware: bool = True) -> tuple[list[Key], float]:

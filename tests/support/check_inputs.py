@@ -68,7 +68,8 @@ def study_of(a: str = OURS, b: str = OURS, *, n: int = 100, extra: str = "", rep
         for name, model, settings in (("a", "m", a), ("b", "n", b))
     ]
     asked = f"benchmarks: {{mmlu_pro: {{questions: {n}, shots: 0, repeats: {repeats}}}}}"
-    return parse("\n".join(["study: s", "baseline: a", "variants:", *lines, asked, extra]) + "\n", "s")
+    number = "" if "concurrency:" in extra else "concurrency: 4"
+    return parse("\n".join(["study: s", "baseline: a", "variants:", *lines, asked, number, extra]) + "\n", "s")
 
 
 def reply(text: str, **more: Any) -> Answer:
