@@ -3,39 +3,45 @@
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.request import getproxies
 
 import httpx2
+import msgspec
 from msgspec.structs import replace
 
 from evaluator.ask.bounds import bounds_of
+from evaluator.ask.connections import Connections, Reply, through_httpx2
 from evaluator.ask.events import DONE, Event, Events
-from evaluator.ask.partial import Partial, beginning, finish, take, too_much
+from evaluator.ask.partial import Partial, beginning, finish, take, too_long, too_much
 from evaluator.ask.reply import OnToken
 from evaluator.ask.retry_after import retry_after
 from evaluator.ask.server_errors import after_200, excerpt, refusal
+from evaluator.ask.usual import take_usual
 from evaluator.records import Answer, Failure, FailureKind, limit_of
 from servers.http import tls, trusts_environment
 from servers.secrets import hide, reveal
 
+Http = Connections | httpx2.AsyncClient
+"""What requests go through: httpx2 itself where the environment names a proxy."""
 _ERROR_BYTES = 256 << 10
 """Of an error's body: what it says stands at its beginning."""
 
 
-def connect(
-    base_url: str, *, concurrency: int, silence: float, headers: Mapping[str, str] | None = None
-) -> httpx2.AsyncClient:
+def connect(base_url: str, *, concurrency: int, silence: float, headers: Mapping[str, str] | None = None) -> Http:
     """Open a client for one server: `silence` is how many seconds may pass without a byte."""
+    if not (trusts_environment(base_url) and getproxies()):
+        return Connections(silence=silence, headers=headers or {}, tls=tls())
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(silence, connect=10.0, pool=None),
         limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         headers=headers,
-        trust_env=trusts_environment(base_url),
+        trust_env=True,
         verify=tls(),
     )
 
 
 async def ask_once(
-    http: httpx2.AsyncClient,
+    http: Http,
     url: str,
     body: dict[str, Any],
     on_token: OnToken = lambda: None,
@@ -51,7 +57,7 @@ async def ask_once(
 
 
 async def _asked(
-    http: httpx2.AsyncClient, url: str, body: dict[str, Any], on_token: OnToken, stop: tuple[str, ...]
+    http: Http, url: str, body: dict[str, Any], on_token: OnToken, stop: tuple[str, ...]
 ) -> Answer | Failure:
     limit = limit_of(body)
     partial = Partial(
@@ -62,15 +68,17 @@ async def _asked(
         limit=limit,
         stop=stop,
     )
+    content = msgspec.json.encode(body)
+    sending = http.post(url, content) if isinstance(http, Connections) else through_httpx2(http, url, content)
     try:
-        async with http.stream("POST", url, json=body) as response:
-            if response.status_code != httpx2.codes.OK:
-                refused = refusal(response.status_code, (await _beginning(response, _ERROR_BYTES))[:_ERROR_BYTES])
-                return replace(refused, retry_after=retry_after(response.headers, time.time()))
-            failure = await (_take_stream if partial.streams else _take_whole)(partial, response)
+        async with sending as reply:
+            if reply.status_code != httpx2.codes.OK:
+                refused = refusal(reply.status_code, (await _beginning(reply, _ERROR_BYTES))[:_ERROR_BYTES])
+                return replace(refused, retry_after=retry_after(reply.headers, time.time()))
+            failure = await (_take_stream if partial.streams else _take_whole)(partial, reply)
+            outcome = failure or finish(partial)
     except httpx2.HTTPError as error:
-        failure = failure_of(error)
-    outcome = failure or finish(partial)
+        outcome = failure_of(error)
     return outcome if isinstance(outcome, Answer) else replace(outcome, text=beginning(partial))
 
 
@@ -93,8 +101,8 @@ def failure_of(error: httpx2.HTTPError) -> Failure:
     return Failure(kind=kind, message=f"{type(error).__name__}: {error}".removesuffix(": "))
 
 
-async def _take_whole(partial: Partial, response: httpx2.Response) -> Failure | None:
-    content = await _beginning(response, partial.bounds.held)
+async def _take_whole(partial: Partial, reply: Reply) -> Failure | None:
+    content = await _beginning(reply, partial.bounds.held)
     if len(content) > partial.bounds.held:
         return too_much(partial.bounds.held)
     # oMLX sends blanks while it works and has said 200 by then: when generation fails, nothing more comes.
@@ -104,10 +112,10 @@ async def _take_whole(partial: Partial, response: httpx2.Response) -> Failure | 
     return take(partial, content)
 
 
-async def _beginning(response: httpx2.Response, enough: int) -> bytes:
+async def _beginning(reply: Reply, enough: int) -> bytes:
     """Read a body, of one that is larger than that not much more."""
     pieces, size = [], 0
-    async for piece in response.aiter_bytes():
+    async for piece in reply.pieces():
         pieces.append(piece)
         size += len(piece)
         if size > enough:
@@ -115,13 +123,18 @@ async def _beginning(response: httpx2.Response, enough: int) -> bytes:
     return b"".join(pieces)
 
 
-async def _take_stream(partial: Partial, response: httpx2.Response) -> Failure | None:
+async def _take_stream(partial: Partial, reply: Reply) -> Failure | None:
     events, size, bounds = Events(), 0, partial.bounds
-    async for piece in response.aiter_bytes():
+    async for piece in reply.pieces():
         size += len(piece)
         if size > bounds.sent or events.held > bounds.held:
             return too_much(bounds.sent if size > bounds.sent else bounds.held)
-        if failure := _take_events(partial, events.feed(piece)):
+        rest = take_usual(partial, piece) if events.is_between else piece
+        if len(rest) < len(piece):
+            events.has_begun = True
+            if failure := too_long(partial):
+                return failure
+        if rest and (failure := _take_events(partial, events.feed(rest))):
             return failure
         if partial.ended:
             return None

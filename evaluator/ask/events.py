@@ -25,7 +25,8 @@ class Events:
     def __init__(self) -> None:
         self.held = 0
         """Bytes that wait for the rest of their event."""
-        self._first = True
+        self.has_begun = False
+        """Whether a line was read: before the first one there may be a mark of the order of bytes."""
         self._after_cr = False
         self._rest: list[bytes] = []
         """The beginning of a line, in the pieces in which it came."""
@@ -45,8 +46,6 @@ class Events:
             piece = piece.removeprefix(b"\n")
         self._after_cr = piece.endswith(b"\r")
         lines = piece.splitlines()  # of bytes: at CR, LF and CR LF, nowhere else
-        if len(lines) == 2 and not lines[1] and lines[0].startswith(b"data: {") and self._is_between:
-            return [(lines[0][6:], False)]  # as a rule: one event of one line
         rest = b"" if piece.endswith((b"\n", b"\r")) or not lines else lines.pop()
         if lines and self._rest:
             lines[0] = self._joined(self._rest, b"", lines[0])
@@ -65,8 +64,8 @@ class Events:
         return found
 
     def _read(self, line: bytes, found: list[Event]) -> None:
-        if self._first:
-            line, self._first = line.removeprefix(_BOM), False
+        if not self.has_begun:
+            line, self.has_begun = line.removeprefix(_BOM), True
         if line.startswith(b"data:"):
             self._add(line[5:].strip(), found)
         elif not line:
@@ -98,9 +97,9 @@ class Events:
         self._name = b""
 
     @property
-    def _is_between(self) -> bool:
+    def is_between(self) -> bool:
         """Whether nothing came yet of the next event."""
-        return not (self._rest or self._data or self._name or self._first)
+        return not (self._rest or self._data or self._name or self._after_cr)
 
     @property
     def _in_json(self) -> bool:

@@ -53,6 +53,8 @@ class Partial(Struct):
     """The beginning of what came in place of a reply, and says neither that it is an error nor what it is."""
     usage: Any = None
     timings: Any = None
+    misses: int = 0
+    """Pieces that were not of the usual form (see `evaluator.ask.usual`)."""
     ended: bool = False
     """Whether the server said that nothing more comes."""
 
@@ -111,7 +113,7 @@ def _take_choice(partial: Partial, choice: Choice) -> Failure | None:
             partial.every_piece_ends = False
     if reason is not None:
         _take_reason(partial, reason)
-    return _too_long(partial) if partial.characters > partial.bounds.characters else None
+    return too_long(partial)
 
 
 def _loads(partial: Partial, thought: str) -> bool:
@@ -157,9 +159,11 @@ def _is_broken(reason: object) -> bool:
     return reason is not None and end_of(reason) == "broken"
 
 
-def _too_long(partial: Partial) -> Failure | None:
-    """Judge a text of more characters than is usual."""
+def too_long(partial: Partial) -> Failure | None:
+    """Make a Failure of a text that is longer than its limit allows; None as long as it is not."""
     pieces, characters, bounds = partial.pieces, partial.characters, partial.bounds
+    if characters <= bounds.characters:
+        return None
     if pieces > bounds.pieces:
         received = f"{pieces:,} pieces and {characters:,} characters were received"
         return Failure(kind="too_long", message=f"the server did not stop at max_tokens ({partial.limit}): {received}")

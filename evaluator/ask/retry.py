@@ -3,11 +3,10 @@
 import random
 from typing import Any
 
-import httpx2
 from msgspec.structs import replace
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_exponential_jitter
 
-from evaluator.ask.client import ask_once
+from evaluator.ask.client import Http, ask_once
 from evaluator.ask.reply import OnToken
 from evaluator.ask.traffic import Traffic
 from evaluator.ask.waits import Wait, reason_to_wait
@@ -27,7 +26,7 @@ _WORDS: dict[Wait, str] = {
 
 
 async def ask(
-    http: httpx2.AsyncClient,
+    http: Http,
     url: str,
     body: dict[str, Any],
     traffic: Traffic,
@@ -66,20 +65,32 @@ async def ask(
         if why := reason_to_wait(failure):
             traffic.on_wait(_WORDS[why], seconds)
 
+    first = await once()
+    if not _may_pass(first):
+        return first, tuple(before)
+    known = [first]
+
+    async def again() -> Answer | Failure:
+        return known.pop() if known else await once()
+
     retrying = AsyncRetrying(
-        retry=retry_if_result(lambda outcome: isinstance(outcome, Failure) and outcome.kind in TRANSIENT),
+        retry=retry_if_result(_may_pass),
         stop=is_enough,
         wait=lambda state: _seconds(state, traffic),
         before_sleep=note,
         retry_error_callback=lambda state: _given_up(_failure(state), traffic),
         sleep=traffic.sleep,
     )
-    outcome: Answer | Failure = await retrying(once)
+    outcome: Answer | Failure = await retrying(again)
     return outcome, tuple(before)
 
 
+def _may_pass(outcome: Answer | Failure) -> bool:
+    return isinstance(outcome, Failure) and outcome.kind in TRANSIENT
+
+
 async def _sent(
-    http: httpx2.AsyncClient,
+    http: Http,
     url: str,
     body: dict[str, Any],
     traffic: Traffic,

@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
-import httpx2
-
 from evaluator.ask import client
 from evaluator.ask.at_once import STEADY, Pace
 from evaluator.ask.lengths import LongOnes, ReplyLengths
@@ -196,7 +194,7 @@ class VariantWorker:
         )
 
     async def _send(
-        self, http: httpx2.AsyncClient, server: Server, line: Line, place: int, failed_before: Collection[Key]
+        self, http: client.Http, server: Server, line: Line, place: int, failed_before: Collection[Key]
     ) -> None:
         while place < self.traffic.most and not self._is_over():
             async with self.traffic:
@@ -230,7 +228,7 @@ class VariantWorker:
             self.given_up.add(alone.key)
         self._suspects |= self._in_flight.keys()
 
-    async def _put(self, http: httpx2.AsyncClient, server: Server, ask: Ask, reuse: Reuse) -> Record:
+    async def _put(self, http: client.Http, server: Server, ask: Ask, reuse: Reuse) -> Record:
         url, body = self._request(server, ask, reuse)
         started, fewer, reply = _now(), self.traffic.fewer, self._pace.reply()
         outcome, attempts = await ask_again(
