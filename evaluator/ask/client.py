@@ -129,12 +129,12 @@ async def _take_stream(partial: Partial, reply: Reply) -> Failure | None:
         size += len(piece)
         if size > bounds.sent or events.held > bounds.held:
             return too_much(bounds.sent if size > bounds.sent else bounds.held)
-        rest = take_usual(partial, piece) if events.is_between else piece
-        if len(rest) < len(piece):
+        unread = take_usual(partial, piece) if events.is_between else piece
+        if len(unread) < len(piece):
             events.has_begun = True
             if failure := too_long(partial):
                 return failure
-        if rest and (failure := _take_events(partial, events.feed(rest))):
+        if unread and (failure := _take_events(partial, events.feed(unread))):
             return failure
         if partial.ended:
             return None

@@ -174,7 +174,9 @@ class Exchange:
         self._frames: Frames
         self._came = b""
         """Of the body, what came together with its head."""
-        self._head: h11.Response | h11.InformationalResponse
+        self._head: h11.Response
+        self._names: dict[bytes, bytes] = {}
+        """Of its headers, those that stand there once."""
         self.status_code = 0
 
     @property
@@ -205,7 +207,7 @@ class Exchange:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Give the body in pieces as they come, unpacked."""
-        if (packed := self.headers.get("content-encoding")) and packed != "identity":
+        if self._names.get(b"content-encoding", b"identity") != b"identity":
             unpacked = httpx2.Response(self.status_code, headers=self._head.headers, stream=_Packed(self))
             async for piece in unpacked.aiter_bytes():
                 yield piece
@@ -229,7 +231,7 @@ class Exchange:
         parser.send(_NO_MORE)
         try:
             event: object = h11.NEED_DATA
-            while event is h11.NEED_DATA or (isinstance(event, h11.InformationalResponse) and event.status_code != 101):
+            while event is h11.NEED_DATA or isinstance(event, h11.InformationalResponse):
                 if event is h11.NEED_DATA:
                     if not (data := await self._connection.read()):
                         raise httpx2.RemoteProtocolError("the server closed the connection without a reply")
@@ -237,8 +239,9 @@ class Exchange:
                 event = parser.next_event()
         except h11.RemoteProtocolError as error:
             raise httpx2.RemoteProtocolError(str(error)) from error
-        assert isinstance(event, h11.Response | h11.InformationalResponse)  # noqa: S101 - nothing else begins a reply
-        self._head, self.status_code, self._frames = event, event.status_code, frames_of(event)
+        assert isinstance(event, h11.Response)  # noqa: S101 - nothing else begins a reply
+        self._head, self.status_code, self._names = event, event.status_code, dict(event.headers)
+        self._frames = frames_of(self.status_code, self._names)
         self._came, _ = parser.trailing_data
 
     async def _reaches_its_end(self) -> bool:
@@ -255,8 +258,8 @@ class Exchange:
         return self._frames.ended and not self._frames.spare and not self._came
 
     def _stays_open(self) -> bool:
-        said = b",".join(value for name, value in self._head.headers if name == b"connection").lower()
-        return self._head.http_version == b"1.1" and b"close" not in said and self.status_code != 101
+        said = self._names.get(b"connection", b"").lower()
+        return self._head.http_version == b"1.1" and b"close" not in said
 
 
 _ASKED = h11.Request(method="POST", target="/", headers=[("Host", "a"), ("Content-Length", "0")])

@@ -1,9 +1,9 @@
-"""Take the body of a reply out of its transfer: so many bytes, chunks (RFC 9112, section 7.1), or all until the close."""
+"""Take a body out of its transfer: so many bytes, chunks (RFC 9112, section 7.1), or all until the close."""
 
 import re
+from collections.abc import Mapping
 from typing import Protocol
 
-import h11
 import httpx2
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
@@ -35,15 +35,14 @@ class Frames(Protocol):
         """
 
 
-def frames_of(reply: h11.Response | h11.InformationalResponse) -> Frames:
-    """Say how a body is sent, from its head as h11 has checked it."""
-    if reply.status_code in (204, 304) or reply.status_code < 200:
+def frames_of(status: int, headers: Mapping[bytes, bytes]) -> Frames:
+    """Say how a body is sent, from its status and its headers, names in lower case, as h11 has checked them."""
+    if status in (204, 304):
         return _Length(0)
-    names = dict(reply.headers)
-    if b"transfer-encoding" in names:
+    if b"transfer-encoding" in headers:
         return _Chunks()
-    if b"content-length" in names:
-        return _Length(int(names[b"content-length"]))
+    if b"content-length" in headers:
+        return _Length(int(headers[b"content-length"]))
     return _UntilClose()
 
 

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-import httpx2
-
 from evaluator.ask import retry
+from evaluator.ask.client import Http
 from evaluator.ask.reply import OnToken
 from evaluator.ask.traffic import Traffic
 from evaluator.records import Answer, Failure
@@ -28,7 +27,7 @@ SHOWN = 300
 class Trial:
     """A server, the study's way of asking it, and what has gone wrong so far."""
 
-    def __init__(self, server: Server, study: Study, http: httpx2.AsyncClient, traffic: Traffic) -> None:
+    def __init__(self, server: Server, study: Study, http: Http, traffic: Traffic) -> None:
         self.server, self.study, self._http, self._traffic = server, study, http, traffic
         settings = study.benchmarks.chosen().values()
         self.chat = any(benchmark.format == "chat" for benchmark in settings)
