@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, cast
 
 import h11
 import httpx2
@@ -22,6 +22,8 @@ _IDLE_S = 5.0
 """A connection that was idle for longer is not used again: servers close theirs about then."""
 _LATE_S = 0.05
 """How long is waited for the end of a transfer whose reply is complete, so that its connection can be used again."""
+_OFTEN_LATE = 3
+"""After so many replies in a row whose transfer did not end in that time, it is not waited for any more."""
 _HEAD_BYTES = 100 << 10
 _UNREAD_BYTES = 1 << 20
 """What has come and was not read yet; at more, the server is left waiting."""
@@ -66,8 +68,8 @@ class Connections:
         self._targets: dict[str, _Target] = {}
         self._addresses: dict[tuple[str, int], str] = {}
         """By host and port the address that answered: a name is looked up once."""
-        self.ends_late = False
-        """Whether the server says that a reply is complete long before it ends its transfer."""
+        self.late = 0
+        """Replies in a row that were complete long before the server ended their transfer."""
 
     def post(self, url: str, content: bytes) -> "Exchange":
         """Send JSON; `async with` gives the reply as soon as its head is there."""
@@ -117,6 +119,8 @@ class Connections:
         scheme, host, port = target.origin
         loop = asyncio.get_running_loop()
         known = self._addresses.get((host, port))
+        tries_both = known is None and isinstance(loop, asyncio.BaseEventLoop)  # uvloop has no such thing
+        both_families: Any = {"happy_eyeballs_delay": 0.25} if tries_both else {}
         try:
             async with asyncio.timeout(_CONNECT_S):
                 _, connection = await loop.create_connection(
@@ -125,7 +129,7 @@ class Connections:
                     port,
                     ssl=self._tls if scheme == "https" else None,
                     server_hostname=host if scheme == "https" else None,
-                    happy_eyeballs_delay=None if known else 0.25,
+                    **both_families,
                 )
         except TimeoutError:
             self._addresses.pop((host, port), None)
@@ -248,13 +252,13 @@ class Exchange:
         """Whether the connection can be used again: the transfer has ended, or does so at once."""
         if not self._stays_open():
             return False
-        if not self._frames.ended and not self._connections.ends_late:
+        if not self._frames.ended and self._connections.late < _OFTEN_LATE:
             try:
                 async with asyncio.timeout(_LATE_S):
                     more = await self.read()
             except (TimeoutError, httpx2.HTTPError):
                 more = b""
-            self._connections.ends_late = not (more or self._frames.ended)
+            self._connections.late = 0 if more or self._frames.ended else self._connections.late + 1
         return self._frames.ended and not self._frames.spare and not self._came
 
     def _stays_open(self) -> bool:
@@ -337,8 +341,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take in that it is open."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
 
     def data_received(self, data: bytes) -> None:
         """Take in what came."""

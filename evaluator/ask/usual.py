@@ -15,13 +15,15 @@ from evaluator.ask.reply import Reply
 _BETWEEN = b"}\n\ndata: {"
 _OF_THE_END = (b'reason":"', b'reason": "', b'"usage":{', b'"usage": {', b"[DONE]")
 """What stands in the last chunks of a stream only, as a rule; a chunk that holds it is read carefully, no more."""
+_NO_CHUNK = b'"keepalive"'
+"""The model of a chunk that oMLX sends while it reads the prompt."""
 _AT_THE_END = 4
 """Chunks of the end that are looked for."""
 _MISSES = 8
 """Of these at the beginning of a stream, the rest of it is read carefully."""
 
 
-class _Delta(Struct, frozen=True, forbid_unknown_fields=True):
+class _Delta(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -31,7 +33,7 @@ class _Delta(Struct, frozen=True, forbid_unknown_fields=True):
     function_call: None = None
 
 
-class _Choice(Struct, frozen=True, forbid_unknown_fields=True):
+class _Choice(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     delta: _Delta
     index: Literal[0]
     finish_reason: None = None
@@ -41,7 +43,7 @@ class _Choice(Struct, frozen=True, forbid_unknown_fields=True):
     matched_stop: None = None
 
 
-class _Chunk(Struct, frozen=True, forbid_unknown_fields=True):
+class _Chunk(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     choices: tuple[_Choice]
     object: Literal["chat.completion.chunk"]
     id: str = ""
@@ -62,9 +64,10 @@ def take_usual(partial: Partial, piece: bytes) -> bytes:
 
     Nothing between two events can be part of JSON that fits: a list of one choice leaves no place for `},{`.
     """
-    if not piece.startswith(b"data: {") or partial.reason is not None or partial.stop or partial.misses >= _MISSES:
+    if partial.reason is not None or partial.stop or partial.misses >= _MISSES or not piece.startswith(b"data: {"):
         return piece
-    if not (end := _end_of_usual(piece)):
+    end = _end_of_usual(piece)
+    if not end or _NO_CHUNK in piece:
         return piece
     try:
         chunks = _decode(b"[" + piece[6 : end - 2].replace(_BETWEEN, b"},{") + b"]")
@@ -91,11 +94,8 @@ def _take(partial: Partial, chunks: list[_Chunk]) -> bool:
     """Add chunks to a reply, if their texts are all that matters."""
     deltas = [chunk.choices[0].delta for chunk in chunks]
     texts = [delta.content for delta in deltas if delta.content]
-    thoughts = [delta.reasoning_content or delta.reasoning for delta in deltas]
-    said = [thought for thought in thoughts if thought]
+    said = [thought for delta in deltas if (thought := delta.reasoning_content or delta.reasoning)]
     if said and partial.first_token_s is None:  # they may be no thoughts of the model
-        return False
-    if any(chunk.model == "keepalive" for chunk in chunks):
         return False
     if last := next((chunk for chunk in reversed(chunks) if chunk.model), None):
         partial.last = Reply(model=last.model, system_fingerprint=last.system_fingerprint)
@@ -104,9 +104,13 @@ def _take(partial: Partial, chunks: list[_Chunk]) -> bool:
     partial.on_token()
     if partial.first_token_s is None:
         partial.first_token_s = time.perf_counter() - partial.started
-    partial.pieces += sum(1 for delta, thought in zip(deltas, thoughts, strict=True) if delta.content or thought)
+    partial.pieces += _pieces(deltas) if texts and said else len(texts) + len(said)
     partial.characters += sum(map(len, texts)) + sum(map(len, said))
     partial.every_piece_ends = False
     partial.text += texts
     partial.thought += said
     return True
+
+
+def _pieces(deltas: list[_Delta]) -> int:
+    return sum(1 for delta in deltas if delta.content or delta.reasoning_content or delta.reasoning)

@@ -55,6 +55,7 @@ class Display:
         self._table = LiveTable(get_renderable=self.drawing, console=console, refresh_per_second=4, transient=True)
         self._reading = console.status(Text("reading the study, and the files of its models", "dim"))
         self._unfinished: list[Unfinished] = []
+        self._draws = is_animated(console) and not quiet
 
     def __enter__(self) -> Self:
         if self._draws:
@@ -79,10 +80,6 @@ class Display:
     def drawing(self) -> ConsoleRenderable:
         """Draw how the run stands now."""
         return drawn(self._tally.look(), self._console)
-
-    @property
-    def _draws(self) -> bool:
-        return is_animated(self._console) and not self._quiet
 
     def _show(self, event: Event) -> None:
         if self._draws and isinstance(event, Checking | Planned):

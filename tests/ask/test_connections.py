@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from evaluator.ask import client
+from evaluator.ask import client, connections
 from evaluator.ask.connections import Connections
 from evaluator.records import Answer, Failure
 from tests.support.sent_bytes import stream as streamed
@@ -81,7 +81,7 @@ def texts(outcomes: list[Answer | Failure]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("sent", "streams", "connections"),
+    ("sent", "streams", "opened"),
     [
         pytest.param(length(WHOLE), False, 1, id="so many bytes"),
         pytest.param(chunked(STREAM), True, 1, id="a stream"),
@@ -91,15 +91,17 @@ def texts(outcomes: list[Answer | Failure]) -> list[str]:
         pytest.param(chunked(STREAM, b""), True, 3, id="a stream whose transfer never ends"),
     ],
 )
-async def test_a_connection_is_used_again_where_it_can_be(sent: bytes, streams: bool, connections: int) -> None:
+async def test_a_connection_is_used_again_where_it_can_be(sent: bytes, streams: bool, opened: int) -> None:
     async with serving(sent) as server:
         outcomes = await asked(server.url, 3, streams=streams)
 
     assert texts(outcomes) == ["yes"] * 3
-    assert server.connections == connections
+    assert server.connections == opened
 
 
-async def test_the_end_of_a_stream_may_come_a_moment_later() -> None:
+async def test_the_end_of_a_stream_may_come_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_LATE_S", 20)
+
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(chunked(STREAM, b""))
         await asyncio.sleep(0.01)

@@ -1,67 +1,76 @@
-"""Compare the client's CPU time with the openai SDK's, on the same streamed replies of one fake server.
+"""Compare the CPU time that a question costs: whichquant all in, an older build of it, and bare HTTP clients.
 
-Run by `make bench`. Prints a ratio: it means something on the machine and in the run that printed it only.
+python -m tests.bench.client [--rounds N] [--questions N] [--witness FOLDER]
+
+Run by `make bench`. An instant server in a process of its own answers; prompts have about 5,000 characters, 32 are in
+flight. whichquant asks, records, grades and shows as on a terminal; the bare clients send and read, and no more. Every
+client has a process of its own, and they take turns. CPU seconds of a loaded machine are too large for all of them
+alike: the ratios mean something.
 """
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
-from openai import AsyncOpenAI
+from tests.bench.instant_server import running
 
-from evaluator.ask import client
-from evaluator.records import Answer
-from servers.fake import FakeServer, Reply
-
-REPLIES, CHUNKS = 60, 300
-MESSAGE = "Say it."
-
-
-async def ours(base_url: str) -> int:
-    """Read one reply with evaluator.ask.client; give its length."""
-    body = {"model": "fake", "messages": [{"role": "user", "content": MESSAGE}], "stream": True}
-    async with client.connect(base_url, concurrency=1, silence=30) as http:
-        total = 0
-        for _ in range(REPLIES):
-            answer = await client.ask_once(http, f"{base_url}/chat/completions", body)
-            assert isinstance(answer, Answer)
-            total += len(answer.text)
-        return total
+_ROOT = Path(__file__).parents[2]
 
 
-async def theirs(base_url: str) -> int:
-    """Read one reply with the openai SDK; give its length."""
-    async with AsyncOpenAI(base_url=base_url, api_key="none") as sdk:
-        total = 0
-        for _ in range(REPLIES):
-            stream = await sdk.chat.completions.create(
-                model="fake", messages=[{"role": "user", "content": MESSAGE}], stream=True
-            )
-            async for chunk in stream:
-                total += len(chunk.choices[0].delta.content or "") if chunk.choices else 0
-        return total
+class Case(NamedTuple):
+    """A kind of reply."""
+
+    title: str
+    server: tuple[str, ...]
+    stream: bool
 
 
-def timed(read: Callable[[str], Awaitable[int]], base_url: str) -> float:
-    """Give the CPU seconds of reading all replies."""
+CASES = (
+    Case("not streamed", (), stream=False),
+    Case("streamed, 1 chunk", (), stream=True),
+    Case("streamed, 300 chunks in one frame", ("--chunks", "300"), stream=True),
+    Case("streamed, 300 chunks, each in a frame of its own", ("--chunks", "300", "--frames", "each"), stream=True),
+    Case("not streamed, closed after each reply (HTTP/1.0)", ("--http10",), stream=False),
+)
 
-    async def measure() -> float:
-        await read(base_url)  # warm up: imports, connections
-        before = time.thread_time()  # of this thread alone: the fake server has its own
-        assert await read(base_url) == REPLIES * CHUNKS * 4
-        return time.thread_time() - before
 
-    return asyncio.run(measure())
+def measured(side: str, tree: Path, url: str, case: Case, questions: int) -> float:
+    """Run one side in a process of its own; give its CPU milliseconds a question."""
+    script = str(_ROOT / "tests" / "bench" / "asking.py")
+    command = [sys.executable, "-P", script, side, url, str(questions), "stream" if case.stream else "whole"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{side}: {done.stderr}")
+    return 1000 * float(done.stdout)
 
 
 def main() -> None:
-    """Print both times and their ratio."""
-    with FakeServer(Reply(text="word" * CHUNKS, piece=4)) as fake:
-        mine, sdk = timed(ours, fake.base_url), timed(theirs, fake.base_url)
-    print(f"{REPLIES} streamed replies of {CHUNKS} chunks")
-    print(f"whichquant  {1000 * mine / REPLIES:.2f} ms of CPU a reply")
-    print(f"openai SDK  {1000 * sdk / REPLIES:.2f} ms of CPU a reply")
-    print(f"ratio       {sdk / mine:.1f}")
+    """Print a table of the medians, with the ratio to bare httpx2 and to the older build."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--questions", type=int, default=1000)
+    parser.add_argument("--witness", type=Path, help="an older build: a folder, as git worktree makes it")
+    options = parser.parse_args()
+    sides = {"whichquant": _ROOT, "httpx2": _ROOT, "httpcore2": _ROOT}
+    trees = {**sides, **({"older build": options.witness} if options.witness else {})}
+    for case in CASES:
+        taken: dict[str, list[float]] = {name: [] for name in trees}
+        with running(*case.server) as url:
+            for _ in range(options.rounds):
+                for name, tree in trees.items():
+                    side = name if name in sides else "whichquant"
+                    taken[name].append(measured(side, tree, url, case, options.questions))
+        print(f"\n{case.title}: CPU ms a question, {options.rounds} rounds of {options.questions} questions in turn")
+        mine = median(taken["whichquant"])
+        for name, times in taken.items():
+            beside = "" if name == "whichquant" else f"   whichquant takes {mine / median(times):.2f} of it"
+            print(f"  {name:12} {median(times):6.2f}  ({min(times):.2f} to {max(times):.2f}){beside}", flush=True)
 
 
 if __name__ == "__main__":
