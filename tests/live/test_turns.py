@@ -17,8 +17,8 @@ STUDY = """\
 study: turns
 baseline: f16
 variants:
-  - {{name: f16, runtime: llama_server, model: {lab}, thinking: false, args: ["-t", "2"]}}
-  - {{name: q8, runtime: llama_server, model: {q8}, thinking: false, args: ["-t", "2"]}}
+  - {{name: f16, runtime: llama_server, model: {lab}, thinking: false, args: ["-t", "1", "-tb", "1"]}}
+  - {{name: q8, runtime: llama_server, model: {q8}, thinking: false, args: ["-t", "1", "-tb", "1"]}}
 benchmarks: {{mmlu_pro: {{questions: 120, shots: 0, margin: 2}}}}
 sampling: {{temperature: 0, max_tokens: 60}}
 decide: {{mode: {mode}}}
