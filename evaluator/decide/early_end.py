@@ -20,8 +20,6 @@ RUNS = 100
 _LOOKS = 6_000
 """Looks of all simulated runs together at most: with many questions there are fewer runs, but never below a number."""
 _FEWEST_RUNS = 40
-_BETS = 201
-"""Of the mixture of bets; ten times as many, as a verdict has, move an e-value by less than one part in a thousand."""
 
 Rule = Callable[[Sequence[float]], int | None]
 """Says after how many of the questions a comparison is decided, from what each contributes; None: not by them."""
@@ -84,13 +82,19 @@ def _simulated(rule: Rule, questions: int, difference: float, disagreement: floa
 def _sequential(margin: float, level: float) -> Rule:
     enough = -log(level)
 
-    def decided(steps: Sequence[float]) -> int | None:
+    def within(steps: Sequence[float]) -> int | None:
         looks = [*range(LOOK_EVERY, len(steps), LOOK_EVERY), len(steps)]
         won, lost = ([*accumulate(step == sign for step in steps)] for sign in (1.0, -1.0))
         different = (log_e_no_difference(won[look - 1], lost[look - 1]) for look in looks)
-        equivalent = log_equivalence_path(steps, margin, looks, _BETS)
+        equivalent = log_equivalence_path(steps, margin, looks)
         found = zip(looks, different, equivalent, strict=True)
         return next((look for look, e, same in found if max(e, same) >= enough), None)
+
+    def decided(steps: Sequence[float]) -> int | None:
+        end = 20 * LOOK_EVERY
+        while (found := within(steps[:end])) is None and end < len(steps):
+            end *= 2
+        return found
 
     return decided
 

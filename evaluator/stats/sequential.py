@@ -12,6 +12,7 @@ scipy and numpy are imported where they are used, so that the command line start
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from math import exp, fsum, inf, lgamma, log
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -29,7 +30,6 @@ Side = Literal["two", "above", "below"]
 """What is bet on: that d is not d0, that d > d0 (which tests d <= d0), or that d < d0 (which tests d >= d0)."""
 
 BETS = 2_001
-LOOKS_AT_ONCE = 1_000
 LARGEST_LOG = 709.78
 """The logarithm of the largest float, rounded down."""
 
@@ -63,11 +63,8 @@ def e_no_difference(b: int, c: int) -> float:
 
 def log_e_value(counts: Mapping[float, int], d0: float, side: Side = "two") -> float:
     """Return the natural logarithm of `e_value`."""
-    import numpy as np  # noqa: PLC0415  slow to import
-
     _check_counts(counts)
-    gains = _log_gains(tuple(counts), d0, side)
-    return float(_log_mean(np.array([list(counts.values())], dtype=float) @ gains)[0])
+    return _log_e(tuple(counts), tuple(counts.values()), d0, side)
 
 
 def e_value(counts: Mapping[float, int], d0: float, side: Side = "two") -> float:
@@ -112,14 +109,11 @@ def confidence_sequence(counts: Mapping[float, int], level: float = 0.95, sides:
     return Interval(low, high, level)
 
 
-def log_e_path(
-    values: Sequence[float], d0: float, side: Side, looks: Sequence[int], bets: int = BETS
-) -> NDArray[np.float64]:
+def log_e_path(values: Sequence[float], d0: float, side: Side, looks: Sequence[int]) -> NDArray[np.float64]:
     """Return the logarithm of `e_value` at each look; a look is the number of questions answered by then.
 
-    Fewer `bets` are quicker, for planning, and as valid.
-
-    `values` are in the order in which the questions were asked. 12,032 looks take half a second and 60 MB.
+    `values` are in the order in which the questions were asked. 12,032 looks take half a second, and those
+    that were taken before nearly nothing: a run that goes on adds one look at a time.
 
     Raises:
         ValueError: a look lies beyond the answers or before the first, or `e_value` refuses an argument.
@@ -131,16 +125,12 @@ def log_e_path(
     rounded = np.round(np.asarray(values, dtype=float), 12)
     unique = tuple(tally(values))
     _check_counts(dict.fromkeys(unique, 0))
-    gains = _log_gains(unique, d0, side, bets)
     at = np.asarray(looks, dtype=np.int64) - 1
-    seen = np.stack([np.cumsum(rounded == x)[at] for x in unique], axis=1).astype(float) if unique else np.zeros((0, 0))
-    blocks = [_log_mean(seen[i : i + LOOKS_AT_ONCE] @ gains) for i in range(0, len(seen), LOOKS_AT_ONCE)]
-    return np.concatenate(blocks) if blocks else np.zeros(0)
+    seen = [np.cumsum(rounded == x)[at].tolist() for x in unique]
+    return np.array([_log_e(unique, counts, d0, side) for counts in zip(*seen, strict=True)], dtype=float)
 
 
-def log_equivalence_path(
-    values: Sequence[float], margin: float, looks: Sequence[int], bets: int = BETS
-) -> NDArray[np.float64]:
+def log_equivalence_path(values: Sequence[float], margin: float, looks: Sequence[int]) -> NDArray[np.float64]:
     """Return at each look the logarithm of the weaker evidence that d > -margin and that d < margin.
 
     Each is the largest e-value up to that look, for a hypothesis once rejected stays so. Both must reach 1/alpha, and
@@ -152,8 +142,8 @@ def log_equivalence_path(
     import numpy as np  # noqa: PLC0415  slow to import
 
     check_margin(margin)
-    not_worse = np.maximum.accumulate(log_e_path(values, -margin, "above", looks, bets))
-    not_better = np.maximum.accumulate(log_e_path(values, margin, "below", looks, bets))
+    not_worse = np.maximum.accumulate(log_e_path(values, -margin, "above", looks))
+    not_better = np.maximum.accumulate(log_e_path(values, margin, "below", looks))
     return np.minimum(not_worse, not_better)
 
 
@@ -165,7 +155,15 @@ def anytime_p(logs: Sequence[float] | NDArray[np.float64]) -> float:
     return exp(-max(0.0, *(float(e) for e in logs))) if len(logs) else 1.0
 
 
-def _log_gains(values: tuple[float, ...], d0: float, side: Side, count: int = BETS) -> NDArray[np.float64]:
+@lru_cache(maxsize=1 << 15)
+def _log_e(values: tuple[float, ...], counts: tuple[int, ...], d0: float, side: Side) -> float:
+    import numpy as np  # noqa: PLC0415  slow to import
+
+    return float(_log_mean(np.array([counts], dtype=float) @ _log_gains(values, d0, side))[0])
+
+
+@lru_cache(maxsize=64)
+def _log_gains(values: tuple[float, ...], d0: float, side: Side) -> NDArray[np.float64]:
     """Return log(1 + r (x - d0)), a row for each x, a column for each bet r."""
     import numpy as np  # noqa: PLC0415  slow to import
 
@@ -175,8 +173,9 @@ def _log_gains(values: tuple[float, ...], d0: float, side: Side, count: int = BE
         raise ValueError(f'a side is "two", "above" or "below", and {side!r} is none of these')
     least = 0.0 if side == "above" else -1 / (1 - d0)
     most = 0.0 if side == "below" else 1 / (1 + d0)
-    bets = least + (np.arange(count) + 0.5) * ((most - least) / count)
+    bets = least + (np.arange(BETS) + 0.5) * ((most - least) / BETS)
     gains: NDArray[np.float64] = np.log1p(np.outer(np.asarray(values, dtype=float) - d0, bets))
+    gains.flags.writeable = False  # it is handed out again
     return gains
 
 

@@ -162,12 +162,18 @@ def rows(found: Sequence[Solved], planned: int, points: Sequence[float], runs: i
                 f"{fmean(one.asked for one in ran):,.0f} ± {spread:,.0f}",
                 f"{fmean(one.of_baseline for one in ran):,.0f}",
                 f"{1 - fmean((one.asked + one.of_baseline) / (2 * planned) for one in ran):.0%}",
+                f"{sum(_direction(one.sequential) == _direction(one.fixed) for one in ran)} of {runs}",
                 f"{sum(one.sequential == one.fixed for one in ran)} of {runs}",
                 _counted([one.sequential for one in ran]),
                 _counted([one.fixed for one in ran]),
             ]
         )
     return out
+
+
+def _direction(verdict: str) -> str:
+    """Leave out how large a difference is said to be: a run that ends early knows that less well."""
+    return next((way for way in ("worse", "better") if way in verdict), verdict)
 
 
 def _counted(verdicts: Sequence[str]) -> str:
@@ -179,7 +185,8 @@ HEADS = (
     "questions of the variant",
     "of the baseline",
     "saved",
-    "same verdict",
+    "same direction",
+    "same words",
     "sequential says",
     "fixed says",
 )
