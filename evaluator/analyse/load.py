@@ -1,7 +1,8 @@
 """Read finished runs from their folders: what was asked, how it was graded, what the checks found."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from evaluator.store.folder import Plan, grades_path, read_plan
 from evaluator.store.last_report import read_report
 from evaluator.study.requests import questions
 from evaluator.study.study import Study, is_evaluated
+from evaluator.text import once
 from servers.spec import ServerFacts
 
 Grades = Mapping[tuple[str, Key], Grade]
@@ -65,25 +67,37 @@ class _Report(Struct, frozen=True):
     resources: tuple[Resources, ...] = ()
 
 
-def read_grades(folder: Path) -> Grades:
+def read_grades(folder: Path, wanted: Callable[[Grade], bool] = lambda _: True) -> Grades:
     """Read the grades of a run; empty if nothing was graded.
+
+    Args:
+        folder: The run's.
+        wanted: Whether a grade is; others are left out.
 
     Raises:
         StudyError: a line is not a grade, with file and line.
     """
-    path = grades_path(folder)
-    if not path.exists():
-        return {}
-    grades: dict[tuple[str, Key], Grade] = {}
+    return {(grade.variant, grade.key): grade for grade in _grades(folder) if wanted(grade)}
+
+
+def _grades(folder: Path) -> Iterator[Grade]:
+    """Read grades, what many of them hold once: there may be a million."""
+    path, keys = grades_path(folder), dict[Key, Key]()
     decoder = msgspec.json.Decoder(Grade)
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            grade = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            remedy = f"remove the file, whichquant report {folder} makes it anew"
-            raise StudyError(f"not a grade ({error})", source=path, line=number, remedy=remedy) from None
-        grades[grade.variant, grade.key] = grade
-    return grades
+    with path.open("rb") if path.exists() else nullcontext(()) as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                grade = decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                remedy = f"remove the file, whichquant report {folder} makes it anew"
+                raise StudyError(f"not a grade ({error})", source=path, line=number, remedy=remedy) from None
+            yield Grade(
+                key=keys.setdefault(grade.key, grade.key),
+                variant=once(grade.variant),
+                outcome=grade.outcome,
+                extracted=grade.extracted if grade.extracted is None else once(grade.extracted),
+                why=once(grade.why),
+            )
 
 
 def load_run(folder: str | Path) -> Run:
@@ -147,15 +161,15 @@ def _shown(study: Study, name: str) -> str:
 
 
 def _read(folder: Path) -> Run:
-    plan, grades = read_plan(folder), read_grades(folder)
-    report = read_report(folder, _Report) if grades else None
+    plan = read_plan(folder)
+    by_variant: dict[str, dict[Key, Grade]] = {variant.name: {} for variant in plan.study.variants}
+    for grade in _grades(folder):
+        by_variant.setdefault(grade.variant, {})[grade.key] = grade
+    report = read_report(folder, _Report) if any(by_variant.values()) else None
     if report is None:
         raise StudyError(
             "its answers have no grades or no report yet", source=folder, remedy=f"run whichquant report {folder}"
         )
-    by_variant: dict[str, dict[Key, Grade]] = {variant.name: {} for variant in plan.study.variants}
-    for (variant, key), grade in grades.items():
-        by_variant.setdefault(variant, {})[key] = grade
     return Run(
         name=plan.study.study,
         folder=folder,

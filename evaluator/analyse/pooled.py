@@ -13,7 +13,7 @@ from evaluator.decide.answers import parts
 from evaluator.decide.score import Score, score
 from evaluator.errors import StudyError
 from evaluator.grade.outline import Outline, outline
-from evaluator.records import Grade
+from evaluator.records import Grade, Record
 from evaluator.store.folder import records_path
 from evaluator.store.journal import current
 
@@ -48,7 +48,7 @@ def pool_answers(
     for name, (run, variant) in variants.items():
         records, prompts[name] = _records(run, variant, asked)
         mine = [
-            replace(one, variant=name)
+            one if one.variant == name else replace(one, variant=name)
             for key, one in run.grades[variant].items()
             if (key.benchmark, key.question_id) in asked and key.repeat <= repeats[key.benchmark]
         ]
@@ -76,7 +76,8 @@ def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Outline], 
     """
     path = records_path(run.folder, variant)
     chosen, grades = run.study.benchmarks.chosen(), run.grades[variant]
-    records = [outline(record) for record in current(path, lambda key: (key.benchmark, key.question_id) in asked)]
+    wanted = current(path, lambda key: (key.benchmark, key.question_id) in asked)
+    records = [outline(_without_texts(record)) for record in wanted]
     prompts = {(record.key.benchmark, record.key.question_id): record.prompt for record in records}
     graded = {key for key in grades if (key.benchmark, key.question_id) in asked}
     planned = {key for one in records if (key := one.key) in graded or key.repeat < chosen[key.benchmark].repeats}
@@ -88,3 +89,8 @@ def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Outline], 
             remedy=f"run whichquant report {run.folder}",
         )
     return records, prompts
+
+
+def _without_texts(record: Record) -> Record:
+    answer = replace(record.answer, text="", reasoning="") if record.answer else None
+    return replace(record, answer=answer)

@@ -1,6 +1,7 @@
 """Every question of a run with what each variant answered: to be looked at, one by one."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from evaluator.analyse.load import Grades, read_grades
 from evaluator.grade.grader import grade_at_sight
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Grade, Key, Question, Record
-from evaluator.store import journal
 from evaluator.store.folder import read_plan, records_path
+from evaluator.store.journal import Journal
 from evaluator.store.last_report import came_later, last_report
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
@@ -39,30 +40,34 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Whether only the baseline was asked, once more, to see how far it differs from itself."""
 
 
-def asked_questions(folder: Path, grades: Grades | None = None) -> Iterator[Asked]:
+def asked_questions(folder: Path, grades: Grades | None = None, *, repeats: int | None = None) -> Iterator[Asked]:
     """Yield the questions of a run, finished or going on, in the order in which they are put. Nothing is written.
 
     Args:
         folder: The run's.
         grades: Of its replies as they are now. None takes those in the folder; what came later than those is graded
             here, except code, which would have to be run.
+        repeats: How many answers to each question are wanted, beside what the baseline was asked again; None: all.
 
     Raises:
         StudyError: The folder holds no run, or a damaged one.
     """
     plan = read_plan(folder)
     graded = _as_kept(folder) if grades is None else lambda record, _: grades.get((record.variant, record.key))
-    records = {variant.name: journal.read(records_path(folder, variant.name)) for variant in plan.study.variants}
     asks = requests_of(plan.study, plan.order)
-    once = ((ask, False) for ask in asks)
+    once = ((ask, False) for ask in asks if repeats is None or ask.key.repeat < repeats)
     again = ((ask, True) for ask in plan_again(plan.study, asks))
-    for ask, is_again in chain(once, again):
-        replies = {
-            name: _reply(record, graded(record, ask.question))
-            for name, mine in records.items()
-            if (record := mine.get(ask.key))
-        }
-        yield Asked(key=ask.key, question=ask.question, replies=replies, again=is_again)
+    keys = {ask.key: ask.key for ask in asks}
+    journals = {variant.name: Journal(records_path(folder, variant.name), keys) for variant in plan.study.variants}
+    with ExitStack() as stack:
+        readers = {name: stack.enter_context(journal.reading()) for name, journal in journals.items()}
+        for ask, is_again in chain(once, again):
+            replies = {
+                name: _reply(record, graded(record, ask.question))
+                for name, read in readers.items()
+                if (record := read(ask.key))
+            }
+            yield Asked(key=ask.key, question=ask.question, replies=replies, again=is_again)
 
 
 def kept_grades(folder: Path) -> Callable[[Record], Grade | None]:

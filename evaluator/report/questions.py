@@ -1,18 +1,24 @@
 """The questions of a run as a part of `report.html`: every prompt, every reply, to be filtered, searched, compared."""
 
+from collections.abc import Callable
 from pathlib import Path
 from string import Template
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from evaluator.analyse.load import Grades, read_grades
-from evaluator.analyse.questions import asked_questions
+from evaluator.analyse.questions import Asked, asked_questions
 from evaluator.analyse.report import Report
+from evaluator.records import Grade, limit_of
 from evaluator.report.packed import BUDGET, Packed, pack, packed
 from evaluator.report.question_rows import columns, index, together
 from evaluator.report.question_texts import texts_of, thoughts_of
+from evaluator.study.study import Study
 
 _PAGE = Path(__file__).parent / "page"
+_REPLIES = 150_000
+"""Replies that a page holds before later answers to the same questions are left out of it."""
 _SCRIPTS = ("unpack", "filters", "text", "difference", "rows", "search", "replies", "detail", "start")
 """Parts of the script, in the order in which they follow each other."""
 
@@ -44,8 +50,9 @@ def questions_section(
     Raises:
         StudyError: The folder holds no run, or a damaged one.
     """
-    graded = read_grades(folder) if grades is None else grades
-    study, rows = report.plan.study, together(asked_questions(folder, graded))
+    study, repeats = report.plan.study, _repeats(report)
+    graded = read_grades(folder, _is_shown(study, repeats)) if grades is None else grades
+    rows = together(map(_without_request, asked_questions(folder, graded, repeats=repeats)))
     if not rows:
         return QuestionsSection(html="", style="", script="", data="")
     kinds = columns(rows, study)
@@ -55,11 +62,43 @@ def questions_section(
     blocks = pack(texts, list(map(thoughts_of, replies)), list(examples), budget)
     first = {**index(rows, kinds, study), "starts": blocks.starts, "kept": blocks.kept, "folder": folder.name}
     return QuestionsSection(
-        html=Template(_asset("questions.html")).substitute(count=f"{len(rows):,}", index=packed(first)),
+        html=Template(_asset("questions.html")).substitute(
+            count=f"{len(rows):,}", more=_more(study, repeats), index=packed(first)
+        ),
         style=_asset("questions.css"),
         script=_script(),
         data=_data(blocks),
     )
+
+
+def _repeats(report: Report) -> int:
+    """Say how many answers to each question the page can hold."""
+    chosen = report.plan.study.benchmarks.chosen()
+    once = sum(score.planned / chosen[score.benchmark].repeats for score in report.scores)
+    return max(1, int(_REPLIES / max(1.0, once)))
+
+
+def _without_request(asked: Asked) -> Asked:
+    """Leave out what was sent, which is the question's own prompt: of all replies together it is large."""
+    replies = {
+        name: replace(each, record=replace(each.record, request={"max_tokens": limit_of(each.record.request)}))
+        for name, each in asked.replies.items()
+    }
+    return replace(asked, replies=replies)
+
+
+def _is_shown(study: Study, repeats: int) -> Callable[[Grade], bool]:
+    planned = {name: settings.repeats for name, settings in study.benchmarks.chosen().items()}
+    return lambda grade: grade.key.repeat < repeats or grade.key.repeat == planned.get(grade.key.benchmark)
+
+
+def _more(study: Study, repeats: int) -> str:
+    """Say how much is not in the page; empty where all of it is."""
+    most = max(settings.repeats for settings in study.benchmarks.chosen().values())
+    if repeats >= most:
+        return ""
+    shown = "the first answer is" if repeats == 1 else f"the first {repeats} answers are"
+    return f" Of the {most} answers to each, {shown} here: whichquant show has all."
 
 
 def _script() -> str:

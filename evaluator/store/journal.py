@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
@@ -89,6 +90,20 @@ class Journal:
                 for key, place in places:
                     file.seek(place.start)
                     yield self._read(file, key, place)
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[Key], Record | None]]:
+        """Give what reads the current record of a question; None where there is none. The file stays open meanwhile."""
+        with self.path.open("rb") if self.places else nullcontext() as file:
+
+            def get(key: Key) -> Record | None:
+                if file is None or key not in self.places:
+                    return None
+                place = self.places[key]
+                file.seek(place.start)
+                return self._read(file, key, place)
+
+            yield get
 
     def append(self, records: Iterable[Record]) -> None:
         """Write records and wait until they are on disk.
