@@ -31,6 +31,7 @@ from evaluator.store.folder import (
     records_path,
 )
 from evaluator.store.journal import Journal
+from evaluator.store.keys import Numbers
 from evaluator.store.live import LiveFile, Trouble
 from evaluator.study.file import LoadedStudy, StudySource, load_study
 from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_limit
@@ -239,8 +240,8 @@ def _begin(study: Study, on_event: OnEvent) -> str:
 def _journals(study: Study, folder: Path) -> Iterator[dict[str, Journal]]:
     """Open the journal of each variant."""
     with ExitStack() as stack:
-        names = [variant.name for variant in study.variants]
-        yield {name: stack.enter_context(Journal(records_path(folder, name))) for name in names}
+        names, numbers = [variant.name for variant in study.variants], Numbers()
+        yield {name: stack.enter_context(Journal(records_path(folder, name), numbers)) for name in names}
 
 
 def _wanted(schedule: Schedule, variants: Iterable[str]) -> dict[str, list[Key]]:

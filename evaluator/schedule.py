@@ -11,9 +11,10 @@ from evaluator.events import Graded, OnEvent, Settled
 from evaluator.grade.background import BackgroundGrading
 from evaluator.grade.grader import Grader
 from evaluator.grade.truncated import cut_off
-from evaluator.records import Grade, Key, Record
+from evaluator.records import Grade, Key, Question, Record
 from evaluator.store.folder import is_run, records_path
 from evaluator.store.journal import Journal
+from evaluator.store.keys import Marks, Numbers
 from evaluator.study.requests import Ask, context_needed, plan_again, with_limit
 from evaluator.study.study import Study, Variant
 
@@ -29,8 +30,11 @@ class StudySchedule:
         self._rule = StoppingRule(study, self._design)
         self._asks = {variant.name: tuple(asks) for variant in study.variants}
         self._asks[study.baseline] += plan_again(study, asks)
-        self._questions = {variant: {ask.key: ask.question for ask in mine} for variant, mine in self._asks.items()}
-        self._handed_on: set[tuple[str, Key]] = set()
+        shared = {ask.key: ask.question for ask in asks}
+        self._questions: dict[str, Mapping[Key, Question]] = dict.fromkeys(self._asks, shared)
+        self._questions[study.baseline] = {ask.key: ask.question for ask in self._asks[study.baseline]}
+        numbers = Numbers()
+        self._handed_on = {variant: Marks(numbers) for variant in self._asks}
         """Answers that were graded, or are about to be."""
         self._grading = BackgroundGrading(
             grader,
@@ -62,7 +66,7 @@ class StudySchedule:
     def pending(self, variant: str, upto: Mapping[str, int], given_up: Collection[Key] = ()) -> Pending:
         """Say what a variant has not answered yet, of the first questions and as far as it is still wanted."""
         journal = self._journals[variant]
-        answered = [key for key in self._planned_on_disk(variant) if journal.places[key].answered]
+        answered = [key for key in self._planned_on_disk(variant) if journal.places.is_answered(key)]
         finished = {*answered, *given_up}
         asks = [
             ask
@@ -94,9 +98,11 @@ class StudySchedule:
         self._hand_on(variant, {key: key for key in keys}, earlier=True)
 
     def _hand_on(self, variant: str, records: Mapping[Key, Record | Key], *, earlier: bool) -> None:
-        new = {key: record for key, record in records.items() if (variant, key) not in self._handed_on}
-        places = self._journals[variant].places
-        self._handed_on |= {(variant, key) for key in new if key in places and places[key].answered}
+        places, handed_on = self._journals[variant].places, self._handed_on[variant]
+        new = {key: record for key, record in records.items() if not handed_on[key]}
+        for key in new:
+            if places.is_answered(key):
+                handed_on[key] = 1
         self._grading.add(variant, new.values(), earlier=earlier)
 
     def _take(self, record: Record, grade: Grade, earlier: bool) -> None:  # noqa: FBT001 - called by the grading
@@ -140,7 +146,7 @@ class CutOffSchedule(StudySchedule):
     def pending(self, variant: str, upto: Mapping[str, int], given_up: Collection[Key] = ()) -> Pending:  # noqa: ARG002 - however much the round holds
         """Say which replies were cut off by less than the new limit."""
         journal = self._journals[variant]
-        answered = [key for key in self._planned_on_disk(variant) if journal.places[key].answered]
+        answered = [key for key in self._planned_on_disk(variant) if journal.places.is_answered(key)]
         again = cut_off(journal.records(answered), self._questions[variant], self._more_tokens)
         again -= set(given_up)
         asks = [with_limit(ask, self._more_tokens) for ask in self._asks[variant] if ask.key in again]

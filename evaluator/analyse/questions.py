@@ -13,6 +13,7 @@ from evaluator.grade.thinking import split_thinking
 from evaluator.records import Grade, Key, Question, Record
 from evaluator.store.folder import read_plan, records_path
 from evaluator.store.journal import Journal
+from evaluator.store.keys import Numbers
 from evaluator.store.last_report import came_later, last_report
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
@@ -57,8 +58,8 @@ def asked_questions(folder: Path, grades: Grades | None = None, *, repeats: int 
     asks = requests_of(plan.study, plan.order)
     once = ((ask, False) for ask in asks if repeats is None or ask.key.repeat < repeats)
     again = ((ask, True) for ask in plan_again(plan.study, asks))
-    keys = {ask.key: ask.key for ask in asks}
-    journals = {variant.name: Journal(records_path(folder, variant.name), keys) for variant in plan.study.variants}
+    numbers = Numbers()
+    journals = {variant.name: Journal(records_path(folder, variant.name), numbers) for variant in plan.study.variants}
     with ExitStack() as stack:
         readers = {name: stack.enter_context(journal.reading()) for name, journal in journals.items()}
         for ask, is_again in chain(once, again):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from evaluator.analyse.load import Grades, read_grades
 from evaluator.analyse.questions import Asked, asked_questions
 from evaluator.analyse.report import Report
+from evaluator.benchmarks import BENCHMARKS
 from evaluator.records import Grade, limit_of
 from evaluator.report.packed import BUDGET, Packed, pack, packed
 from evaluator.report.question_rows import columns, index, together
@@ -50,7 +51,7 @@ def questions_section(
     Raises:
         StudyError: The folder holds no run, or a damaged one.
     """
-    study, repeats = report.plan.study, _repeats(report)
+    study, repeats = report.plan.study, _repeats(report.plan.study)
     graded = read_grades(folder, _is_shown(study, repeats)) if grades is None else grades
     rows = together(map(_without_request, asked_questions(folder, graded, repeats=repeats)))
     if not rows:
@@ -71,11 +72,11 @@ def questions_section(
     )
 
 
-def _repeats(report: Report) -> int:
+def _repeats(study: Study) -> int:
     """Say how many answers to each question the page can hold."""
-    chosen = report.plan.study.benchmarks.chosen()
-    once = sum(score.planned / chosen[score.benchmark].repeats for score in report.scores)
-    return max(1, int(_REPLIES / max(1.0, once)))
+    planned = {name: settings.questions for name, settings in study.benchmarks.chosen().items()}
+    questions = sum(BENCHMARKS[name].total if n == "all" else n for name, n in planned.items())
+    return max(1, _REPLIES // (questions * len(study.variants)))
 
 
 def _without_request(asked: Asked) -> Asked:

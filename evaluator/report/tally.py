@@ -8,8 +8,9 @@ from evaluator import __version__
 from evaluator.decide.score import NO_GRADE
 from evaluator.decide.wording import name as title
 from evaluator.events import Analysing, Begun, Checked, Checking, Event, Graded, Planned, Settled, Status, Unfinished
-from evaluator.records import Key, Outcome, Record
+from evaluator.records import OUTCOMES, Key, Outcome, Record
 from evaluator.report.time_left import Pace, seconds_left
+from evaluator.store.keys import Marks, Numbers
 from evaluator.store.live import BenchmarkProgress, Incident, Live, Phase, VariantPhase, VariantProgress
 from evaluator.text import one_line, shortened
 
@@ -20,18 +21,24 @@ _LONGEST_TEXT = 200
 class _Benchmark:
     """One benchmark of one variant."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Numbers) -> None:
         self.planned = self.scored = self.correct = 0
-        self.outcomes: dict[Key, Outcome] = {}
-        self.wanted: set[Key] = set()
+        self.outcomes = Marks(numbers)
+        """Each as its place in the list of outcomes, from 1."""
+        self.wanted = Marks(numbers)
         """What is still to be asked in this run."""
 
     def add(self, key: Key, outcome: Outcome) -> None:
         """Count one grade; of a question that was asked again, the last one."""
-        before = self.outcomes.get(key)
-        self.outcomes[key] = outcome
+        before = self.outcome(key)
+        self.outcomes[key] = OUTCOMES.index(outcome) + 1
         self.scored += (outcome not in NO_GRADE) - (before is not None and before not in NO_GRADE)
         self.correct += (outcome == "correct") - (before == "correct")
+
+    def outcome(self, key: Key) -> Outcome | None:
+        """Return the last outcome of a question; None where there was none."""
+        mark = self.outcomes[key]
+        return OUTCOMES[mark - 1] if mark else None
 
 
 class _Variant:
@@ -46,6 +53,12 @@ class _Variant:
         self.server = self.wait = ""
         self.wait_until = 0.0
         self.checked = self.checks = 0
+
+    def part(self, benchmark: str, numbers: Numbers) -> _Benchmark:
+        """Return one benchmark of it, a new one where there was none."""
+        if benchmark not in self.benchmarks:
+            self.benchmarks[benchmark] = _Benchmark(numbers)
+        return self.benchmarks[benchmark]
 
     def left(self) -> dict[str, int]:
         """Return by benchmark how many questions are still to be asked in this run."""
@@ -90,7 +103,7 @@ class Tally:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        self._study = ""
+        self._study, self._numbers = "", Numbers()
         self._repeats: dict[str, int] = {}
         self._phase: Phase = "starting"
         self._parallel = self._at_most = False
@@ -151,9 +164,9 @@ class Tally:
             mine = self._of(variant)
             mine.phase, mine.server, mine.checked, mine.checks = "waiting", "", 0, 0
             for key in keys:
-                mine.benchmarks.setdefault(key.benchmark, _Benchmark()).planned += 1
+                mine.part(key.benchmark, self._numbers).planned += 1
             for key in event.wanted.get(variant, ()):
-                mine.benchmarks[key.benchmark].wanted.add(key)
+                mine.benchmarks[key.benchmark].wanted[key] = 1
             mine.end_if_done()
 
     def _take_status(self, event: Status, at: float) -> None:
@@ -181,13 +194,13 @@ class Tally:
 
     def _take_grade(self, record: Record, outcome: Outcome, at: float, *, earlier: bool) -> None:
         mine, key, answer = self._of(record.variant), record.key, record.answer
-        part = mine.benchmarks.setdefault(key.benchmark, _Benchmark())
-        mine.failed += (outcome == "failed") - (part.outcomes.get(key) == "failed")
+        part = mine.part(key.benchmark, self._numbers)
+        mine.failed += (outcome == "failed") - (part.outcome(key) == "failed")
         part.add(key, outcome)
         mine.now = key.benchmark
         if earlier:
             return
-        part.wanted.discard(key)
+        part.wanted[key] = 0
         if mine.phase == "waiting":
             self._has_the_turn(mine)
         seconds, tokens = (answer.duration_s, answer.completion_tokens or 0) if answer else (0.0, 0)
@@ -199,7 +212,8 @@ class Tally:
     def _settle(self, mine: _Variant, benchmark: str) -> None:
         """Nothing more is wanted but what the baseline is asked once more, to compare it with itself."""
         if part := mine.benchmarks.get(benchmark):
-            part.wanted = {key for key in part.wanted if key.repeat >= self._repeats.get(benchmark, 1)}
+            for key in list(part.wanted):
+                part.wanted[key] = int(key.repeat >= self._repeats.get(benchmark, 1))
             mine.end_if_done()
 
     def _look(self, at: float) -> Live:

@@ -1,65 +1,23 @@
 """The raw records of one variant: append-only JSON lines that survive `kill -9`."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Self
 
 import msgspec
 from msgspec import Struct
 
 from evaluator.errors import StudyError
 from evaluator.records import Key, Record
+from evaluator.store.keys import Numbers, Place, Places
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
 _BLOCK = 1 << 16
 """Bytes read at a time from the end, where the last whole line is looked for."""
-
-
-class Place(NamedTuple):
-    """Where a record stands in its file."""
-
-    start: int
-    """Bytes before it."""
-    size: int
-    """Bytes of its line, the line end included."""
-    answered: bool
-    """Whether it holds an answer; else it holds a failure."""
-
-
-class Places(MutableMapping[Key, Place]):
-    """Where records stand, by question, in the order of first asking; a tenth of the memory of a dict of places."""
-
-    def __init__(self, keys: dict[Key, Key] | None = None) -> None:
-        """Make an empty one; `keys` holds the one copy of each key that several of these share."""
-        self._keys = {} if keys is None else keys
-        self._packed: dict[Key, int] = {}
-
-    def __getitem__(self, key: Key) -> Place:
-        packed = self._packed[key]
-        return Place(packed >> 33, packed >> 1 & 0xFFFFFFFF, bool(packed & 1))
-
-    def __setitem__(self, key: Key, place: Place) -> None:
-        self._packed[self._keys.setdefault(key, key)] = place.start << 33 | place.size << 1 | place.answered
-
-    def __delitem__(self, key: Key) -> None:
-        del self._packed[key]
-
-    def __iter__(self) -> Iterator[Key]:
-        return iter(self._packed)
-
-    def __len__(self) -> int:
-        return len(self._packed)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._packed
-
-    def is_answered(self, key: Key) -> bool:
-        """Whether a question's current record holds an answer."""
-        return self._packed.get(key, 0) & 1 == 1
 
 
 class Journal:
@@ -68,10 +26,10 @@ class Journal:
     The file is read once, when the journal is made. `with` closes it.
     """
 
-    def __init__(self, path: Path, keys: dict[Key, Key] | None = None) -> None:
-        """Read a journal's index; `keys` is shared by the journals of a run, which hold the same questions."""
+    def __init__(self, path: Path, numbers: Numbers | None = None) -> None:
+        """Read a journal's index; `numbers` is shared by the journals of a run, which hold the same questions."""
         self.path = path
-        self.places = _index(path, Places(keys))
+        self.places = _index(path, Places(numbers or Numbers()))
         self._file: BinaryIO | None = None
 
     def answered(self) -> set[Key]:

@@ -37,7 +37,6 @@ from evaluator.report.tally import Tally
 from evaluator.schedule import StudySchedule
 from evaluator.store.facts import keep_facts
 from evaluator.store.folder import open_for_writing, read_plan, records_path
-from evaluator.store.journal import Journal
 from evaluator.store.resources import keep_measured
 from evaluator.study.file import parse
 from evaluator.study.requests import Ask, plan, plan_again
@@ -140,7 +139,7 @@ async def _ask(run: Path) -> None:
     tally, grader = Tally(), Grader(NoSandbox(reason="no code here", install=""))
     try:
         with ExitStack() as stack:
-            journals = {n: stack.enter_context(Journal(records_path(again, n))) for n in names}
+            journals = stack.enter_context(_journals(study, again))
             schedule = StudySchedule(study, asks, journals, grader, tally.add)
             tally.add(Begun(study, ""))
             wanted = {name: [ask.key for ask in schedule.pending(name, _upto(schedule)).asks] for name in names}

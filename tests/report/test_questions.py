@@ -11,6 +11,7 @@ import pytest
 from evaluator.analyse.load import read_grades
 from evaluator.analyse.questions import asked_questions
 from evaluator.records import OUTCOMES, Key, Record
+from evaluator.report import questions
 from evaluator.report.question_rows import WORDS, columns, together
 from evaluator.report.questions import QuestionsSection, questions_section
 from evaluator.store.folder import read_plan
@@ -155,3 +156,19 @@ def test_the_part_keeps_to_a_strict_content_security_policy(small: Path) -> None
 
 def test_every_outcome_has_a_word() -> None:
     assert tuple(WORDS) == OUTCOMES
+
+
+@pytest.mark.parametrize(("replies", "columns_of_b"), [(1, [0]), (2 * 8 * 2, [0, 1]), (10**6, [0, 1, 2])])
+def test_a_page_that_would_hold_too_much_leaves_later_answers_out_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replies: int, columns_of_b: list[int]
+) -> None:
+    write_run(tmp_path / "s", Size(questions=8, variants=2, repeats=3, again=3))
+    monkeypatch.setattr(questions, "_REPLIES", replies)
+
+    section = section_of(tmp_path / "s")
+    index = blocks_of(section)["index"]
+
+    assert [repeat for variant, repeat, again in index["columns"] if variant == 1] == columns_of_b
+    assert [again for *_, again in index["columns"]].count(True) == 1
+    assert all(len(outcomes) == 8 and "?" not in outcomes for outcomes in index["outcome"])
+    assert ("Of the 3 answers to each" in section.html) == (len(columns_of_b) < 3)
