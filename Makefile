@@ -39,6 +39,7 @@ bench: $(STAMP) browser
 	$(BIN)/python -m tests.bench.grading
 	$(BIN)/python -m tests.bench.sandbox
 	$(BIN)/python -m tests.bench.statistics
+	$(BIN)/python -m tests.bench.startup
 	$(BIN)/python -m tests.bench.report_page
 
 clean:

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import os
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,9 +31,10 @@ from evaluator.report.svg import mark
 from evaluator.report.tables import Table, behind, explored, limits, replies
 from evaluator.study.file import yaml_of
 from evaluator.text import strip_control
+from servers.cache import user_cache
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import BytecodeCache, Template
 
 _PAGE = Path(__file__).parent / "page"
 _SEVERITIES = {"block": "blocks the claim", "warn": "weakens the claim", "note": "note"}
@@ -79,9 +82,23 @@ def template(path: Path) -> "Template":
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         finalize=harmless,
+        bytecode_cache=_compiled(),
         loader=jinja2.FileSystemLoader(path.parent),
     )
     return environment.get_template(path.name)
+
+
+def _compiled() -> "BytecodeCache | None":
+    """Give the folder of templates that were compiled before, each under the hash of its text; None where none can be.
+
+    Compiling takes longer than everything else in a small report.
+    """
+    import jinja2  # noqa: PLC0415
+
+    folder = user_cache() / "templates"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return jinja2.FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def harmless(value: object) -> object:

@@ -64,6 +64,8 @@ class Size(NamedTuple):
     """Questions that the baseline is asked twice, of each benchmark."""
     thinking: float = 0.25
     """Share of replies with thinking before them."""
+    code: int = 1
+    """Whether a quarter of the questions is HumanEval's, as far as there are so many; 0 for none."""
 
 
 def write_run(folder: Path, size: Size, *, edit: Callable[[Record, int], Record] | None = None) -> Study:
@@ -95,7 +97,8 @@ def write_run(folder: Path, size: Size, *, edit: Callable[[Record, int], Record]
 
 
 def _yaml(name: str, size: Size) -> str:
-    code = min(humaneval.TOTAL, size.questions // 4)
+    code = min(humaneval.TOTAL, size.questions // 4) * size.code
+    asked = f"\n  humaneval: {{questions: {code}, margin: 6, repeats: {size.repeats}}}" if code else ""
     lines = [f"  - {{name: {b.name}, runtime: llama_server, model: m-{b.name}.gguf}}" for b in BUILDS[: size.variants]]
     variants = "\n".join(lines)
     return f"""\
@@ -105,8 +108,7 @@ note: Made up to try the report with; no model was asked.
 variants:
 {variants}
 benchmarks:
-  mmlu_pro: {{questions: {size.questions - code}, shots: 5, margin: 3, repeats: {size.repeats}}}
-  humaneval: {{questions: {code}, margin: 6, repeats: {size.repeats}}}
+  mmlu_pro: {{questions: {size.questions - code}, shots: 5, margin: 3, repeats: {size.repeats}}}{asked}
 sampling: {{temperature: 0, max_tokens: {LIMIT}}}
 decide: {{noise_floor: {size.again}}}
 """
