@@ -17,7 +17,7 @@ from servers.spec import ANY, Reuse
 
 Group = tuple[str, str]
 """A benchmark, and what its prompts begin with."""
-_A_GROUP = 32
+_A_GROUP = 64
 """Questions of a group that a block holds on average: its beginning is evaluated once for so many."""
 
 

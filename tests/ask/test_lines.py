@@ -55,11 +55,11 @@ def test_what_places_get(order: Order, groups: str, places: list[int], expected:
 
 
 def test_the_next_block_begins_with_the_group_that_the_slot_holds() -> None:
-    first, second = [f"a{i}" for i in range(1, 33)], [f"b{i}" for i in range(1, 41)]
+    first, second = [f"a{i}" for i in range(1, 65)], [f"b{i}" for i in range(1, 81)]
 
-    line = line_of("pinned", asks("ab" * 40), lambda _: True)
+    line = line_of("pinned", asks("ab" * 80), lambda _: True)
 
-    assert taken(line, [0] * 80).split() == [*first, *second, *(f"a{i}" for i in range(33, 41))]
+    assert taken(line, [0] * 160).split() == [*first, *second, *(f"a{i}" for i in range(65, 81))]
 
 
 def test_the_longest_of_a_group_begin() -> None:
@@ -92,7 +92,7 @@ def test_questions_are_groups_by_the_examples_before_them() -> None:
 
 plans = st.builds(
     lambda once, again: [*asks(once), *asks(once[:again], repeat=1)],
-    st.text("abcde", min_size=1, max_size=150),
+    st.text("abcde", min_size=1, max_size=300),
     st.integers(0, 40),
 )
 visits = st.lists(st.integers(0, 5), max_size=250)
