@@ -15,12 +15,14 @@ from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import before
 from evaluator.events import Checking
 from evaluator.preflight.alone import measure_alone
+from evaluator.preflight.arranging import Arranging, keep_arranged
 from evaluator.preflight.probes import prove
 from evaluator.preflight.settings import settings_of
 from evaluator.store.facts import keep_facts, read_facts
 from evaluator.store.folder import logs_path
 from evaluator.store.proofs import Proofs, keep_proofs, read_proofs
 from evaluator.store.resources import Measured, keep_measured
+from evaluator.store.serving import Arranged
 from evaluator.study.requests import Ask
 from evaluator.study.study import Study, Variant
 from servers import signals
@@ -49,6 +51,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
     """What was found, for all variants together."""
     measured: Mapping[str, Measured] = {}
     """By variant how fast its server loads, and answers one request alone; of those that were tried now."""
+    arranged: Mapping[str, tuple[Arranged, ...]] = {}
+    """By variant what each order of the questions costs its server; of those of which it was found out now."""
 
     @property
     def blocked(self) -> bool:
@@ -154,6 +158,7 @@ def try_servers(
         problems=tries.problems,
         checks=(),
         measured=tries.measured,
+        arranged=tries.arranging.tried,
     )
 
 
@@ -177,6 +182,7 @@ class _Tries:
         self.proofs: dict[str, Proofs] = {}
         self.problems: dict[str, str] = {}
         self.measured: dict[str, Measured] = {}
+        self.arranging = Arranging(study, asks)
         self._load_s: dict[str, float] = {}
         """By variant, of the first start: later ones find the model's file in the machine's memory."""
         self._alone = asyncio.Lock()
@@ -186,6 +192,8 @@ class _Tries:
         async with open_servers(self._study, specs, logs) as open_server:
             if self._study.parallel:
                 await self._try_together(list(specs), open_server)
+                for name, spec in specs.items():
+                    await self._try_flags(name, spec, logs)
                 return
             first, *others = specs or [""]
             for name in others:
@@ -193,9 +201,10 @@ class _Tries:
             if self.problems and not self._force:
                 await self._start(first, open_server)
                 return
-            for name in specs:
+            for name, spec in specs.items():
                 if name not in self.problems:
                     await self._try_together([name], open_server)
+                    await self._try_flags(name, spec, logs)
 
     async def _start(self, name: str, open_server: OpenServer) -> None:
         """See whether a server starts, and stop it again."""
@@ -268,7 +277,17 @@ class _Tries:
             taken = await taken_now(server, by_itself=not self._study.parallel)
             usage = replace(taken, load_s=self._load_s.get(name), kv_cache_bytes=kv_cache_bytes(server))
             self.measured[name] = Measured(usage=usage, alone=alone)
+            if self.arranging.is_worth_it:
+                self._on_step(Checking(name, "measuring what of a prompt its server keeps"))
+                await self.arranging.measure(name, server, usage.kv_cache_bytes)
         self._on_step(Checking(name, f"checked in {self.proofs[name].seconds:.0f} s", ended=True))
+
+    async def _try_flags(self, name: str, spec: ServerSpec, logs: Path) -> None:
+        """Start a server once more, with flags that may let it keep more of a prompt."""
+        if flags := self.arranging.worth_trying(name, spec):
+            self._on_step(Checking(name, f"measuring the same with {' '.join(flags)}"))
+            await self.arranging.measure_with(name, spec, flags, log=logs / f"{name}.log")
+            self._on_step(Checking(name, "measured", ended=True))
 
     def _failed(self, name: str, error: ServerError) -> None:
         self.problems[name] = str(error)
@@ -313,3 +332,4 @@ def keep(preflight: Preflight, folder: Path, *, tried: Collection[str], answered
             keep_proofs(folder, name, preflight.proofs[name])
             if name in preflight.measured:
                 keep_measured(folder, name, preflight.measured[name])
+    keep_arranged(folder, preflight.study, preflight.arranged)

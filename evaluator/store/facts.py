@@ -15,6 +15,10 @@ _NOT_THE_SAME = {"--port", "-lv"}
 """Flags whose value is another at each start, or of the check alone."""
 
 
+_FOR_PROMPTS = {"--swa-full"}
+"""Flags that a run may have and its check had not: what they say of the cache is not its type."""
+
+
 def read_facts(folder: Path) -> dict[str, ServerFacts]:
     """Read what the servers of a run reported about themselves, by variant."""
     return read_by_variant(facts_path(folder), ServerFacts)
@@ -50,7 +54,7 @@ def keep_facts(folder: Path, variant: str, facts: ServerFacts, *, known: bool, a
 def _as_started(command: tuple[str, ...]) -> list[str]:
     """Leave out of a command what is another at each start, or only for more words in the log."""
     values = {at + 1 for at, word in enumerate(command) if word in _NOT_THE_SAME}
-    return [word for at, word in enumerate(command) if at not in values and word not in _NOT_THE_SAME]
+    return [word for at, word in enumerate(command) if at not in values and word not in _NOT_THE_SAME | _FOR_PROMPTS]
 
 
 def refuse_changed_server(folder: Path, variant: str, facts: ServerFacts) -> None:

@@ -68,6 +68,16 @@ def read(model: Path) -> FileFacts:
     )
 
 
+def sliding_window(model: Path) -> int | None:
+    """Return through how many tokens some of a model's layers look back; None: all look at everything, or unknown."""
+    try:
+        metadata = read_header(files_of(model)[0]).metadata
+    except (OSError, ModelError):
+        return None
+    found = (value for key, value in metadata.items() if key.endswith(".attention.sliding_window"))
+    return next((value for value in found if isinstance(value, int) and value > 0), None)
+
+
 def check_whole(file: Path, header: Header) -> None:
     """Hold the tensors of a GGUF file against its size; of types that are not known only where they begin.
 
