@@ -33,7 +33,7 @@ class Arranging:
     """What the servers of a study keep of their prompts."""
 
     def __init__(self, study: Study, asks: Sequence[Ask]) -> None:
-        self._study, self._asks, self._places = study, asks, study.concurrency
+        self._study, self._asks, self._places = study, asks, study.tried_at_once
         self.is_worth_it = is_worth_it(asks, self._places)
         self.tried: dict[str, tuple[Arranged, ...]] = {}
         self._found: dict[str, tuple[Found, int | None]] = {}
