@@ -98,10 +98,17 @@ FLAG = ("--swa-full",)
 
 
 def tried(plan: float, pinned: float, with_flag: float | None = None) -> list[Arranged]:
-    made = [("plan", (), plan), ("grouped", (), 1.0), ("pinned", (), pinned)]
+    made = [
+        Arranged(order="plan", evaluated=plan),
+        Arranged(order="grouped", evaluated=1.0),
+        Arranged(order="pinned", evaluated=pinned),
+    ]
     if with_flag is not None:
-        made += [("grouped", FLAG, 1.0), ("pinned", FLAG, with_flag)]
-    return [Arranged(order=order, flags=flags, evaluated=share) for order, flags, share in made]  # type: ignore[arg-type]
+        made += [
+            Arranged(order="grouped", flags=FLAG, evaluated=1.0),
+            Arranged(order="pinned", flags=FLAG, evaluated=with_flag),
+        ]
+    return made
 
 
 @pytest.mark.parametrize(
