@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from evaluator.analyse.report import Report
 from evaluator.analyse.run import analyse
+from evaluator.ask.schedule import Schedule
 from evaluator.ask.servers import cannot_start, check_models, server_spec, unusable_models, with_only_models
 from evaluator.ask.session import OnStatus, ask_variants
-from evaluator.ask.worker import Schedule
 from evaluator.errors import Blocked, NotStarted
 from evaluator.events import Analysing, Begun, Checked, Event, OnEvent, Planned, Status, Unfinished, ignore
 from evaluator.grade.grader import Grader

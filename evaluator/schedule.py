@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from evaluator.ask.worker import Pending
+from evaluator.ask.schedule import Pending
 from evaluator.decide.stopping import StoppingRule, design_of, rounds
 from evaluator.errors import StudyError
 from evaluator.events import Graded, OnEvent, Settled

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from evaluator.ask.at_once import AtOnce, Pace
 from evaluator.ask.lengths import ReplyLengths
 from evaluator.ask.loaded import LoadedServers
+from evaluator.ask.schedule import Pending, Schedule
 from evaluator.ask.servers import (
     check_ahead,
     describe_server,
@@ -19,7 +20,7 @@ from evaluator.ask.servers import (
     with_flags,
 )
 from evaluator.ask.traffic import OnWait, Traffic
-from evaluator.ask.worker import AS_PLANNED, Pending, Schedule, VariantWorker
+from evaluator.ask.worker import AS_PLANNED, VariantWorker
 from evaluator.errors import ServerLost, StudyError
 from evaluator.store.facts import keep_facts
 from evaluator.store.folder import logs_path

@@ -2,9 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Collection, Sequence
 
 from evaluator.ask import client
 from evaluator.ask.at_once import STEADY, Pace
@@ -12,6 +10,7 @@ from evaluator.ask.lengths import LongOnes, ReplyLengths
 from evaluator.ask.lines import InOrder, Line, line_of
 from evaluator.ask.patience import Patience
 from evaluator.ask.retry import ask as ask_again
+from evaluator.ask.schedule import Pending, Schedule
 from evaluator.ask.traffic import Traffic
 from evaluator.errors import ServerLost
 from evaluator.records import Answer, Failure, Key, Record
@@ -27,45 +26,6 @@ from servers.spec import ANY, Request, Reuse, Server
 _LOOK_EVERY_S = 0.5
 AS_PLANNED = Cache(on=None, order="plan")
 """How a server is asked of which nothing else was found out."""
-
-
-class Pending(NamedTuple):
-    """What a variant has still to be asked."""
-
-    asks: Sequence[Ask]
-    """In the order in which they are put."""
-    answered: Sequence[Key]
-    """Questions with an answer on disk that counts."""
-    failed_before: Collection[Key] = ()
-    """Questions that failed in an earlier run in which others were answered: that they fail again says little."""
-
-
-class Schedule(Protocol):
-    """What is asked of whom, decided by somebody who knows grades and statistics: those who ask know neither."""
-
-    def turns(self) -> Sequence[tuple[Sequence[str], Mapping[str, int]]]:
-        """List who is asked together, one turn after the other, and up to which question of each benchmark."""
-
-    def grading(self) -> AbstractAsyncContextManager[None]:
-        """Grade, beside asking, what is on disk, for as long as this lasts; at its end all of it is graded."""
-
-    async def catch_up(self, variant: str) -> None:
-        """Take in what is on disk of a variant, where it decides what is still wanted."""
-
-    def pending(self, variant: str, upto: Mapping[str, int], given_up: Collection[Key] = ()) -> Pending:
-        """Say what a variant has still to be asked up to these numbers of questions; never what was given up."""
-
-    def nothing_left(self, variant: str, pending: Pending, *, first: bool) -> str:
-        """Say in words why a variant has nothing to be asked; `first`: it was not asked anything in this turn."""
-
-    def is_wanted(self, variant: str, key: Key) -> bool:
-        """Whether the answer to a question is still wanted: asked right before it is put."""
-
-    def on_written(self, variant: str, records: Sequence[Record]) -> None:
-        """Take in records that are on disk; who writes never waits for what becomes of them."""
-
-    def on_earlier(self, variant: str, keys: Collection[Key]) -> None:
-        """Take in that a variant has answered these before; what was taken in already is not again."""
 
 
 class VariantWorker:
