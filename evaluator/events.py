@@ -89,10 +89,12 @@ class Graded(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """A design that looks early has seen enough: no further question of a benchmark is needed of a variant."""
+    """Enough was seen: no further question of a benchmark is needed of a variant."""
 
     variant: str
     benchmark: str
+    again: bool = False
+    """Whether this is of the questions that the baseline is asked twice: its texts came again to the letter."""
 
 
 class Analysing(Struct, frozen=True):

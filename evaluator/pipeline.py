@@ -1,6 +1,6 @@
 """A study from its file to its report: try the servers, ask, grade, analyse, write. Nothing is printed here."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from evaluator.store.journal import Journal
 from evaluator.store.keys import Numbers
 from evaluator.store.live import LiveFile, Trouble
 from evaluator.study.file import LoadedStudy, StudySource, load_study
-from evaluator.study.requests import Ask, context_needed, plan, plan_again, with_limit
+from evaluator.study.requests import Ask, context_needed, plan, with_limit
 from evaluator.study.study import Study
 from servers import signals
 from servers.busy import busy
@@ -121,7 +121,7 @@ def run_study(
                 mark_plan(folder, unchecked=True)
             if busy_now:
                 mark_plan(folder, busy=busy_now)
-        on_event(Planned(_keys(loaded.study, asks), wanted))
+        on_event(Planned(schedule.planned(), wanted))
         for variant, why in setup.left_out.items():
             on_event(Status(variant, why, trouble="lost"))
         problems = signals.run(
@@ -276,12 +276,6 @@ def _set_up(loaded: LoadedStudy, folder: Path, needed: int, *, force: bool) -> _
         left_out |= {name: str(error) for name, error in cannot_start(loaded.study, specs).items()}
     startable = {name: spec for name, spec in specs.items() if name not in left_out}
     return _Setup(loaded.study, folder, needed, startable, left_out)
-
-
-def _keys(study: Study, asks: Sequence[Ask]) -> dict[str, list[Key]]:
-    keys = {variant.name: [ask.key for ask in asks] for variant in study.variants}
-    keys[study.baseline] += [ask.key for ask in plan_again(study, asks)]
-    return keys
 
 
 def _also(tally: Tally, on_event: OnEvent) -> OnEvent:

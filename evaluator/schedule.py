@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from evaluator.ask.schedule import Pending
+from evaluator.decide.again import Again
 from evaluator.decide.stopping import StoppingRule, design_of, rounds
 from evaluator.errors import StudyError
 from evaluator.events import Graded, OnEvent, Settled
@@ -29,7 +30,11 @@ class StudySchedule:
         self._design = design_of(study, asks)
         self._rule = StoppingRule(study, self._design)
         self._asks = {variant.name: tuple(asks) for variant in study.variants}
-        self._asks[study.baseline] += plan_again(study, asks)
+        again = plan_again(study, asks)
+        self._asks[study.baseline] += again
+        self._again, self._only_again = Again(study, again), {ask.key for ask in again}
+        for record in journals[study.baseline].records(self._again.looked_at):
+            self._again.add(record)
         shared = {ask.key: ask.question for ask in asks}
         self._questions: dict[str, Mapping[Key, Question]] = dict.fromkeys(self._asks, shared)
         self._questions[study.baseline] = {ask.key: ask.question for ask in self._asks[study.baseline]}
@@ -43,6 +48,9 @@ class StudySchedule:
             self._take,
         )
         self._settled: set[tuple[str, str]] = set()
+        self._put: set[Key] = set()
+        """What the baseline was put now."""
+        self._come_again = self._now_come_again()
 
     def turns(self) -> list[tuple[list[str], dict[str, int]]]:
         """List who is asked when, and up to which question of each benchmark."""
@@ -73,7 +81,7 @@ class StudySchedule:
             for ask in self._asks[variant]
             if ask.key not in finished
             and self._rule.position(ask.key) < upto[ask.key.benchmark]
-            and self._rule.is_open(variant, ask.key)
+            and self._is_open(variant, ask.key)
         ]
         # What failed before comes last: a server that fails at certain questions would never get to the others.
         asks.sort(key=lambda ask: ask.key in journal.places)
@@ -86,11 +94,16 @@ class StudySchedule:
         return "every question was answered before" if first else "every question was put"
 
     def is_wanted(self, variant: str, key: Key) -> bool:
-        """Whether the answer to a question can still change a verdict."""
-        return self._rule.is_open(variant, key)
+        """Whether the answer to a question can still change a verdict, or show how the baseline differs from itself."""
+        wanted = self._is_open(variant, key)
+        if wanted and variant == self._study.baseline and self._design.looks_early:
+            self._put.add(key)
+        return wanted
 
     def on_written(self, variant: str, records: Sequence[Record]) -> None:
         """Let records that are on disk be graded, each answer once, and the stopping rule look at them."""
+        for record in records:
+            self._again.add(record)
         self._hand_on(variant, {record.key: record for record in records}, earlier=False)
 
     def on_earlier(self, variant: str, keys: Collection[Key]) -> None:
@@ -110,7 +123,30 @@ class StudySchedule:
         self._on_event(Graded(record, grade, earlier))
         self._report_settled()
 
+    def planned(self) -> dict[str, list[Key]]:
+        """List by variant what it is asked, finished questions included."""
+        return {
+            name: [ask.key for ask in asks if ask.key not in self._only_again or self._counts_again(name, ask.key)]
+            for name, asks in self._asks.items()
+        }
+
+    def _counts_again(self, variant: str, key: Key) -> bool:
+        return key in self._journals[variant].places or self._again.is_open(key.benchmark)
+
+    def _is_open(self, variant: str, key: Key) -> bool:
+        if key not in self._only_again:
+            return self._rule.is_open(variant, key)
+        first = Key(key.benchmark, key.question_id)
+        comes = first in self._put or first in self._journals[variant].places
+        return self._again.is_open(key.benchmark) and (comes or not self._rule.is_settled(variant, key.benchmark))
+
+    def _now_come_again(self) -> set[str]:
+        return {key.benchmark for key in self._only_again if not self._again.is_open(key.benchmark)}
+
     def _report_settled(self) -> None:
+        for benchmark in sorted(self._now_come_again() - self._come_again):
+            self._come_again.add(benchmark)
+            self._on_event(Settled(self._study.baseline, benchmark, again=True))
         now = {(name, key) for name in self._asks for key in self._design.order if self._rule.is_settled(name, key)}
         for variant, benchmark in sorted(now - self._settled):
             self._on_event(Settled(variant, benchmark))

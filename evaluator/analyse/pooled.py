@@ -12,8 +12,8 @@ from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide.answers import parts
 from evaluator.decide.score import Score, score
 from evaluator.errors import StudyError
-from evaluator.grade.outline import Outline, outline
-from evaluator.records import Grade, Record
+from evaluator.grade.outline import Outline, outline, text_hash
+from evaluator.records import Grade, Key, Record
 from evaluator.store.folder import records_path
 from evaluator.store.journal import current
 
@@ -24,6 +24,8 @@ class PooledAnswers(Struct, frozen=True):
     grades: tuple[Grade, ...]
     scores: tuple[Score, ...]
     """Benchmark by benchmark."""
+    texts: Mapping[str, Mapping[Key, int]]
+    """By variant what tells its first two answers to a question apart."""
 
 
 def pool_answers(
@@ -45,8 +47,9 @@ def pool_answers(
     prompts: dict[str, Mapping[Asked, int]] = {}
     grades: list[Grade] = []
     scores: dict[tuple[str, str], Score] = {}
+    texts: dict[str, dict[Key, int]] = {}
     for name, (run, variant) in variants.items():
-        records, prompts[name] = _records(run, variant, asked)
+        records, prompts[name], texts[name] = _records(run, variant, asked)
         mine = [
             one if one.variant == name else replace(one, variant=name)
             for key, one in run.grades[variant].items()
@@ -66,18 +69,24 @@ def pool_answers(
                 repeated=BENCHMARKS[benchmark].repeated(),
             )
     refuse_other_prompts(prompts, common)
-    return PooledAnswers(tuple(grades), tuple(scores[name, benchmark] for benchmark in common for name in variants))
+    in_order = tuple(scores[name, benchmark] for benchmark in common for name in variants)
+    return PooledAnswers(tuple(grades), in_order, texts)
 
 
-def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Outline], dict[Asked, int]]:
-    """Read a variant's records of these questions, without their texts, and hashes of what was sent.
+def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Outline], dict[Asked, int], dict[Key, int]]:
+    """Read a variant's records of these questions, without their texts, and hashes of what was sent and replied.
 
     Each record that its study still plans has a grade, and each grade one.
     """
     path = records_path(run.folder, variant)
     chosen, grades = run.study.benchmarks.chosen(), run.grades[variant]
     wanted = current(path, lambda key: (key.benchmark, key.question_id) in asked)
-    records = [outline(_without_texts(record)) for record in wanted]
+    texts: dict[Key, int] = {}
+    records: list[Outline] = []
+    for record in wanted:
+        records.append(outline(_without_texts(record)))
+        if record.answer and record.key.repeat < 2:
+            texts[record.key] = text_hash(record.answer)
     prompts = {(record.key.benchmark, record.key.question_id): record.prompt for record in records}
     graded = {key for key in grades if (key.benchmark, key.question_id) in asked}
     planned = {key for one in records if (key := one.key) in graded or key.repeat < chosen[key.benchmark].repeats}
@@ -88,7 +97,7 @@ def _records(run: Run, variant: str, asked: set[Asked]) -> tuple[list[Outline], 
             source=run.folder,
             remedy=f"run whichquant report {run.folder}",
         )
-    return records, prompts
+    return records, prompts, texts
 
 
 def _without_texts(record: Record) -> Record:

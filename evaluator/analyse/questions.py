@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from evaluator.analyse.load import Grades, read_grades
+from evaluator.decide.again import asked_or_open
 from evaluator.grade.grader import grade_at_sight
 from evaluator.grade.thinking import split_thinking
 from evaluator.records import Grade, Key, Question, Record
@@ -57,12 +58,14 @@ def asked_questions(folder: Path, grades: Grades | None = None, *, repeats: int 
     graded = _as_kept(folder) if grades is None else lambda record, _: grades.get((record.variant, record.key))
     asks = requests_of(plan.study, plan.order)
     once = ((ask, False) for ask in asks if repeats is None or ask.key.repeat < repeats)
-    again = ((ask, True) for ask in plan_again(plan.study, asks))
     numbers = Numbers()
     journals = {variant.name: Journal(records_path(folder, variant.name), numbers) for variant in plan.study.variants}
     with ExitStack() as stack:
         readers = {name: stack.enter_context(journal.reading()) for name, journal in journals.items()}
-        for ask, is_again in chain(once, again):
+        baseline = plan.study.baseline
+        again = plan_again(plan.study, asks)
+        more = asked_or_open(plan.study, again, journals[baseline].places, readers[baseline])
+        for ask, is_again in chain(once, ((ask, True) for ask in more)):
             replies = {
                 name: _reply(record, graded(record, ask.question))
                 for name, read in readers.items()

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from evaluator.checks.rule import Check
+from evaluator.decide.asked_twice import AskedTwice
 from evaluator.decide.categories import CategoryScore
 from evaluator.decide.comparison import Comparison
 from evaluator.decide.exploratory import Exploratory
@@ -47,6 +48,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """Of every variant, in the study's order."""
     serving: Serving | None = None
     """How the servers were asked, as far as that was found out; None in the report of an earlier version."""
+    asked_twice: tuple[AskedTwice, ...] = ()
+    """How far the baseline differs from itself, benchmark by benchmark; empty where nothing is compared with it."""
     categories: tuple[CategoryScore, ...] = ()
     """Of every benchmark that has some."""
     lengths: tuple[Lengths, ...] = ()

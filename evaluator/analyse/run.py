@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from evaluator import __version__
 from evaluator.analyse.outlines import read_outlines
@@ -15,6 +16,7 @@ from evaluator.benchmarks import BENCHMARKS
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import after
 from evaluator.decide.answers import Graded, arrange, parts
+from evaluator.decide.asked_twice import AskedTwice, asked_twice, texts_of
 from evaluator.decide.categories import by_category
 from evaluator.decide.comparison import Comparison
 from evaluator.decide.evidence import Design
@@ -129,6 +131,7 @@ def look_at(
         recommendation=_recommended(run, comparisons, costs),
         resources=costs,
         serving=run.serving,
+        asked_twice=tuple(run.answers.twice.values()),
         categories=by_category(parts(run.grades, run.repeats), categories, design.repeated),
         lengths=lengths(run.records, run.grades, run.repeats),
         exploratory=explore(
@@ -169,6 +172,7 @@ def _grade(folder: Path, grader: Grader) -> _Graded:
     grades = [record.grade for mine in outlines.values() for record in mine.records if record.grade]
     design = design_of(study, asks)
     repeats = {name: settings.repeats for name, settings in study.benchmarks.chosen().items()}
+    arranged = arrange(grades, variants=list(outlines), baseline=study.baseline, repeats=repeats, design=design)
     return _Graded(
         plan=plan,
         questions=questions,
@@ -178,10 +182,18 @@ def _grade(folder: Path, grader: Grader) -> _Graded:
         measured=read_measured(folder),
         serving=read_serving(folder),
         grades=grades,
-        answers=arrange(grades, variants=list(outlines), baseline=study.baseline, repeats=repeats, design=design),
+        answers=replace(arranged, twice=_twice(study, outlines[study.baseline].records, grades)),
         rules=_rules(study, design),
         repeats=repeats,
     )
+
+
+def _twice(study: Study, records: Sequence[Outline], grades: Sequence[Grade]) -> dict[str, AskedTwice]:
+    """Say how often the baseline gave something else the second time, where it stands beside others."""
+    if len(study.variants) == 1:
+        return {}
+    chosen = study.benchmarks.chosen()
+    return {twice.benchmark: twice for twice in asked_twice(study.baseline, texts_of(records), grades, chosen)}
 
 
 def _rules(study: Study, design: Design) -> Rules:

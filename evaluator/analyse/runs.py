@@ -13,6 +13,7 @@ from evaluator.analyse.report import ComparedRun, RunsReport
 from evaluator.benchmarks import BENCHMARKS
 from evaluator.decide import verdict, wording
 from evaluator.decide.answers import arrange
+from evaluator.decide.asked_twice import asked_twice
 from evaluator.decide.evidence import Design
 from evaluator.decide.recommendation import recommend
 from evaluator.decide.resources import Resources, against_baseline
@@ -76,6 +77,8 @@ def _compare(
     repeats = {name: min(run.study.benchmarks.chosen()[name].repeats for run in runs) for name in common}
     pooled = pool_answers(variants, common, repeats)
     graded = arrange(pooled.grades, variants=variants, baseline=rules.baseline, repeats=repeats, design=rules.design)
+    twice = asked_twice(rules.baseline, pooled.texts[rules.baseline], pooled.grades, common)
+    graded = replace(graded, twice={one.benchmark: one for one in twice})
     # How long more questions would take "on this server" is known where there is one.
     paces = {} if of_servers(runs) else {(score.variant, score.benchmark): score for score in pooled.scores}
     comparisons = verdict.compare(graded, rules, blocked=_blocked(runs, variants, common, rules.baseline), paces=paces)

@@ -13,7 +13,7 @@ With `--json` one object a line, in ASCII:
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from rich.text import Text
 from evaluator.analyse.choosing import STATES, State, Wanted, chosen, label, named, state
 from evaluator.analyse.questions import Asked, Reply, asked_questions
 from evaluator.decide import wording
+from evaluator.decide.asked_twice import asked_twice, itself, texts_of
 from evaluator.errors import StudyError
+from evaluator.grade.outline import outline
 from evaluator.report.show import show_list, show_question
 from evaluator.store.folder import read_plan
 from evaluator.text import shortened
@@ -66,7 +68,8 @@ def show(folder: Path, question: str | None, options: Options, console: Console)
             console.out(json.dumps(_object(each)), highlight=False)
     elif question is None:
         show_list(shown, variants, console)
-        for sentence in _counts(asked, found, shown, variants, wanted):
+        beside = _itself(study.baseline, asked) if wanted.flips else ()
+        for sentence in (*_counts(asked, found, shown, variants, wanted), *beside):
             console.print(Text(sentence), soft_wrap=True)
     else:
         show_question(shown, variants, study.baseline, console, thinking=options.thinking, full=options.full)
@@ -158,6 +161,16 @@ def _counts(
             f"{ungraded:,} code {'reply is' if ungraded == 1 else 'replies are'} not graded yet: the end of"
             " the run does that, or whichquant report"
         )
+
+
+def _itself(baseline: str, asked: Sequence[Asked]) -> Iterator[str]:
+    """Say how far the baseline differs from itself: flips mean no more than that allows."""
+    replies = [reply for each in asked if (reply := each.replies.get(baseline))]
+    grades = [reply.grade for reply in replies if reply.grade]
+    benchmarks = dict.fromkeys(each.key.benchmark for each in asked)
+    texts = texts_of(outline(reply.record) for reply in replies)
+    for twice in asked_twice(baseline, texts, grades, benchmarks):
+        yield f"{wording.name(twice.benchmark)}: {itself(twice)}"
 
 
 def _object(asked: Asked) -> dict[str, Any]:

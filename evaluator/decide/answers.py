@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from evaluator.benchmarks import BENCHMARKS
+from evaluator.decide.asked_twice import AskedTwice
 from evaluator.decide.evidence import Design
 from evaluator.decide.samples import Answers, Scores
 from evaluator.decide.score import NO_GRADE
@@ -24,6 +25,8 @@ class Graded(Struct, frozen=True, kw_only=True):
     """By benchmark and question, the baseline's further answers, which show its run-to-run variation."""
     changed: Mapping[tuple[str, str], int] = {}
     """By variant and benchmark, the questions on which another letter was read than from the baseline's answer."""
+    twice: Mapping[str, AskedTwice] = {}
+    """By benchmark, how often the baseline gave another text or outcome the second time."""
 
     def put(self, variant: str, benchmark: str) -> int:
         """Count the questions that a variant was asked."""

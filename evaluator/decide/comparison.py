@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from evaluator.decide.asked_twice import AskedTwice
 from evaluator.stats.noise import Excess
 from evaluator.stats.paired import PairedTable
 from evaluator.stats.proportions import Interval
@@ -83,6 +84,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """Questions that were asked more than once, on which `noise` rests."""
     noise_p_holm: float | None = None
     """p value of "no more disagreement than with itself", corrected for all comparisons."""
+    asked_twice: AskedTwice | UnsetType = UNSET
+    """How often the baseline gave another text or outcome when it was asked again; left out where it was not."""
     verdict: Verdict = "not comparable"
     """What may be said; `sentence` says it in words."""
     sentence: str = ""

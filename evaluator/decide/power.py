@@ -12,6 +12,7 @@ from evaluator.decide.pace import hours
 from evaluator.decide.pilot import Disagreement, Measured, PilotData
 from evaluator.stats.power import detectable_difference, questions_to_see, resolution
 from evaluator.stats.power_equivalence import score_questions_for_equivalence, score_smallest_margin
+from evaluator.study.requests import asked_again
 from evaluator.study.study import Decide, Mode, Study
 
 RATES = (0.02, 0.05, 0.10, 0.20)
@@ -237,7 +238,7 @@ def _expected(
         n = BENCHMARKS[benchmark].total if settings.questions == "all" else settings.questions
         for variant in study.variants:
             measured = pilot.measured.get((variant.name, benchmark), _NOT_MEASURED) if pilot else _NOT_MEASURED
-            again = min(n, study.decide.noise_floor) if variant.name == study.baseline else 0
+            again = asked_again(study, benchmark, n) if variant.name == study.baseline else 0
             answers = n * settings.repeats + again
             answered = min(answers, measured.answered)
             tokens, tokens_from = _tokens(given_tokens, measured, study.sampling.max_tokens)

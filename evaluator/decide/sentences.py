@@ -1,5 +1,6 @@
 """The sentences of a verdict, written from the numbers alone."""
 
+from evaluator.decide.asked_twice import itself
 from evaluator.decide.comparison import Comparison, Verdict
 from evaluator.decide.designs import DESIGNS
 from evaluator.decide.wording import (
@@ -14,6 +15,7 @@ from evaluator.decide.wording import (
     points_rounded_up,
     two_digits,
 )
+from evaluator.stats.noise import Excess
 from evaluator.stats.proportions import Interval
 from evaluator.study.study import Mode
 from evaluator.text import duration
@@ -173,13 +175,31 @@ def _outlook(c: Comparison, where: str, total: int | None) -> str:
 
 
 def _noise(c: Comparison, alpha: float) -> str:
-    """Compare the disagreement with the baseline's run-to-run variation, where no direction was shown."""
-    noise = c.noise
-    if noise is None or not noise.between or c.verdict not in ("equivalent", "cannot tell"):
+    """Say how often the baseline differs from itself, and whether the variant differs from it more than that."""
+    twice, noise = c.asked_twice, c.noise
+    if twice and (noise is None or c.table):
+        return f"{itself(twice)}{_beside(c, alpha)}."
+    if noise is None or not noise.between or c.verdict not in _NO_DIRECTION:
         return ""
     asked = f"{c.baseline} disagrees with itself on {100 * noise.within_a:.1f} % of the {c.noise_questions:,} questions"
-    itself = "" if noise.within_b is None else f" (which disagrees with itself on {100 * noise.within_b:.1f} %)"
-    other = f"that it was asked more than once, and {c.variant}{itself} with it on {100 * noise.between:.1f} %"
+    itself_too = "" if noise.within_b is None else f" (which disagrees with itself on {100 * noise.within_b:.1f} %)"
+    other = f"that it was asked more than once, and {c.variant}{itself_too} with it on {100 * noise.between:.1f} %"
+    return f"{asked} {other}: {_is_more(c, noise, alpha)}."
+
+
+_NO_DIRECTION = ("equivalent", "cannot tell")
+
+
+def _beside(c: Comparison, alpha: float) -> str:
+    """Say on how many of the questions that were asked twice the variant has another outcome than the baseline."""
+    noise, asked = c.noise, c.noise_questions or 0
+    if noise is None or not noise.between:
+        return ""
+    differs = f"; {c.variant} has another outcome than it on {round(noise.between * asked):,} of these"
+    return f"{differs}: {_is_more(c, noise, alpha)}" if c.verdict in _NO_DIRECTION else differs
+
+
+def _is_more(c: Comparison, noise: Excess, alpha: float) -> str:
     p = c.noise_p_holm if c.noise_p_holm is not None else noise.p
     corrected = "corrected " if c.family > 1 else ""
     if p <= alpha:
@@ -188,7 +208,7 @@ def _noise(c: Comparison, alpha: float) -> str:
         more = "no more than its own run-to-run variation"
     else:
         more = "which these questions do not show to be more than its own run-to-run variation"
-    return f"{asked} {other}: {more} ({corrected}p {p_equals(p)})."
+    return f"{more} ({corrected}p {p_equals(p)})"
 
 
 def _counts(c: Comparison) -> str:

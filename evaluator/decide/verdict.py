@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from evaluator.decide.answers import Graded
+from evaluator.decide.asked_twice import AskedTwice
 from evaluator.decide.comparison import Comparison, Verdict
 from evaluator.decide.designs import Looks
 from evaluator.decide.evidence import FIXED, Design, Evidence, evidence, looks_at
@@ -64,6 +65,7 @@ class _Tested(Struct, frozen=True, kw_only=True):
     p_holm: float
     equivalence_p_holm: float
     noise: Noise
+    twice: AskedTwice | None
     verdict: Verdict
 
 
@@ -197,6 +199,7 @@ def _tested(pairs: Sequence[Pair], graded: Graded, rules: Rules, family: int) ->
             p_holm=p_holm[pair.key],
             equivalence_p_holm=equivalence_p_holm[pair.key],
             noise=noise.get(pair.key, Noise()),
+            twice=graded.twice.get(pair.benchmark),
             verdict=decide(
                 shown[pair.key].interval,
                 shown[pair.key].family_interval,
@@ -266,6 +269,7 @@ def _compared(pair: Pair, tested: _Tested, paces: Sequence[Pace | None], rules: 
         noise=tested.noise.excess,
         noise_questions=tested.noise.questions,
         noise_p_holm=tested.noise.p_holm,
+        asked_twice=tested.twice or UNSET,
         verdict=tested.verdict,
         questions_needed=ahead.questions_needed,
         sought=ahead.sought,

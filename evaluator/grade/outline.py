@@ -61,6 +61,8 @@ class Reply(Struct, frozen=True, kw_only=True):
     """Of what it answers, without thinking and outer blanks; 0 for a short answer."""
     answer_characters: int
     """Of the same."""
+    text_hash: int
+    """Of all that came: see `text_hash`."""
 
 
 class Outline(Struct, frozen=True, kw_only=True):
@@ -134,7 +136,14 @@ def _reply(answer: Answer) -> Reply:
         loops=ends_in_loop(answer.text) or ends_in_loop(answer.reasoning),
         answer_hash=_hash(words.encode(errors="surrogatepass")) if len(words) >= _LONG else 0,
         answer_characters=len(words),
+        text_hash=text_hash(answer),
     )
+
+
+def text_hash(answer: Answer) -> int:
+    """Identify by a hash all that came: text, thinking, refusal, functions called."""
+    parts = (answer.text, answer.reasoning, answer.refusal, *answer.tool_calls)
+    return _hash("\0".join(parts).encode(errors="surrogatepass"))
 
 
 def _mark(text: str, answered: str) -> str | None:

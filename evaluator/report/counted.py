@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from evaluator.analyse.questions import kept_grades
+from evaluator.decide.again import asked_or_open
 from evaluator.events import Begun, Graded, Planned, Status
 from evaluator.grade.grader import grade_at_sight
 from evaluator.records import Grade, Key, Record
@@ -46,8 +47,9 @@ def counted(folder: Path) -> Live:
     tally = Tally(then)
     tally.add(Begun(run.study))
     for variant in run.study.variants:
-        keys = [ask.key for ask in (*asks, *(again if variant.name == run.study.baseline else ()))]
         records = {key: record for key, record in _read(folder, variant.name).items() if key in questions}
+        more = asked_or_open(run.study, again, records, records.get) if variant.name == run.study.baseline else ()
+        keys = [ask.key for ask in (*asks, *more)]
         wanted = [key for key in keys if key not in records or records[key].answer is None]
         tally.add(Planned({variant.name: keys}, {variant.name: wanted}))
         for record in records.values():

@@ -167,7 +167,7 @@ def _how(report: Report) -> dict[str, Any]:
         "alike": tuple((row[0], row[1]) for row in rows if len(set(row[1:])) == 1),
         "commands": [(name, command_line(report.facts[name].command)) for name in known if report.facts[name].command],
         "yaml": yaml_of(study),
-        "explored": explored(report.exploratory) if report.exploratory else (),
+        "explored": explored(report.exploratory, phrases.itself(report)) if report.exploratory else (),
     }
 
 

@@ -148,10 +148,12 @@ class Graded(Line, frozen=True, kw_only=True, tag="graded"):
 
 
 class Settled(Line, frozen=True, kw_only=True, tag="settled"):
-    """A design that looks early has seen enough: no further question of a benchmark is needed of a variant."""
+    """Enough was seen: no further question of a benchmark is needed of a variant."""
 
     variant: str
     benchmark: str
+    again: bool
+    """Whether this is of the questions that the baseline is asked twice: its texts came again to the letter."""
 
 
 class Analysing(Line, frozen=True, kw_only=True, tag="analysing"):
@@ -244,8 +246,8 @@ def _asked(
             )
         case events.Status(variant, text, seconds, trouble):
             return Status(time=time, variant=variant, text=shortened(text, _LONGEST), seconds=seconds, trouble=trouble)
-        case events.Settled(variant, benchmark):
-            return Settled(time=time, variant=variant, benchmark=benchmark)
+        case events.Settled(variant, benchmark, again):
+            return Settled(time=time, variant=variant, benchmark=benchmark, again=again)
         case events.Unfinished(variant, why):
             return Unfinished(time=time, variant=variant, why=shortened(why.partition("\n")[0], _LONGEST))
         case events.Analysing():

@@ -51,7 +51,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from ("", safe(method(report)), "")
     yield from _details(report)
     if report.exploratory:
-        tables = explored(report.exploratory)
+        tables = explored(report.exploratory, phrases.itself(report))
         yield from ("", *_folded("Explored beside the verdicts", tables, report.exploratory.sentence))
 
 
@@ -63,6 +63,8 @@ def _tables(report: Report, benchmark: str) -> Iterator[str]:
     for score in scores:
         ours = (score.variant, phrases.size(report, score.variant), wording.correct(score), *_accuracy(score))
         yield row(*map(safe, ours), *(() if one_variant else _difference(report, score)))
+    if itself := phrases.itself(report, benchmark):
+        yield from ("", safe(itself))
     yield ""
     yield from _drawn(replies(report, benchmark))
     if benchmark == next(iter(report.plan.study.benchmarks.chosen())):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evaluator.benchmarks import BENCHMARKS
+from evaluator.decide.asked_twice import itself as of_itself
 from evaluator.decide.score import UNANSWERED, Score
 from evaluator.decide.wording import DASH, interval, name, percent
 from evaluator.stats.proportions import Interval
@@ -192,6 +193,12 @@ def _weighted(score: Score, estimate: Estimate, total: int) -> str:
 def against(report: "Report", benchmark: str) -> "dict[str, Comparison]":
     """Return the comparisons of one benchmark by variant."""
     return {c.variant: c for c in report.comparisons if c.benchmark == benchmark}
+
+
+def itself(report: "Report", benchmark: str | None = None) -> str:
+    """Say how far the baseline differs from itself, on one benchmark or on each; empty where it was not asked twice."""
+    mine = [twice for twice in report.asked_twice if benchmark in (None, twice.benchmark)]
+    return " ".join(f"{f'{name(t.benchmark)}: ' if benchmark is None else ''}{of_itself(t)}." for t in mine)
 
 
 def asked(report: "Report", benchmark: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from evaluator.analyse.report import Report
 from evaluator.decide import wording
@@ -102,8 +103,13 @@ def _limit_notes(budgets: Sequence[Budget], *, evaluated: bool) -> Iterator[str]
             yield f"{budget.variant}: {budget.uncounted:,} replies came without a count of tokens and are left out."
 
 
-def explored(exploratory: Exploratory) -> tuple[Table, ...]:
-    """Tabulate the exploratory comparisons, by kind; empty tables are left out."""
+def explored(exploratory: Exploratory, floor: str = "") -> tuple[Table, ...]:
+    """Tabulate the exploratory comparisons, by kind; empty tables are left out.
+
+    Args:
+        exploratory: What is tabulated.
+        floor: How far the baseline differs from itself, in sentences: it stands beside every count of flips.
+    """
     tables = (
         Table(
             "Variants against each other",
@@ -135,7 +141,11 @@ def explored(exploratory: Exploratory) -> tuple[Table, ...]:
             "Variant minus baseline, in points. The largest of many differences looks large by chance alone.",
         ),
     )
-    return tuple(table for table in tables if table.rows)
+    return tuple(
+        replace(table, note=f"{table.note} {floor}".rstrip()) if "won" in table.head else table
+        for table in tables
+        if table.rows
+    )
 
 
 _TESTED = ("p", "corrected p")
@@ -183,7 +193,12 @@ def _outlook(c: Comparison) -> Iterator[tuple[str, str]]:
 
 
 def _noise(c: Comparison) -> Iterator[tuple[str, str]]:
-    noise, asked = c.noise, c.noise_questions
+    noise, asked, twice = c.noise, c.noise_questions, c.asked_twice
+    texts, outcomes = wording.DASH, wording.DASH
+    if twice:
+        texts, outcomes = f"{twice.texts:,} of {twice.questions:,}", f"{twice.outcomes:,} of {twice.graded:,}"
+    yield "baseline asked twice, another text", texts
+    yield "baseline asked twice, another outcome", outcomes
     if noise is None:
         yield from ((label, wording.DASH) for label in _NOISE)
         return

@@ -79,7 +79,7 @@ class _Variant:
             benchmarks=tuple(
                 BenchmarkProgress(
                     benchmark=name,
-                    planned=part.planned,
+                    planned=max(part.planned, len(part.outcomes)),
                     asked=len(part.outcomes),
                     scored=part.scored,
                     correct=part.correct,
@@ -143,8 +143,8 @@ class Tally:
                 self._take_status(event, at)
             case Graded(record, grade, earlier):
                 self._take_grade(record, grade.outcome, at, earlier=earlier)
-            case Settled(variant, benchmark):
-                self._settle(self._of(variant), benchmark)
+            case Settled(variant, benchmark, again):
+                self._settle(self._of(variant), benchmark, again=again)
             case Unfinished(variant, why):
                 self._of(variant).phase, self._of(variant).server = "lost", _line(why)
             case _:
@@ -209,12 +209,16 @@ class Tally:
             self._incident = record.variant, went_wrong, at
         mine.end_if_done()
 
-    def _settle(self, mine: _Variant, benchmark: str) -> None:
-        """Nothing more is wanted but what the baseline is asked once more, to compare it with itself."""
-        if part := mine.benchmarks.get(benchmark):
-            for key in list(part.wanted):
-                part.wanted[key] = int(key.repeat >= self._repeats.get(benchmark, 1))
-            mine.end_if_done()
+    def _settle(self, mine: _Variant, benchmark: str, *, again: bool) -> None:
+        """Nothing more is wanted of a benchmark: of what is asked for the verdict, or of what is asked once more."""
+        part = mine.benchmarks.get(benchmark)
+        if part is None:
+            return
+        repeats = self._repeats.get(benchmark, 1)
+        for key in [key for key in part.wanted if (key.repeat >= repeats) is again]:
+            part.wanted[key] = 0
+            part.planned -= again
+        mine.end_if_done()
 
     def _look(self, at: float) -> Live:
         left = {name: mine.left() for name, mine in self._variants.items() if mine.benchmarks}

@@ -22,6 +22,10 @@ NEWEST_ORDER: Order = 2
 _CHARACTERS_A_TOKEN = 2
 
 
+LEAST_AGAIN, _MOST_AGAIN, _SHARE_AGAIN = 20, 100, 0.1
+"""Of the questions of a benchmark those that the baseline is asked once more, where the study does not say."""
+
+
 class Ask(Struct, frozen=True, kw_only=True):
     """One question to ask once."""
 
@@ -74,8 +78,19 @@ def plan_again(study: Study, asks: Sequence[Ask]) -> tuple[Ask, ...]:
             sampling=_for_repeat(study.sampling, settings.repeats),
         )
         for name, settings in study.benchmarks.chosen().items()
-        for ask in [a for a in asks if a.key.benchmark == name and a.key.repeat == 0][: study.decide.noise_floor]
+        for mine in [[ask for ask in asks if ask.key.benchmark == name and ask.key.repeat == 0]]
+        for ask in mine[: asked_again(study, name, len(mine))]
     )
+
+
+def asked_again(study: Study, benchmark: str, questions: int) -> int:
+    """Return how many of a benchmark's questions the baseline is asked once more."""
+    wanted = study.decide.noise_floor
+    if isinstance(wanted, int):
+        return min(questions, wanted)
+    if len(study.variants) == 1 or study.benchmarks.chosen()[benchmark].repeats > 1:
+        return 0
+    return min(questions, max(LEAST_AGAIN, min(_MOST_AGAIN, math.ceil(questions * _SHARE_AGAIN))))
 
 
 def context_needed(asks: tuple[Ask, ...], more_tokens: int = 0) -> int:

@@ -101,9 +101,13 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "fixed"
     looks: Annotated[int, Meta(ge=2, le=20, description="number of looks of group_sequential")] | UnsetType = UNSET
     noise_floor: Annotated[
-        int,
-        Meta(ge=0, description="questions of each benchmark that the baseline is asked twice, to see its own noise"),
-    ] = 0
+        Annotated[int, Meta(ge=0)] | Literal["auto"],
+        Meta(
+            description="questions of each benchmark that the baseline is asked twice, to see how far it differs from"
+            " itself; 0: none. auto, where variants are compared: a tenth of them, at least 20 and at most 100, and no"
+            " more than 20 where all of these texts come again to the letter; with repeats none, which show it too"
+        ),
+    ] = "auto"
 
     @property
     def planned_looks(self) -> int:
@@ -143,6 +147,14 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     router: Annotated[bool, Meta(description="one llama-server in router mode for all variants that it can serve")] = (
         False
     )
+    repeatable: Annotated[
+        bool | Literal["auto"],
+        Meta(
+            description="whether every prompt is evaluated whole, without the server's prompt cache, so that the same"
+            " question gets the same answer as far as it can. auto: where builds are compared at temperature 0, all of"
+            " their servers can, and it takes at most 20 % longer"
+        ),
+    ] = "auto"
     stream: Annotated[bool, Meta(description="false for a server that cannot; hides time to first token")] = True
     silence: Annotated[
         float,

@@ -19,13 +19,16 @@ from evaluator.study.file import parse
 from evaluator.study.requests import plan as requests_of
 from evaluator.study.requests import plan_again
 from evaluator.study.study import Study
+from tests.support.scripted import without_noise_floor
 
 VARIANT = '{{name: {}, model: m, runtime: openai, base_url: "http://127.0.0.1:9/v1"}}'
 
 
 def text_of(benchmarks: str = "mmlu_pro: {questions: 500}", extra: str = "", names: str = "q8_0 q4_0") -> str:
     variants = ", ".join(VARIANT.format(name) for name in names.split())
-    return f"study: s\nbaseline: q8_0\nvariants: [{variants}]\nbenchmarks: {{{benchmarks}}}\n{extra}"
+    return without_noise_floor(
+        f"study: s\nbaseline: q8_0\nvariants: [{variants}]\nbenchmarks: {{{benchmarks}}}\n{extra}"
+    )
 
 
 def study_of(benchmarks: str = "mmlu_pro: {questions: 500}", extra: str = "", names: str = "q8_0 q4_0") -> Study:

@@ -137,6 +137,19 @@ def test_a_settled_benchmark_keeps_what_the_baseline_is_asked_twice(tmp_path: Pa
     assert asked.of("q8").left_s == pytest.approx(4)
 
 
+def test_what_is_asked_twice_ends_alone_where_its_texts_came_again(tmp_path: Path) -> None:
+    asked = Asked(tmp_path)
+    again = tuple(Key("mmlu_pro", str(i), 1) for i in range(5))
+    asked.tally.add(Planned({"q8": again}, {"q8": (*MMLU, *CODE, *again)}))
+    asked.ask("q8", (*MMLU, *again[:2]), 4.0)
+    asked.tally.add(Settled("q8", "mmlu_pro", again=True))
+    asked.ask("q8", (again[2],), 4.0)  # it was in flight
+
+    (part,) = (part for part in asked.of("q8").benchmarks if part.benchmark == "mmlu_pro")
+    assert (part.asked, part.planned) == (13, 13)
+    assert asked.of("q8").left_s == pytest.approx(4 * 10)
+
+
 def test_only_what_is_wanted_is_waited_for(tmp_path: Path) -> None:
     """As with --more-tokens, which asks a few questions again and no other."""
     clock = Clock()

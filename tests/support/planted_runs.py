@@ -25,7 +25,7 @@ from servers.fake import FakeModel, FakeServer, Reply
 from servers.fake.dialects import LLAMA_SERVER, PLAIN, Dialect
 from tests.support.model_files import gguf_bytes
 from tests.support.probe_scripts import honest, thinking
-from tests.support.scripted import ANSWERS, HUMANEVAL, prompt_of
+from tests.support.scripted import ANSWERS, HUMANEVAL, prompt_of, without_noise_floor
 
 SAMPLING = "temperature: 0, max_tokens: 800, top_p: 1, top_k: 0, min_p: 0"
 """All is said, so that no server is left to its own defaults."""
@@ -223,10 +223,11 @@ def _written(planted: PlantedRun, folder: Path, stack: ExitStack) -> Path:
             where = f'model: {model.id}, base_url: "{at}"'
         lines.append(f"  - {{name: {name}, {where}{', ' if served.settings else ''}{served.settings}}}")
     study = folder / "study.yaml"
-    study.write_text(
+    text = (
         "study: s\nbaseline: good\nvariants:\n" + "\n".join(lines) + f"\nbenchmarks: {{{planted.benchmark}}}\n"
         f"sampling: {{{planted.sampling}}}\nconcurrency: {planted.concurrency}\n{planted.extra}"
     )
+    study.write_text(without_noise_floor(text))
     return study
 
 

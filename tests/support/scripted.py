@@ -44,6 +44,15 @@ concurrency: 3
 """
 
 
+def without_noise_floor(study: str) -> str:
+    """Let a study, as YAML, ask the baseline nothing twice unless it says so: a test counts its requests."""
+    if "noise_floor" in study:
+        return study
+    if "decide: {" in study:
+        return study.replace("decide: {", "decide: {noise_floor: 0, ", 1)
+    return study.rstrip("\n") + "\ndecide: {noise_floor: 0}\n"
+
+
 class Bench:
     """A folder with a study of fake servers."""
 
@@ -58,7 +67,7 @@ class Bench:
             self.fakes[name] = fake
             lines.append(f'  - {{name: {name}, model: fake, base_url: "{fake.base_url}"}}')
         path = self.folder / "study.yaml"
-        path.write_text(STUDY.format(variants="\n".join(lines), n=n) + extra)
+        path.write_text(without_noise_floor(STUDY.format(variants="\n".join(lines), n=n) + extra))
         return path
 
     def run(self, study: Path, *more: str, check: bool = False) -> Result:
