@@ -32,12 +32,13 @@ class Shape(NamedTuple):
 
 
 SIZES = {
+    "3m": Shape(layers=2, width=256, heads=4, kv_heads=2, inner=512),
     "20m": Shape(layers=6, width=512, heads=8, kv_heads=4, inner=1536),
     "135m": Shape(layers=30, width=576, heads=9, kv_heads=3, inner=1536),
     "1b": Shape(layers=16, width=2048, heads=32, kv_heads=8, inner=8192),
     "3b": Shape(layers=28, width=3072, heads=48, kv_heads=8, inner=8192),
 }
-"""As SmolLM2 135M and Llama 3.2 are shaped, apart from the vocabulary."""
+"""The larger ones as SmolLM2 135M and Llama 3.2, apart from the vocabulary; the smallest is for counting tokens."""
 
 
 def matrices(shape: Shape) -> dict[str, tuple[int, int]]:
