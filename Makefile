@@ -36,6 +36,7 @@ format: $(STAMP)
 bench: $(STAMP) browser
 	$(BIN)/python -m tests.bench.peers
 	$(BIN)/python -m tests.bench.client
+	$(BIN)/python -m tests.bench.startup
 	$(BIN)/python -m tests.bench.grading
 	$(BIN)/python -m tests.bench.sandbox
 	$(BIN)/python -m tests.bench.statistics

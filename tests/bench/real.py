@@ -1,8 +1,9 @@
 """Real servers with real weights: the lab instrument and SmolLM2 on llama.cpp's server and on mlx_lm's.
 
-python -m tests.bench.real concurrency [--questions 200] [--in-flight 1 2 4 8 16 auto]
+python -m tests.bench.real concurrency [--questions 200] [--in-flight 1 2 4 8 16 auto again]
 
-Prints Markdown tables. The sides are run in turn; each run starts a server of its own.
+`again` is auto once more, with what auto has found. Prints Markdown tables. The sides are run in turn; each run starts
+a server of its own.
 """
 
 import argparse
@@ -57,9 +58,9 @@ def concurrency(questions: int, levels: Sequence[str], rounds: int, folder: Path
     for server, variant in models(folder / "models").items():
         speeds: dict[str, list[tuple[runs.Speed, float, int]]] = {level: [] for level in levels}
         for number, level in itertools.product(range(rounds), levels):
-            wanted = level if level == "auto" else int(level)
-            asked = runs.run(study(f"{level}-{number}", variant, questions, wanted), folder / server)
-            speeds[level].append((runs.speed(asked.records), asked.wall_s, runs.in_flight(asked.records)))
+            wanted = study(f"{level}-{number}", variant, questions, runs.level(level))
+            asked = runs.run(wanted, folder / server, remember=level == "again")
+            speeds[level].append((runs.speed(asked.records), asked.wall_s, runs.in_flight(asked)))
         print(f"{server}, {questions} questions, median of {rounds} rounds\n")
         table.show(("in flight", "asking s", "whole command s", "tokens/s", "asking / best"), _levels(speeds))
 
@@ -68,7 +69,7 @@ def _levels(speeds: Mapping[str, Sequence[tuple[runs.Speed, float, int]]]) -> It
     asking = {level: statistics.median(speed.seconds for speed, _, _ in found) for level, found in speeds.items()}
     best = min(asking.values())
     for level, found in speeds.items():
-        settled = f"auto ({statistics.median_low(settled for _, _, settled in found)})" if level == "auto" else level
+        settled = level if level.isdigit() else f"{level} ({statistics.median_low(number for _, _, number in found)})"
         rate = statistics.median(speed.tokens_per_second for speed, _, _ in found)
         yield [settled, asking[level], statistics.median(wall for _, wall, _ in found), rate, asking[level] / best]
 
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("section", choices=("concurrency", "bare"))
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--in-flight", nargs="+", default=["1", "2", "4", "8", "16", "auto"])
+    parser.add_argument("--in-flight", nargs="+", default=["1", "2", "4", "8", "16", "auto", "again"])
     wanted = parser.parse_args()
     print(table.where("xllamacpp", "mlx-lm"), end="\n\n")
     with tempfile.TemporaryDirectory() as name:

@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from evaluator.records import Record
+from evaluator.store.serving import read_serving
 from servers.weights.disk import expand
 
 ROOT = Path(__file__).parents[2]
@@ -60,8 +61,19 @@ def study(
     return {**plain, "sampling": SAMPLING, **STEADY, **more}
 
 
-def run(wanted: Mapping[str, Any], folder: Path, *, check: bool = False) -> Asked:
+def level(word: str) -> int | str:
+    """Give the `concurrency` of a study: a number, or auto; again: auto with what the run before has found."""
+    return int(word) if word.isdigit() else "auto"
+
+
+def run(wanted: Mapping[str, Any], folder: Path, *, check: bool = False, remember: bool = False) -> Asked:
     """Run a study from its beginning, with its runs in the folder.
+
+    Args:
+        wanted: The study.
+        folder: For its runs, and for what whichquant keeps of the machine: that of the user is not touched.
+        check: Whether the servers are checked before.
+        remember: Whether numbers in flight that earlier runs in this folder found are used.
 
     Raises:
         RunFailedError: It is no study to this version, or was not run to its end.
@@ -69,10 +81,15 @@ def run(wanted: Mapping[str, Any], folder: Path, *, check: bool = False) -> Aske
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{wanted['study']}.yaml"
     path.write_text(yaml.safe_dump(dict(wanted)))
+    kept = folder / "cache"
+    if not remember:
+        (kept / "in_flight.json").unlink(missing_ok=True)
     command = [sys.executable, "-m", "evaluator", "run", str(path), "--runs", str(folder)]
+    command += [] if check else ["--no-check"]
+    environment = {**os.environ, "WHICHQUANT_CACHE": str(kept)}
     begun = time.perf_counter()
     with (folder / f"{wanted['study']}.txt").open("wb") as out:
-        child = subprocess.Popen([*command, *([] if check else ["--no-check"])], cwd=ROOT, stdout=out, stderr=out)
+        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
         _, status, used = os.wait4(child.pid, 0)
     wall = time.perf_counter() - begun
     child.returncode = code = os.waitstatus_to_exitcode(status)
@@ -103,8 +120,13 @@ def speed(records: Sequence[Record]) -> Speed:
     return Speed(sum(record.answer is not None for record in records), tokens, seconds)
 
 
-def in_flight(records: Sequence[Record]) -> int:
-    """Say how many questions were in flight for the longest time."""
+def in_flight(asked: Asked) -> int:
+    """Say how many questions were in flight: as the run says, else the number that lasted longest."""
+    serving = read_serving(asked.folder)
+    return serving.in_flight.number if serving and serving.in_flight else _lasted_longest(asked.records)
+
+
+def _lasted_longest(records: Sequence[Record]) -> int:
     moments = sorted([(end, -1) for _, end in map(_span, records)] + [(begin, 1) for begin, _ in map(_span, records)])
     lasted: Counter[int] = Counter()
     now = 0

