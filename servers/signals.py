@@ -51,12 +51,29 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     import asyncio  # noqa: PLC0415 - `whichquant --help` does without
 
     try:
-        return _run_in_thread(work) if _loop_is_running() else asyncio.run(_until_terminated(work))
+        return _run_in_thread(work) if _loop_is_running() else _run_in_loop(_until_terminated(work))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     except (BaseExceptionGroup, _Ending) as raised:
         error = _first(raised)
     raise error
+
+
+def _run_in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Do what `asyncio.run` does, in a loop of uvloop's where that is installed."""
+    import asyncio  # noqa: PLC0415
+
+    with asyncio.Runner(loop_factory=_uvloops()) as runner:
+        return runner.run(work)
+
+
+def _uvloops() -> Callable[[], Any] | None:
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return None
+    loops: Callable[[], Any] = uvloop.new_event_loop
+    return loops
 
 
 def _loop_is_running() -> bool:
@@ -108,7 +125,7 @@ def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
 
     # The pool waits until the work has ended, also after Ctrl-C.
     with _interruptible_loop(), as_ctrl_c(), futures.ThreadPoolExecutor(1) as pool:
-        done = pool.submit(asyncio.run, noted())
+        done = pool.submit(_run_in_loop, noted())
         try:
             return done.result()
         except KeyboardInterrupt:

@@ -34,6 +34,7 @@ CASES = (
     Case("streamed, 1 chunk", (), stream=True),
     Case("streamed, 300 chunks in one frame", ("--chunks", "300"), stream=True),
     Case("streamed, 300 chunks, each in a frame of its own", ("--chunks", "300", "--frames", "each"), stream=True),
+    Case("streamed, 300 chunks, one after the other", ("--chunks", "300", "--frames", "apart"), stream=True),
     Case("not streamed, closed after each reply (HTTP/1.0)", ("--http10",), stream=False),
 )
 

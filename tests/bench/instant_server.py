@@ -1,6 +1,6 @@
 """A server that answers every question at once with the same reply, as a process of its own, to measure clients with.
 
-python -m tests.bench.instant_server [--chunks N] [--frames one|each] [--http10] [--port PORT]
+python -m tests.bench.instant_server [--chunks N] [--frames one|each|apart] [--http10] [--port PORT]
 
 Prints its address, `http://127.0.0.1:PORT/v1`, and serves until it is ended. `POST` of anything gets a chat completion,
 streamed where the request asks for a stream; `GET /v1/models` gets a list of one model, `instant`.
@@ -17,6 +17,8 @@ from typing import Any
 
 ANSWER = "The answer is (A)."
 _WORD = "word "
+_PAUSE_S = 0.004
+"""Between two events that come apart."""
 _TIMINGS = {"prompt_n": 1500, "prompt_ms": 1.0, "predicted_n": 300, "predicted_ms": 1.0, "predicted_per_second": 1.0}
 
 
@@ -59,10 +61,10 @@ def events(chunks: int) -> list[bytes]:
 
 
 def stream(chunks: int, frames: str = "one", *, http10: bool = False) -> bytes:
-    """Write a streamed reply, with its head: all events in one frame of the transfer, or each in a frame of its own."""
+    """Write a streamed reply, with its head: all events in one frame of the transfer, or a frame for each."""
     if http10:
         return _head("text/event-stream", "Connection: close", http10=True) + b"".join(events(chunks))
-    framed = events(chunks) if frames == "each" else [b"".join(events(chunks))]
+    framed = [b"".join(events(chunks))] if frames == "one" else events(chunks)
     body = b"".join(b"%x\r\n%b\r\n" % (len(frame), frame) for frame in framed)
     return _head("text/event-stream", "Transfer-Encoding: chunked", http10=False) + body + b"0\r\n\r\n"
 
@@ -70,8 +72,8 @@ def stream(chunks: int, frames: str = "one", *, http10: bool = False) -> bytes:
 class _Connection(asyncio.Protocol):
     """Answers one request after the other."""
 
-    def __init__(self, whole: bytes, stream: bytes, *, closes: bool) -> None:
-        self._whole, self._stream, self._closes = whole, stream, closes
+    def __init__(self, whole: bytes, stream: bytes, *, closes: bool, apart: bool) -> None:
+        self._whole, self._stream, self._closes, self._apart = whole, stream, closes, apart
         self._got = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -95,16 +97,28 @@ class _Connection(asyncio.Protocol):
             self._transport.write(_head("application/json", f"Content-Length: {len(found)}", http10=False) + found)
             return
         streams = b'"stream":true' in body or b'"stream": true' in body
+        if streams and self._apart:
+            self._send_apart(self._stream.split(b"\n\n"), 0)
+            return
         self._transport.write(self._stream if streams else self._whole)
         if self._closes:
             self._transport.close()
+
+    def _send_apart(self, parts: list[bytes], at: int) -> None:
+        """Send one event, and a few milliseconds later the next, as a model does that works at several replies."""
+        end = b"\n\n" if at + 1 < len(parts) else b""
+        self._transport.write(parts[at] + end)
+        if end:
+            asyncio.get_running_loop().call_later(_PAUSE_S, self._send_apart, parts, at + 1)
 
 
 async def serve(port: int, chunks: int, frames: str, *, http10: bool) -> None:
     """Serve for ever; the address is printed once requests can be sent."""
     sent = whole(chunks, http10=http10), stream(chunks, frames, http10=http10)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(*sent, closes=http10), "127.0.0.1", port, backlog=1024)
+    server = await loop.create_server(
+        lambda: _Connection(*sent, closes=http10, apart=frames == "apart"), "127.0.0.1", port, backlog=1024
+    )
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await server.serve_forever()
 
@@ -125,7 +139,7 @@ def main() -> None:
     """Read the options and serve."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunks", type=int, default=1, help="pieces of text in a streamed reply")
-    parser.add_argument("--frames", choices=("one", "each"), default="one", help="how a streamed reply is cut")
+    parser.add_argument("--frames", choices=("one", "each", "apart"), default="one", help="how a streamed reply is cut")
     parser.add_argument("--http10", action="store_true", help="close after each reply, as mlx_lm.server does")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()

@@ -26,6 +26,24 @@ WAYS = [pytest.param(lambda call: call(), id="no-loop"), pytest.param(in_a_loop,
 Way = Callable[[Callable[[], object]], object]
 
 
+@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run each test in either kind of loop."""
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop")
+    else:
+        monkeypatch.setitem(sys.modules, "uvloop", None)  # type: ignore[arg-type]  # as if it were not installed
+    return str(request.param)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_uvloop_is_taken_where_it_is_installed(way: Way, loops: str) -> None:
+    async def kind() -> str:
+        return type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+    assert way(lambda: signals.run(kind())) == loops
+
+
 async def fail(error: BaseException) -> None:
     await asyncio.sleep(0)
     raise error
