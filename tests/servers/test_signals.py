@@ -32,7 +32,7 @@ def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if request.param == "uvloop":
         pytest.importorskip("uvloop")
     else:
-        monkeypatch.setitem(sys.modules, "uvloop", None)  # type: ignore[arg-type]  # as if it were not installed
+        monkeypatch.setitem(sys.modules, "uvloop", None)  # as if it were not installed
     return str(request.param)
 
 
