@@ -197,7 +197,7 @@ def _check_servers(
     asks: tuple[Ask, ...],
     journals: Mapping[str, Journal],
     *,
-    wanted: Collection[str],
+    wanted: Mapping[str, Collection[Key]],
     force: bool,
     on_event: OnEvent,
 ) -> None:

@@ -23,7 +23,8 @@ SECONDS = 120.0
 """For all of it; where not even the first request is answered by then, nothing is known."""
 _ENOUGH_S = 15.0
 """A request that takes longer is not put again: it is long enough to be sure of."""
-_TIMES = 3
+TIMES = 3
+"""How often, where there is time."""
 _TOKENS = 64
 _LEAST_TOKENS = 8
 """Of fewer no speed is taken."""
@@ -46,7 +47,9 @@ class _Stretch(NamedTuple):
     by_server: bool
 
 
-async def measure_alone(server: Server, study: Study, facts: ServerFacts, *, seconds: float = SECONDS) -> Alone | None:
+async def measure_alone(
+    server: Server, study: Study, facts: ServerFacts, *, times: int = TIMES, seconds: float = SECONDS
+) -> Alone | None:
     """Measure how fast a server answers one request alone, at temperature 0; None where it cannot be measured.
 
     Each prompt begins with words of its own, so that no cache has it. Speeds are the server's own figures where it has
@@ -56,6 +59,7 @@ async def measure_alone(server: Server, study: Study, facts: ServerFacts, *, sec
         server: It answers, and has nothing else to do.
         study: How it will be asked.
         facts: What it says of itself: the prompt has to fit into its context.
+        times: How often; of several the medians are taken.
         seconds: After so long it is given up.
     """
     bound = min(study.silence, seconds)
@@ -65,7 +69,7 @@ async def measure_alone(server: Server, study: Study, facts: ServerFacts, *, sec
     with suppress(TimeoutError, ServerError):
         async with http, asyncio.timeout(seconds):
             trial = Trial(server, study, http, Traffic(1, silence=bound, startup=bound))
-            for _ in range(_TIMES):
+            for _ in range(times):
                 began = time.monotonic()
                 stretch = await _stretch(trial, facts.context)
                 stretches += [] if stretch is None else [stretch]

@@ -14,9 +14,9 @@ from evaluator.ask.servers import OpenServer, check_ahead, describe_server, open
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import before
 from evaluator.events import Checking
-from evaluator.preflight.alone import measure_alone
+from evaluator.preflight.alone import TIMES, measure_alone
 from evaluator.preflight.arranging import Arranging, keep_arranged
-from evaluator.preflight.probes import prove
+from evaluator.preflight.probes import prove, share_of
 from evaluator.preflight.settings import settings_of
 from evaluator.store.facts import keep_facts, read_facts
 from evaluator.store.folder import logs_path
@@ -66,7 +66,7 @@ def check_lacking(
     asks: tuple[Ask, ...],
     folder: Path,
     *,
-    wanted: Collection[str],
+    wanted: Mapping[str, Collection[object]],
     needed: int,
     force: bool,
     on_step: OnStep,
@@ -83,7 +83,7 @@ def check_lacking(
         specs: What to start, by variant.
         asks: The study's questions.
         folder: The run's.
-        wanted: Variants that have something to be asked.
+        wanted: Variants that have something to be asked, and what.
         needed: Tokens of context that the servers are started with where a variant does not say.
         force: Whether the others are tried even if one does not start.
         on_step: Called with how it goes on.
@@ -101,7 +101,10 @@ def check_lacking(
         if name in wanted and (name not in earlier or earlier[name].context < needed)
     }
     earlier, logs = _only(earlier, lacking), logs_path(folder)
-    tried = try_servers(study, lacking, asks, logs, needed=needed, force=force, on_step=on_step, earlier=earlier)
+    questions = {name: len(keys) for name, keys in wanted.items()}
+    tried = try_servers(
+        study, lacking, asks, logs, needed=needed, force=force, on_step=on_step, earlier=earlier, questions=questions
+    )
     known = {variant.name for variant in study.variants} - lacking.keys()
     everything = replace(
         tried, facts={**_only(facts, known), **tried.facts}, proofs={**_only(proofs, known), **tried.proofs}
@@ -129,6 +132,7 @@ def try_servers(
     force: bool,
     on_step: OnStep,
     earlier: Mapping[str, Proofs] = {},
+    questions: Mapping[str, int] = {},
 ) -> Preflight:
     """Start the servers of these variants, look at each, and let it prove itself; nothing is judged yet.
 
@@ -143,13 +147,15 @@ def try_servers(
         force: Whether the others are tried even if one does not start.
         on_step: Called with how it goes on.
         earlier: By variant what its server proved with less context: of these only long prompts are tried.
+        questions: By variant how many will be asked next: the check takes a tenth of that, unless what can block takes
+            more. Where it is not said, everything is tried.
 
     Raises:
         ServerError: A server cannot be started, as is found before any is.
         KeyboardInterrupt: The user stopped it.
     """
     check_ahead(study, specs)
-    tries = _Tries(study, asks, needed, earlier, force=force, on_step=on_step)
+    tries = _Tries(study, asks, needed, earlier, questions, force=force, on_step=on_step)
     signals.run(tries.run(specs, logs))
     return Preflight(
         study=study,
@@ -171,12 +177,13 @@ class _Tries:
         asks: tuple[Ask, ...],
         needed: int,
         earlier: Mapping[str, Proofs],
+        questions: Mapping[str, int],
         *,
         force: bool,
         on_step: OnStep,
     ) -> None:
         self._study, self._asks, self._needed, self._earlier = study, asks, needed, earlier
-        self._force, self._on_step = force, on_step
+        self._force, self._on_step, self._questions = force, on_step, questions
         self._settings = {variant.name: settings_of(study, variant) for variant in study.variants}
         self.facts: dict[str, ServerFacts] = {}
         self.proofs: dict[str, Proofs] = {}
@@ -259,6 +266,7 @@ class _Tries:
             settings=self._settings[name],
             context=self._needed,
             earlier=self._earlier.get(name),
+            questions=self._questions.get(name),
             on_step=on_request,
             on_wait=on_wait,
         )
@@ -272,7 +280,7 @@ class _Tries:
         """Measure what can be measured only while no questions are asked, of one server at a time."""
         async with self._alone:
             self._on_step(Checking(name, "measuring the speed of one request alone"))
-            alone = await measure_alone(server, self._study, self.facts[name])
+            alone = await measure_alone(server, self._study, self.facts[name], times=self._times(name))
         with contextlib.suppress(OSError):
             taken = await taken_now(server, by_itself=not self._study.parallel)
             usage = replace(taken, load_s=self._load_s.get(name), kv_cache_bytes=kv_cache_bytes(server))
@@ -288,6 +296,12 @@ class _Tries:
             self._on_step(Checking(name, f"measuring the same with {' '.join(flags)}"))
             await self.arranging.measure_with(name, spec, flags, log=logs / f"{name}.log")
             self._on_step(Checking(name, "measured", ended=True))
+
+    def _times(self, name: str) -> int:
+        """Say how often the speed alone is measured: once where the check has taken its share of the run already."""
+        proofs = self.proofs[name]
+        share = share_of(self._questions.get(name), proofs.question_s, self._study.tried_at_once)
+        return TIMES if proofs.seconds < share else 1
 
     def _failed(self, name: str, error: ServerError) -> None:
         self.problems[name] = str(error)

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import NamedTuple, TypedDict
 
 from msgspec.structs import replace
@@ -34,12 +35,15 @@ from servers.thinking import token_counts
 
 SECONDS = 300.0
 """For all probes of one variant; what is not done by then is left out."""
+SHARE = 0.1
+"""Of the run that follows, what the check may take; what can block is tried whatever it takes."""
 _WAITING = 0.8
 """The part of it for which a server is waited for that asks to be asked later."""
 _THOUGHT_TOKENS = 768
 _MORE_THOUGHTS = 2
 """Questions put besides, where the first shows the contrary of what is declared: one may be an odd one."""
 _HOT_TIMES = 4
+_LONG_PROMPTS = "long prompts"
 _LONGER = 256
 
 
@@ -58,6 +62,7 @@ class Findings(TypedDict, total=False):
     applied: dict[str, float]
     alone: OwnReplies | None
     at_once: OwnReplies | None
+    question_s: float | None
     together: Together | None
 
 
@@ -69,6 +74,8 @@ class _Step(NamedTuple):
     requests: int
     """About how many it takes."""
     run: Callable[[], Awaitable[Findings]]
+    may_block: bool = True
+    """Whether what it finds can end the run before its first question; what only warns is left out first."""
 
 
 OnStep = Callable[[int, int, str], None]
@@ -83,6 +90,7 @@ async def prove(
     settings: str,
     context: int = 0,
     earlier: Proofs | None = None,
+    questions: int | None = None,
     seconds: float = SECONDS,
     on_step: OnStep = lambda _done, _of, _what: None,
     on_wait: OnWait = lambda _text, _seconds: None,
@@ -96,6 +104,8 @@ async def prove(
         settings: Identifies what the server was asked to be: see `settings.settings_of`.
         context: Tokens of context that the study needs, as estimated.
         earlier: What it proved with the same settings and less context: then only long prompts are tried.
+        questions: That will be asked next; steps that only warn are left out where the check takes more than a tenth of
+            what these will take, by the time that the first one took. None: everything is tried.
         seconds: After so long the rest is left out, and named in `failures`.
         on_step: Called as it goes on; the first number never falls, and at the end both are the same.
         on_wait: Called with what is waited for where the server asks to be asked later.
@@ -117,7 +127,8 @@ async def prove(
         trial = Trial(server, study, http, traffic)
         found: Findings = {"needed": context_needed(tuple(asks))}
         steps = _steps(trial, asks)
-        found |= await _tried(trial, steps[-1:] if earlier else steps, began + seconds, on_step)
+        steps = [step for step in steps if step.what == _LONG_PROMPTS] if earlier else steps
+        found |= await _tried(trial, steps, _Time(began, seconds, questions), on_step)
     # Some proxies name a model in streams otherwise than in whole replies.
     names, others = list(trial.names[study.stream]), list(trial.names[not study.stream])
     took = round(time.monotonic() - began, 2)
@@ -143,29 +154,54 @@ def _swapped(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _steps(trial: Trial, asks: Sequence[Ask]) -> Sequence[_Step]:
-    """List what is tried, the cheap things first."""
+    """List what is tried: what can block first, and of that the cheap things first."""
+    drawn = trial.study.sampling.temperature not in (None, 0)
     return (
         _Step("counting the tokens of fixed texts", len(COUNTED), lambda: _tokens(trial)),
         _Step("the switch for thinking", 1, lambda: _thinking_tokens(trial)),
-        _Step("the same prompt twice at temperature 0", 3, lambda: _greedy(trial)),
-        _Step("the same prompt four times at temperature 1", _HOT_TIMES, lambda: _drawn(trial)),
+        _Step("prompts one at a time and all at once", number_of_requests(trial.study), lambda: _own_replies(trial)),
+        _Step("one question of the study", 1, lambda: _thought(trial, asks)),
+        _Step(_LONG_PROMPTS, 6, lambda: _lengths(trial, asks)),
+        _Step("the server's record of its sampling", 1, lambda: _applied(trial), may_block=drawn),
+        _Step("the same prompt four times at temperature 1", _HOT_TIMES, lambda: _drawn(trial), may_block=drawn),
+        _Step("the same prompt twice at temperature 0", 3, lambda: _greedy(trial), may_block=False),
         _Step(
             "the same prompt twice with the study's sampling",
             0 if _few(trial.study) == GREEDY else 3,
             lambda: _study_sampling(trial),
+            may_block=drawn,
         ),
-        _Step("the server's record of its sampling", 1, lambda: _applied(trial)),
-        _Step("prompts one at a time and all at once", number_of_requests(trial.study), lambda: _own_replies(trial)),
-        _Step("one question of the study", 1, lambda: _thought(trial, asks)),
-        _Step("long prompts", 6, lambda: _lengths(trial, asks)),
     )
 
 
-async def _tried(trial: Trial, steps: Sequence[_Step], until: float, on_step: OnStep) -> Findings:
+def share_of(questions: int | None, question_s: float | None, at_once: int) -> float:
+    """Return the seconds that a check may take before so many questions; without limit where too little is known."""
+    return inf if questions is None or question_s is None else SHARE * questions * question_s / at_once
+
+
+class _Time(NamedTuple):
+    """How long a check may take."""
+
+    began: float
+    seconds: float
+    questions: int | None
+
+    def is_spent(self, question_s: float | None, at_once: int) -> bool:
+        """Whether the check has taken its share of the run, as far as one question shows how long that will be."""
+        return time.monotonic() - self.began > share_of(self.questions, question_s, at_once)
+
+
+async def _tried(trial: Trial, steps: Sequence[_Step], allowed: _Time, on_step: OnStep) -> Findings:
     found: Findings = {}
     late: list[str] = []
+    dear: list[str] = []
     before, of = 0, sum(step.requests for step in steps)
+    until = allowed.began + allowed.seconds
     for step in steps:
+        if not step.may_block and allowed.is_spent(found.get("question_s"), trial.study.tried_at_once):
+            dear += [step.what] if step.requests else []
+            before += step.requests
+            continue
         on_step(before, of, step.what)
         trial.on_request = _counter(before, step, of, on_step)
         try:
@@ -175,6 +211,10 @@ async def _tried(trial: Trial, steps: Sequence[_Step], until: float, on_step: On
             late.append(step.what)
         before += step.requests
         on_step(before, of, step.what)
+    if dear:
+        why = f"Left out, since the check took a tenth of what {allowed.questions} questions will take"
+        trial.failures.append(f"{why}: {'; '.join(dear)}")
+    on_step(of, of, steps[-1].what)
     if late:
         trial.failures.append(f"Time ran out, so these were left out: {'; '.join(late)}")
     return found
@@ -259,13 +299,15 @@ async def _own_replies(trial: Trial) -> Findings:
 
 async def _thought(trial: Trial, asks: Sequence[Ask]) -> Findings:
     """Put a question as it will be put, but for its limit; two more where it shows the contrary of what is declared."""
+    began = time.monotonic()
     first = await _one_thought(trial, asks[0])
+    took = time.monotonic() - began
     declared = trial.server.spec.thinking
     if first is None or declared is None or first.reasoned == declared:
-        return {"thought": first}
+        return {"thought": first, "question_s": took if first else None}
     more = [await _one_thought(trial, one) for one in asks[1 : 1 + _MORE_THOUGHTS]]
     others = [thought for thought in more if thought is not None and thought.reasoned == declared]
-    return {"thought": others[0] if len(others) == _MORE_THOUGHTS else first}
+    return {"thought": others[0] if len(others) == _MORE_THOUGHTS else first, "question_s": took}
 
 
 async def _one_thought(trial: Trial, asked: Ask) -> Thought | None:

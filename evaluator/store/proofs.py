@@ -107,6 +107,8 @@ class Proofs(Struct, frozen=True, kw_only=True):
     at_once: OwnReplies | None = None
     """Of these and more, put all at once."""
     together: Together | None = None
+    question_s: float | None = None
+    """Seconds that one question took, put alone as the study puts it, but for its limit."""
     model: str | None = None
     """The model's name in the server's replies."""
     changed: tuple[str, ...] = ()

@@ -75,7 +75,14 @@ def test_who_is_tried_and_how(
     monkeypatch.setattr(preflight, "try_servers", trying)
     specs = {name: ServerSpec(runtime="openai", model=name) for name in "ab"}
     found, _ = check_lacking(
-        study, specs, plan(study), tmp_path, wanted=wanted, needed=needed, force=False, on_step=lambda _: None
+        study,
+        specs,
+        plan(study),
+        tmp_path,
+        wanted=dict.fromkeys(wanted, plan(study)),
+        needed=needed,
+        force=False,
+        on_step=lambda _: None,
     )
 
     assert set(tried["specs"]) == {*whole, *longer}
