@@ -13,6 +13,7 @@ from evaluator import __version__
 from evaluator.analyse.outlines import read_outlines
 from evaluator.analyse.report import Report, Saved
 from evaluator.benchmarks import BENCHMARKS
+from evaluator.checks.pace import cached_share
 from evaluator.checks.rule import Check, CheckInput
 from evaluator.checks.table import after
 from evaluator.decide.answers import Graded, arrange, parts
@@ -151,6 +152,21 @@ def look_at(
     return report, run.grades
 
 
+def _serving(folder: Path, records: Mapping[str, Sequence[Outline]]) -> Serving | None:
+    """Read how the servers were asked, and add what of their prompts they evaluated."""
+    serving = read_serving(folder)
+    if serving is None:
+        return None
+    kept = {name: cached_share(records.get(name, ())) for name in serving.cache}
+    return replace(
+        serving,
+        cache={
+            name: replace(cache, evaluated=None if (share := kept[name]) is None else round(1 - share, 4))
+            for name, cache in serving.cache.items()
+        },
+    )
+
+
 def _recommended(run: _Graded, comparisons: Sequence[Comparison], costs: Sequence[Resources]) -> Recommendation | None:
     return recommend(
         comparisons,
@@ -180,7 +196,7 @@ def _grade(folder: Path, grader: Grader) -> _Graded:
         facts={name: facts for name, facts in read_facts(folder).items() if name in outlines},
         proofs={name: proofs for name, proofs in read_proofs(folder).items() if name in outlines},
         measured=read_measured(folder),
-        serving=read_serving(folder),
+        serving=_serving(folder, {name: mine.records for name, mine in outlines.items()}),
         grades=grades,
         answers=replace(arranged, twice=_twice(study, outlines[study.baseline].records, grades)),
         rules=_rules(study, design),

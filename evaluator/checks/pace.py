@@ -46,7 +46,7 @@ def prompt_cache(given: CheckInput) -> Iterable[Finding]:
     shares = {
         variant.name: part
         for variant in given.study.variants
-        if (part := _cached(given.records.get(variant.name, ()))) is not None
+        if (part := cached_share(given.records.get(variant.name, ()))) is not None
     }
     if shares and max(shares.values()) - min(shares.values()) > _CACHED:
         listing = ", ".join(f"{name} {part:.0%}" for name, part in shares.items())
@@ -92,7 +92,8 @@ def _speed(reply: Reply) -> float | None:
     return tokens / seconds if tokens >= _WRITTEN and seconds > 0 else None
 
 
-def _cached(records: Sequence[Outline]) -> float | None:
+def cached_share(records: Sequence[Outline]) -> float | None:
+    """Return which share of the prompt tokens came out of a cache, of the replies that say so; None: none does."""
     counted = [r.reply for r in records if r.reply and r.reply.prompt_tokens and r.reply.cached_tokens is not None]
     prompts = sum(reply.prompt_tokens or 0 for reply in counted)
     return sum(reply.cached_tokens or 0 for reply in counted) / prompts if prompts else None

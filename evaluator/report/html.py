@@ -23,6 +23,7 @@ from evaluator.report.legend import legend
 from evaluator.report.method import method, saved
 from evaluator.report.panels import difference_panels, length_panels, limit_panels, quality_pictures
 from evaluator.report.picture import kind
+from evaluator.report.prompts import prompts
 from evaluator.report.questions import QuestionsSection
 from evaluator.report.resources import resource_table
 from evaluator.report.server import describe
@@ -163,6 +164,7 @@ def _how(report: Report) -> dict[str, Any]:
     rows = tuple((pairs[0][0], *(value for _, value in pairs)) for pairs in zip(*described, strict=True))
     return {
         "method": method(report),
+        "prompts": prompts(report),
         "facts": Table(title="", head=("", *known), rows=tuple(row for row in rows if len(set(row[1:])) > 1)),
         "alike": tuple((row[0], row[1]) for row in rows if len(set(row[1:])) == 1),
         "commands": [(name, command_line(report.facts[name].command)) for name in known if report.facts[name].command],

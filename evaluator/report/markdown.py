@@ -10,6 +10,7 @@ from evaluator.report import phrases
 from evaluator.report.markdown_text import cells, code, header, row, safe
 from evaluator.report.method import method, saved
 from evaluator.report.post import recommended
+from evaluator.report.prompts import TITLE, prompts
 from evaluator.report.resources import resource_table
 from evaluator.report.server import describe
 from evaluator.report.tables import Table, behind, explored, limits, replies
@@ -41,8 +42,7 @@ def _lines(report: Report) -> Iterator[str]:
         if table := limits(report, benchmark):
             sentences = " ".join(b.sentence for b in report.budgets if b.benchmark == benchmark and b.sentence)
             yield from ("", safe(sentences), "", *_folded(table.title, (table,)))
-    if table := resource_table(report):
-        yield from ("", f"## {table.title}", "", *_drawn(table))
+    yield from _servers(report)
     if report.checks:
         yield from ("", "## Read this before you believe a number", "")
         for check in report.checks:
@@ -53,6 +53,14 @@ def _lines(report: Report) -> Iterator[str]:
     if report.exploratory:
         tables = explored(report.exploratory, phrases.itself(report))
         yield from ("", *_folded("Explored beside the verdicts", tables, report.exploratory.sentence))
+
+
+def _servers(report: Report) -> Iterator[str]:
+    """Yield what servers take of the machine, and how prompts were put to them."""
+    if table := resource_table(report):
+        yield from ("", f"## {table.title}", "", *_drawn(table))
+    if known := prompts(report):
+        yield from ("", f"## {TITLE}", "", *(f"- {safe(sentence)}" for sentence in known))
 
 
 def _tables(report: Report, benchmark: str) -> Iterator[str]:

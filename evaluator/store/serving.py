@@ -68,6 +68,9 @@ class Cache(Struct, frozen=True, kw_only=True):
     """What each order that was tried came to, this one among them."""
     why: str = ""
     """In one sentence, with figures."""
+    evaluated: float | None = None
+    """Share of the prompt tokens that the server evaluated in the run, as its replies count them. In a report alone;
+    None where they do not say."""
 
 
 class Serving(Struct, frozen=True, kw_only=True):
