@@ -194,6 +194,9 @@ class _Session:
                 self._at_once.end(name, lost=False)
                 if not self._at_once.has_other_slots(server, spec):
                     return
+                await schedule.catch_up(name)
+                if not schedule.pending(name, upto, worker.given_up).asks:
+                    return
                 again = False
                 await self._loaded.stop(name)
                 self._on_status(name, f"starting its server again, with {self._at_once.spec(name, spec).slots} slots")

@@ -23,6 +23,7 @@ variants:
 benchmarks: {{mmlu_pro: {{questions: 120, shots: 0, margin: 2}}}}
 sampling: {{temperature: 0, max_tokens: 60}}
 decide: {{mode: {mode}}}
+concurrency: 4
 """
 
 
