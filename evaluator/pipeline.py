@@ -16,6 +16,7 @@ from evaluator.errors import Blocked, NotStarted
 from evaluator.events import Analysing, Begun, Checked, Event, OnEvent, Planned, Status, Unfinished, ignore
 from evaluator.grade.grader import Grader
 from evaluator.preflight.preflight import Preflight, check_lacking, judged, keep, try_servers
+from evaluator.preflight.reuse import refuse_other_reuse, settle_reuse
 from evaluator.rebuild import sandbox_for
 from evaluator.records import Key
 from evaluator.report.files import write_report
@@ -107,6 +108,8 @@ def run_study(
         LiveFile(folder, tally.look),
     ):
         setup = _set_up(loaded, folder, context_needed(asks, run_plan.more_tokens or 0), force=force)
+        answered = _answered(journals)
+        refuse_other_reuse(loaded.study, setup.specs, folder, answered=answered)
         grader, on_graded = Grader(sandbox_for(loaded.study, on_event)), signals.in_order(on_event)
         if more_tokens is None:
             schedule = StudySchedule(loaded.study, asks, journals, grader, on_graded)
@@ -121,6 +124,7 @@ def run_study(
                 mark_plan(folder, unchecked=True)
             if busy_now:
                 mark_plan(folder, busy=busy_now)
+            settle_reuse(loaded.study, setup.specs, asks, folder, answered=answered)
         on_event(Planned(schedule.planned(), wanted))
         for variant, why in setup.left_out.items():
             on_event(Status(variant, why, trouble="lost"))

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from evaluator.analyse.pilot import read_pilot
 from evaluator.decide import power
 from evaluator.errors import StudyError
+from evaluator.preflight.reuse import foreseen
 from evaluator.report.power import sentences
 from evaluator.study.file import StudySource, load_study
 from evaluator.study.study import Study
@@ -43,6 +44,8 @@ def plan_study(
     study_plan = power.plan_study(
         loaded.study, pilot, tokens_per_second=tokens_per_second, tokens_per_answer=tokens_per_answer
     )
+    if why := foreseen(loaded.study, Path(runs) / loaded.study.study):
+        study_plan = replace(study_plan, notes=(*study_plan.notes, f"{why[0].upper()}{why[1:]}."))
     return replace(study_plan, sentences=tuple(sentences(study_plan)))
 
 

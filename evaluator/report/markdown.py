@@ -32,8 +32,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from ("", "## What the data show", "")
     yield from (f"- {safe(sentence)}" for sentence in phrases.single_results(report))
     yield from (f"- {safe(comparison.sentence)}" for comparison in report.comparisons)
-    if sentence := saved(report):
-        yield f"- {sentence}"
+    yield from (f"- {safe(sentence)}" for sentence in (saved(report), phrases.reuse(report)) if sentence)
     for benchmark in study.benchmarks.chosen():
         yield from ("", f"## {wording.name(benchmark)}", "", f"{phrases.asked(report, benchmark)}.", "")
         yield from _tables(report, benchmark)

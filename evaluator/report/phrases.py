@@ -201,6 +201,17 @@ def itself(report: "Report", benchmark: str | None = None) -> str:
     return " ".join(f"{f'{name(t.benchmark)}: ' if benchmark is None else ''}{of_itself(t)}." for t in mine)
 
 
+def reuse(report: "Report") -> str:
+    """Say whether prompt caches were used, why, and how far answers differ so; empty where nothing is compared."""
+    why = report.serving.repeatable_why if report.serving and not has_one_variant(report) else ""
+    if not why:
+        return ""
+    asked_twice = sum(twice.questions for twice in report.asked_twice)
+    texts = sum(twice.texts for twice in report.asked_twice)
+    noise = f"; of {asked_twice:,} questions asked twice {f'{texts:,}' if texts else 'none'} got other words"
+    return f"{why[0].upper()}{why[1:]}{noise if asked_twice else ''}."
+
+
 def asked(report: "Report", benchmark: str) -> str:
     """Say in one line how a benchmark was asked: `100 questions, 5-shot, chat`."""
     settings, total = report.plan.study.benchmarks.chosen()[benchmark], BENCHMARKS[benchmark].total

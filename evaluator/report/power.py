@@ -88,6 +88,7 @@ def times(plan: StudyPlan) -> Iterator[str]:
             "How long it takes is not known: give --tokens-per-second (completion tokens a second, over all requests in"
             f" flight to one variant){shorter}."
         )
+        yield from plan.notes
         return
     most = "at most " if plan.at_most or DESIGNS[plan.mode].looks_early else ""
     order = "all variants at once" if plan.parallel else "one variant after the other"

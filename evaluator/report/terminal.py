@@ -60,7 +60,7 @@ def _others(report: Report) -> Iterator[ConsoleRenderable]:
         yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
     if report.plan.study.concurrency == "auto" and report.in_flight:
         yield Padding(Text(f"• {phrases.questions_at_once(report)}"), (0, 0, 0, 2))
-    if sentence := saved(report):
-        yield Padding(Text(f"• {sentence}"), (0, 0, 0, 2))
+    for sentence in filter(None, (saved(report), phrases.reuse(report))):
+        yield Padding(Text(f"• {strip_control(sentence)}"), (0, 0, 0, 2))
     if report.exploratory and report.exploratory.tests:
         yield Text("\nExplored beside these verdicts: see the end of the report.", style="dim")

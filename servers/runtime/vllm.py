@@ -3,6 +3,8 @@
 Names and meanings of fields: vLLM's chat_completion/protocol.py, models/serving.py and sampling_params.py.
 """
 
+import secrets
+
 from servers.http import fetch, root
 from servers.request import headers, openai_request, sampling_values, template_switch
 from servers.runtime.llama_props import entry
@@ -16,11 +18,12 @@ def request(server: Server, prompt: Prompt, sampling: Sampling, *, stream: bool,
 
     Every sampling value is sent: one that is not comes from the model's own generation_config.json.
     """
-    del reuse
     # For all tokens to be drawn from, older versions refuse 0, and newer ones take 0 and -1.
     top_k = {"top_k": sampling.top_k or -1}
     plain = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
-    more = {**sampling_values(sampling), **top_k, **plain, **template_switch(server.spec, prompt)}
+    # Nothing is shared with a prompt of another salt, and it is no part of the prompt.
+    salt = {"cache_salt": secrets.token_hex(16)} if reuse.cache is False else {}
+    more = {**sampling_values(sampling), **top_k, **plain, **template_switch(server.spec, prompt), **salt}
     return openai_request(server, prompt, stream=stream, more=more)
 
 

@@ -162,7 +162,7 @@ def test_a_server_that_refuses_every_question_is_given_up_and_its_reason_told(be
 
 def test_another_server_behind_the_same_address_is_refused(bench: Bench) -> None:
     pages = {"/props": {"build_info": "b1", "model_path": "one.gguf", "chat_template": "t"}}
-    first = bench._stack.enter_context(FakeServer(right, pages=pages))
+    first = bench.stack.enter_context(FakeServer(right, pages=pages))
     study = bench.folder / "study.yaml"
     variant = f'  - {{name: good, model: fake, base_url: "{first.base_url}"}}'
     study.write_text(STUDY.format(variants=variant, n=5))
@@ -270,7 +270,7 @@ def test_model_output_is_inert_in_every_report(bench: Bench) -> None:
 
 def test_a_key_comes_from_the_environment_and_is_never_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_SERVER_KEY", "sk-very-secret")
-    fake = bench._stack.enter_context(FakeServer(right, api_key="sk-very-secret"))
+    fake = bench.stack.enter_context(FakeServer(right, api_key="sk-very-secret"))
     bench.fakes["good"] = fake
     study = bench.folder / "study.yaml"
     variant = f'  - {{name: good, model: fake, base_url: "{fake.base_url}", api_key_env: MY_SERVER_KEY}}'

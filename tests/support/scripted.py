@@ -57,13 +57,13 @@ class Bench:
     """A folder with a study of fake servers."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.folder, self._stack = folder, stack
+        self.folder, self.stack = folder, stack
         self.fakes: dict[str, FakeServer] = {}
 
     def study(self, n: int = 20, extra: str = "", **scripts: Script) -> Path:
         lines = []
         for name, script in scripts.items():
-            fake = self._stack.enter_context(FakeServer(script))
+            fake = self.stack.enter_context(FakeServer(script))
             self.fakes[name] = fake
             lines.append(f'  - {{name: {name}, model: fake, base_url: "{fake.base_url}"}}')
         path = self.folder / "study.yaml"
