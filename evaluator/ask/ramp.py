@@ -26,9 +26,11 @@ _TRIES = 2
 
 
 class _Enough(Struct, frozen=True):
-    """When a measurement ends: replies for each place, and seconds."""
+    """When a measurement ends: replies for each place, replies in all, and seconds."""
 
     replies: int
+    least: int
+    """However few are in flight: the lengths of replies differ."""
     seconds: float
     steady: float = 1.0
     """Relative error of the tokens per second that is small enough; else it goes on for up to three times as long."""
@@ -39,13 +41,14 @@ class _Enough(Struct, frozen=True):
             return True
         if each >= 4 * self.replies and took >= self.seconds / 6:
             return True
-        if each < self.replies or took < self.seconds:
+        if window.replies < self.least or each < self.replies or took < self.seconds:
             return False
         return each >= 3 * self.replies or took >= 3 * self.seconds or window.error(now) <= self.steady
 
 
-_TO_CLIMB = _Enough(2, 3.0, 0.05)
-_TO_WATCH = _Enough(4, 20.0)
+_TO_CLIMB = _Enough(2, 3, 3.0, 0.05)
+_TO_DECIDE = _Enough(2, 12, 3.0, 0.05)
+_TO_WATCH = _Enough(4, 8, 20.0)
 
 
 class _Window:
@@ -62,6 +65,8 @@ class _Window:
         self._parts: dict[int, int] = {}
 
     def add(self, now: float, tokens: int) -> None:
+        if now <= self.began:  # they belong to the time before
+            return
         part = int((now - self.began) / self._PART_S)
         self._parts[part] = self._parts.get(part, 0) + tokens
         self.tokens += tokens
@@ -105,7 +110,7 @@ class Ramp:
         self._curve: dict[int, Level] = {}
         self._errors: dict[int, float] = {}
         self._again: set[int] = set()
-        """Levels that were measured on the way back."""
+        """Levels that were measured on the way back, or for long enough before."""
         self._descending = False
         self._flat = 0
         """Levels in a row that gave no more than the best before them."""
@@ -151,8 +156,10 @@ class Ramp:
                 self._closing -= 1
                 self._window = None if self._closing else _Window(now)
             return
-        self._window.replies += 1
-        if _TO_CLIMB.holds(self._window, now, self.level):
+        self._window.replies += now > self._window.began
+        if (_TO_DECIDE if self._descending else _TO_CLIMB).holds(self._window, now, self.level):
+            if self._descending or self._window.replies >= _TO_DECIDE.least:
+                self._again.add(self.level)
             self._curve[self.level] = self._window.level(now, self.level)
             self._errors[self.level] = min(self._window.error(now), _MOST_NOISE)
             self._decide()
@@ -171,7 +178,6 @@ class Ramp:
 
     def _decide(self) -> None:
         if self._descending:
-            self._again.add(self.level)
             self._go_back()
             return
         here, others = self._rate(self.level), [level for level in self._curve if level != self.level]
@@ -184,17 +190,21 @@ class Ramp:
             self._open(min(2 * self.level, self.most))
         else:
             self._descending = True
-            self._again.add(self.level)
             self._go_back()
 
     def _go_back(self) -> None:
         """Measure what was measured early once more, as long as a smaller number may be as good."""
         knee = self._knee()
         below = max((level for level in self._curve if level < knee), default=None)
-        if below is not None and below not in self._again:
-            self._open(below)
-            return
+        for level in (knee, below):
+            if level is not None and level not in self._again:
+                self._open(level)
+                return
         more = [level for level in self._curve if level > knee]
+        if not more and knee < self.most:  # measured again, what had stopped it is less: it climbs on
+            self._descending, self._flat = False, 1
+            self._open(min(2 * knee, self.most))
+            return
         why = self.why_most if not more and knee == self.most else ""
         if more:
             most = max(more, key=self._rate)

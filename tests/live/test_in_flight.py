@@ -1,0 +1,69 @@
+"""The number of questions in flight is found on real servers, and none of them is lost."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from evaluator.cli import main
+from evaluator.demo.builds import builds
+from evaluator.store import journal
+from evaluator.store.folder import records_path
+from evaluator.store.serving import InFlight, read_serving
+from tests.live.test_check import LAB
+
+pytestmark = [pytest.mark.live, pytest.mark.parametrize("runtime", ["llama_server", "mlx_lm"])]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHICHQUANT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def model(runtime: str, tmp_path: Path) -> Path:
+    if runtime == "llama_server":
+        return builds(LAB, ["Q8_0"], tmp_path)["Q8_0"]
+    pytest.importorskip("mlx_lm")
+    from evaluator.demo.to_mlx import convert  # noqa: PLC0415 - heavy, and only where MLX is
+
+    convert(LAB, tmp_path / "lab", bits=8)
+    return tmp_path / "lab"
+
+
+def run(folder: Path, name: str, runtime: str, model: Path, *, questions: int, more: str = "") -> InFlight | None:
+    """Run a study of one build; every question is answered, and put once."""
+    study = folder / f"{name}.yaml"
+    study.write_text(
+        f"study: {name}\nbaseline: a\nvariants: [{{name: a, runtime: {runtime}, model: {model}}}]\n"
+        f"benchmarks: {{mmlu_pro: {{questions: {questions}, shots: 0}}}}\nsampling: {{max_tokens: 8}}\n{more}"
+    )
+    result = CliRunner().invoke(main, ["run", str(study), "--runs", str(folder / "runs"), "--no-check"])
+    assert result.exit_code == 0, result.output
+    lines = records_path(folder / "runs" / name, "a").read_text().splitlines()
+    counted = Counter(json.dumps(json.loads(line)["key"]) for line in lines)
+    records = journal.read(records_path(folder / "runs" / name, "a")).values()
+    assert len(counted) == len(lines) == questions
+    assert all(record.answer for record in records)
+    assert not any(record.attempts for record in records)
+    serving = read_serving(folder / "runs" / name)
+    return serving.in_flight if serving else None
+
+
+def test_the_number_is_found_within_the_slots_and_remembered(runtime: str, model: Path, tmp_path: Path) -> None:
+    found = run(tmp_path, "first", runtime, model, questions=80)
+    again = run(tmp_path, "second", runtime, model, questions=45)
+
+    assert found is not None
+    assert again is not None
+    assert found.curve
+    assert 1 <= found.number <= 16
+    assert again.number == found.number
+    assert again.how == ("remembered" if found.how == "measured" else again.how)
+
+
+@pytest.mark.parametrize("number", [16, 32])
+def test_many_at_once_lose_none(runtime: str, model: Path, tmp_path: Path, number: int) -> None:
+    run(tmp_path, "many", runtime, model, questions=2 * number, more=f"concurrency: {number}\n")
