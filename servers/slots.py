@@ -17,6 +17,8 @@ from servers.wording import in_bytes
 MOST = 256
 _CAPS: dict[RuntimeName, int] = {"llama_server": 16, "mlx_lm": 16, "omlx": 16, "ollama": 4, "lm_studio": 4}
 """Of servers that are started. Ollama and LM Studio do not say how large a model's cache is, and share it out."""
+_ON_A_CARD = 64
+"""Of llama-server where it has a graphics card: more than 16 in flight are faster there for a model of usual size."""
 _UNKNOWN = 4
 """Where it is not known what a slot takes."""
 _ODD = (OSError, ModelError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError, RecursionError)
@@ -46,7 +48,10 @@ def with_slots(spec: ServerSpec, *, sharing: int = 1) -> ServerSpec:
     """
     if spec.base_url is not None:
         return replace(spec, slots=MOST, slots_why="the server has no more")
-    slots, why = _by_memory(spec, _CAPS.get(spec.runtime, _UNKNOWN), free_bytes() // sharing)
+    cap = _CAPS.get(spec.runtime, _UNKNOWN)
+    if spec.runtime == "llama_server" and graphics.cards() is not None:
+        cap = _ON_A_CARD
+    slots, why = _by_memory(spec, cap, free_bytes() // sharing)
     return replace(spec, slots=slots, slots_why=why)
 
 
@@ -55,9 +60,8 @@ def free_bytes() -> int:
     import psutil  # noqa: PLC0415 - only where a server is started
 
     memory = psutil.virtual_memory()
-    if (found := graphics.cards()) is not None:
-        infos = [found.nvml.nvmlDeviceGetMemoryInfo(handle) for handle in found.handles]
-        return int(sum(info.free for info in infos))
+    if on_cards := graphics.free():
+        return sum(on_cards)
     free = int(memory.available)
     return min(free, int(_OF_A_MAC * memory.total)) if platform.system() == "Darwin" else free
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from servers import slots
 from servers.slots import MOST, with_slots
 from servers.spec import ServerSpec
+from servers.usage import graphics
+from tests.support.graphics_driver import Driver
 
 LAB = Path(slots.__file__).parents[1] / "evaluator" / "demo" / "lab-full-f16.gguf"
 GB = 10**9
@@ -24,6 +26,14 @@ def test_a_small_model_gets_as_many_slots_as_are_of_use(monkeypatch: pytest.Monk
     monkeypatch.setattr(slots, "free_bytes", lambda: 100 * GB)
 
     assert with_slots(spec()).slots == 16
+
+
+def test_with_a_graphics_card_more_are_of_use_if_it_holds_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for card, expected in ({"free": 100 * GB}, 64), ({"free": 0}, 1), ({}, 64):
+        driver = Driver(card)
+        monkeypatch.setattr(graphics, "cards", lambda driver=driver: graphics.Cards(driver, driver.cards))
+
+        assert with_slots(spec()).slots == expected, card
 
 
 def test_little_memory_gives_few_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

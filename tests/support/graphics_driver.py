@@ -24,7 +24,8 @@ class Driver:
         return self.cards[number]
 
     def nvmlDeviceGetMemoryInfo(self, card: dict[str, Any]) -> Any:  # noqa: N802 - its name
-        return SimpleNamespace(used=self.told(card, "used"))
+        wanted = {name: self.told(card, name) for name in ("free", "used") if name in card}
+        return SimpleNamespace(**(wanted or {"used": self.told(card, "used")}))
 
     def nvmlDeviceGetComputeRunningProcesses(self, card: dict[str, Any]) -> list[Any]:  # noqa: N802 - its name
         return [SimpleNamespace(pid=pid, usedGpuMemory=size) for pid, size in self.told(card, "compute")]
