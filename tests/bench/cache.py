@@ -113,7 +113,7 @@ def arrangements(wanted: argparse.Namespace, name: str, limit: int, folder: Path
             repeatable=how is not None and how.on is False,
         )
         serving = how and Serving(cache={VARIANT: Cache(on=how.on, order=how.order, flags=how.flags)})
-        first, second = twice(study, folder / f"{name}-{limit}-{number}", serving=serving, check=how is None)
+        first, second = twice(study, folder / f"{limit}-{number}", serving=serving, check=how is None)
         tokens = evaluated(first.records)
         nothing = nothing or tokens
         seconds = runs.speed(first.records).seconds
@@ -133,7 +133,7 @@ def chosen(asked: runs.Asked) -> str:
 
 def repeatable(wanted: argparse.Namespace, name: str, folder: Path) -> Iterator[list[object]]:
     """Count what differs between two runs of one build, by server, number of slots, with and without cache."""
-    gguf, mlx = model(name), folder / f"{name}-mlx"
+    gguf, mlx = model(name), folder / "mlx"
     convert(gguf, mlx, bits=4)
     servers = {"llama.cpp": ("llama_server", gguf), "mlx_lm.server": ("mlx_lm", mlx)}
     for (server, (runtime, path)), slots, whole in itertools.product(servers.items(), wanted.slots, (False, True)):
@@ -145,7 +145,7 @@ def repeatable(wanted: argparse.Namespace, name: str, folder: Path) -> Iterator[
             sampling={"temperature": 0, "max_tokens": wanted.replies[0]},
             repeatable=whole,
         )
-        first, second = twice(study, folder / name)
+        first, second = twice(study, folder)
         texts_differ = changed(texts(first.records), texts(second.records))
         differ = changed(outcomes(first), outcomes(second))
         seconds = runs.speed(first.records).seconds
@@ -166,15 +166,14 @@ def main() -> None:
     wanted = parser.parse_args()
     print(table.where("xllamacpp", "mlx-lm"), end="\n\n")
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        for name in wanted.models:
+        for number, name in enumerate(wanted.models):
             if wanted.section == "repeatable":
                 print(f"{name}, {wanted.shots}-shot MMLU-Pro, replies of at most {wanted.replies[0]} tokens\n")
-                table.show(REPEATED, repeatable(wanted, name, folder))
+                table.show(REPEATED, repeatable(wanted, name, Path(place, str(number))))
                 continue
             for limit in wanted.replies:
                 print(f"{name}, {wanted.questions} questions, replies of at most {limit} tokens\n")
-                table.show(ARRANGED, arrangements(wanted, name, limit, folder))
+                table.show(ARRANGED, arrangements(wanted, name, limit, Path(place, str(number))))
 
 
 if __name__ == "__main__":
