@@ -1,6 +1,7 @@
 """How a reply ended, by the word that its server gives: a closed list, for nobody knows what a new word means."""
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 End = Literal["whole", "limit", "filter", "tool", "broken"]
@@ -40,6 +41,7 @@ _KIND_IN_FRONT = re.compile(r"\A(?:finish|stop|done)?reason")
 """As enumerations are written out: `FinishReason.STOP`, `FINISH_REASON_STOP`, `REASON_STOP`."""
 
 
+@lru_cache(maxsize=256)
 def _plain(word: str) -> str:
     """Take a word without its case, its marks and the kind in front of it: Gemini's `MAX_TOKENS` is `maxtokens`."""
     return _KIND_IN_FRONT.sub("", "".join(filter(str.isalnum, word)).lower(), count=1)

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from evaluator.grade.grader import Grader, cores
 from evaluator.grade.outline import Outline, Reply
 from evaluator.grade.outlines import Outlines, outlines
-from evaluator.records import Grade, Key, Question
+from evaluator.records import Grade, Key, Outcome, Question
 from evaluator.store.folder import read_plan, records_path
 from evaluator.store.journal import current
 from evaluator.study.requests import plan as requests_of
@@ -83,9 +83,10 @@ def _ask_process(folder: Path, variant: str) -> bytes:
 
 
 # What goes from one process to the other: columns, in which the same text is one object.
+T = TypeVar("T")
 _RECORD = tuple(name for name in Outline.__struct_fields__ if name not in {"key", "reply", "grade"})
 _REPLY = Reply.__struct_fields__
-_GRADE = ("outcome", "extracted", "why")
+_GRADE = ("variant", "outcome", "extracted", "why")
 
 
 def _packed(mine: Outlines, keys: Sequence[Key]) -> bytes:
@@ -112,18 +113,21 @@ def _columns(of: Iterable[object], names: Iterable[str]) -> list[list[Any]]:
 def _unpacked(data: bytes, keys: Sequence[Key]) -> Outlines:
     columns = pickle.loads(data)  # noqa: S301 - of our own process
     places, of_records, has_reply, of_replies, has_grade, of_grades, astray, openings = columns
-    replies, grades = _rows(_REPLY, of_replies), _rows(_GRADE, of_grades)
-    records = []
-    for place, values, replied, graded in zip(places, _rows(_RECORD, of_records), has_reply, has_grade, strict=True):
-        key = keys[place]
-        reply = Reply(**next(replies)) if replied else None
-        grade = Grade(key=key, variant=values["variant"], **next(grades)) if graded else None
-        records.append(Outline(key=key, reply=reply, grade=grade, **values))
+    mine = [keys[place] for place in places]
+    replies = _where(has_reply, map(Reply, *of_replies))
+    graded = (key for key, has in zip(mine, has_grade, strict=True) if has)
+    grades = _where(has_grade, map(_grade, graded, *of_grades))
+    variants, started, *rest = of_records
+    records = list(map(Outline, mine, variants, started, replies, *rest, grades))
     return Outlines(records, astray, openings)
 
 
-def _rows(names: Sequence[str], columns: list[list[Any]]) -> Iterator[dict[str, Any]]:
-    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+def _where(has: Iterable[bool], values: Iterator[T]) -> list[T | None]:
+    return [next(values) if there else None for there in has]
+
+
+def _grade(key: Key, variant: str, outcome: Outcome, extracted: str | None, why: str) -> Grade:
+    return Grade(key=key, variant=variant, outcome=outcome, extracted=extracted, why=why)
 
 
 def _main(folder: Path, variant: str) -> None:

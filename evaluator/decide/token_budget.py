@@ -6,10 +6,9 @@ from statistics import fmean
 from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from evaluator.benchmarks import BENCHMARKS
-from evaluator.decide.score import NO_GRADE, per_question
+from evaluator.decide.score import NO_GRADE
 from evaluator.grade.cut import ends_early
 from evaluator.grade.outline import Outline
 from evaluator.records import Grade
@@ -80,16 +79,16 @@ def _point(replies: Sequence[_Reply], limit: int) -> Point:
     # A reply asked again with more tokens had been cut off at the smallest limit, though its text is a newer one.
     least = min(reply.limit for reply in replies)
     cut = [reply.tokens > limit or reply.limit > least >= limit for reply in replies]
-    grades = [
-        replace(reply.grade, outcome="truncated") if is_cut else reply.grade
-        for reply, is_cut in zip(replies, cut, strict=True)
-    ]
-    correct = sum(grade.outcome == "correct" for grade in grades)
-    answered = correct + sum(grade.outcome == "wrong" for grade in grades)
+    outcomes = ["truncated" if is_cut else reply.grade.outcome for reply, is_cut in zip(replies, cut, strict=True)]
+    correct = outcomes.count("correct")
+    answered = correct + outcomes.count("wrong")
+    right: dict[str, list[bool]] = defaultdict(list)
+    for reply, outcome in zip(replies, outcomes, strict=True):
+        right[reply.grade.key.question_id].append(outcome == "correct")
     return Point(
         limit=limit,
-        accuracy=fmean(fmean(right) for right in per_question(grades).values()),
-        truncated=fmean(grade.outcome == "truncated" for grade in grades),
+        accuracy=fmean(map(fmean, right.values())),
+        truncated=outcomes.count("truncated") / len(outcomes),
         answered_only=correct / answered if answered else None,
     )
 

@@ -30,7 +30,7 @@ _LONG = 80
 """Characters of an answer that is no mere "Let's think step by step. The answer is (C)."."""
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class Reply(Struct, frozen=True):
     """A reply without its texts."""
 
     finish_reason: str | None
@@ -65,7 +65,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     """Of all that came: see `text_hash`."""
 
 
-class Outline(Struct, frozen=True, kw_only=True):
+class Outline(Struct, frozen=True):
     """A record without its texts and its request, with its grade."""
 
     key: Key
