@@ -92,13 +92,13 @@ def _exponent(before: tuple[int, Spent] | None, records: int, spent: Spent) -> s
 
 
 def _apart(part: str, run: Path, records: int = 0) -> Spent:
-    """Do a part in a process of its own; look twenty times a second how much memory it and its children have."""
+    """Do a part in a process of its own; look five times a second how much memory it and its children have."""
     command = [sys.executable, "-m", "tests.bench.scale", str(run), "--part", part, "--records", str(records)]
     peak = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
             peak = max(peak, _memory(psutil.Process(process.pid)))
-            time.sleep(0.05)
+            time.sleep(0.2)
         if process.returncode:
             sys.exit(process.returncode)
         cpu, wall = json.loads((process.stdout or sys.stdin).read().splitlines()[-1])
