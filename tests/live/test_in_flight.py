@@ -38,7 +38,8 @@ def run(folder: Path, name: str, runtime: str, model: Path, *, questions: int, m
     study = folder / f"{name}.yaml"
     study.write_text(
         f"study: {name}\nbaseline: a\nvariants: [{{name: a, runtime: {runtime}, model: {model}}}]\n"
-        f"benchmarks: {{mmlu_pro: {{questions: {questions}, shots: 0}}}}\nsampling: {{max_tokens: 8}}\n{more}"
+        f"benchmarks: {{mmlu_pro: {{questions: {questions}, shots: 0}}}}\nsampling: {{max_tokens: 60}}\n"
+        f"decide: {{noise_floor: 0}}\n{more}"
     )
     result = CliRunner().invoke(main, ["run", str(study), "--runs", str(folder / "runs"), "--no-check"])
     assert result.exit_code == 0, result.output
@@ -47,7 +48,8 @@ def run(folder: Path, name: str, runtime: str, model: Path, *, questions: int, m
     records = journal.read(records_path(folder / "runs" / name, "a")).values()
     assert len(counted) == len(lines) == questions
     assert all(record.answer for record in records)
-    assert not any(record.attempts for record in records)
+    # llama-server closes connections that it had kept: what is sent on one of them just then is asked again.
+    assert runtime == "llama_server" or not any(record.attempts for record in records)
     serving = read_serving(folder / "runs" / name)
     return serving.in_flight if serving else None
 
