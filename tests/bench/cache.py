@@ -1,15 +1,13 @@
-"""What a server's prompt cache saves, and what it costs in repeatability.
+"""What a server's prompt cache saves.
 
-python -m tests.bench.cache arrangements [--questions 280] [--models smollm2 lab gemma] [--replies 16 600] [--shots 5]
-python -m tests.bench.cache repeatable   [--questions 50] [--models smollm2] [--slots 1 4]
+python -m tests.bench.cache [--questions 280] [--models smollm2 lab gemma] [--replies 16 600] [--shots 5] [--slots 4]
 
-`arrangements`: prompt tokens that llama.cpp's server evaluated, by its own count, with each order of the questions and
-each way of keeping prompts, and with what whichquant chooses by itself; each is run twice, and texts that differ are
-counted. `repeatable`: texts and outcomes that differ between two runs of one build. Prints Markdown tables.
+Prompt tokens that llama.cpp's server evaluated, by its own count, with each order of the questions and each way of
+keeping prompts, and with what whichquant chooses by itself; each is run twice, and texts that differ are counted.
+Prints Markdown tables.
 """
 
 import argparse
-import itertools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +15,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from evaluator.demo.to_mlx import convert
 from evaluator.records import Record
 from evaluator.store.serving import Cache, Order, Serving, keep_serving
 from servers.cache import user_cache
@@ -27,7 +24,6 @@ from tests.bench.random_model import LAB
 
 VARIANT = "build"
 ARRANGED = ("arrangement", "evaluated tokens", "of no cache", "asking s", "command s", "texts differ")
-REPEATED = ("server", "in flight", "cache", "questions", "texts differ", "outcomes differ", "asking s")
 
 
 class Arrangement(NamedTuple):
@@ -108,7 +104,7 @@ def arrangements(wanted: argparse.Namespace, name: str, limit: int, folder: Path
             f"arrangement-{number}",
             [variant],
             {"mmlu_pro": {"questions": wanted.questions, "shots": wanted.shots}},
-            concurrency=wanted.slots[-1],
+            concurrency=wanted.slots,
             sampling={"temperature": 0, "max_tokens": limit},
             repeatable=how is not None and how.on is False,
         )
@@ -131,46 +127,20 @@ def chosen(asked: runs.Asked) -> str:
     return " ".join(["no cache" if cache.on is False else cache.order, *cache.flags])
 
 
-def repeatable(wanted: argparse.Namespace, name: str, folder: Path) -> Iterator[list[object]]:
-    """Count what differs between two runs of one build, by server, number of slots, with and without cache."""
-    gguf, mlx = model(name), folder / "mlx"
-    convert(gguf, mlx, bits=4)
-    servers = {"llama.cpp": ("llama_server", gguf), "mlx_lm.server": ("mlx_lm", mlx)}
-    for (server, (runtime, path)), slots, whole in itertools.product(servers.items(), wanted.slots, (False, True)):
-        study = runs.study(
-            f"{runtime}-{slots}-{whole}".lower().replace("_", "-"),
-            [{"name": VARIANT, "runtime": runtime, "model": str(path)}],
-            {"mmlu_pro": {"questions": wanted.questions, "shots": wanted.shots}},
-            concurrency=slots,
-            sampling={"temperature": 0, "max_tokens": wanted.replies[0]},
-            repeatable=whole,
-        )
-        first, second = twice(study, folder)
-        texts_differ = changed(texts(first.records), texts(second.records))
-        differ = changed(outcomes(first), outcomes(second))
-        seconds = runs.speed(first.records).seconds
-        yield [server, slots, "off" if whole else "on", len(first.records), texts_differ, differ, seconds]
-
-
 def main() -> None:
     """Print the machine and the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("section", choices=("arrangements", "repeatable"))
     parser.add_argument("--questions", type=int, default=280)
     parser.add_argument(
         "--models", nargs="+", default=["smollm2", "lab"], help="smollm2, lab, gemma, or paths of GGUFs"
     )
     parser.add_argument("--replies", type=int, nargs="+", default=[16, 600], help="limits of the replies, in tokens")
-    parser.add_argument("--slots", type=int, nargs="+", default=[1, 4], help="arrangements takes the last")
+    parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--shots", type=int, default=5)
     wanted = parser.parse_args()
-    print(table.where("xllamacpp", "mlx-lm"), end="\n\n")
+    print(table.where("xllamacpp"), end="\n\n")
     with tempfile.TemporaryDirectory() as place:
         for number, name in enumerate(wanted.models):
-            if wanted.section == "repeatable":
-                print(f"{name}, {wanted.shots}-shot MMLU-Pro, replies of at most {wanted.replies[0]} tokens\n")
-                table.show(REPEATED, repeatable(wanted, name, Path(place, str(number))))
-                continue
             for limit in wanted.replies:
                 print(f"{name}, {wanted.questions} questions, replies of at most {limit} tokens\n")
                 table.show(ARRANGED, arrangements(wanted, name, limit, Path(place, str(number))))

@@ -27,7 +27,8 @@ def _cell(value: object) -> str:
 def where(*packages: str) -> str:
     """Say on which machine and with which versions was measured."""
     here = machine()
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    there = {found.name for found in importlib.metadata.distributions()}
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in packages if name in there]
     chip = f"{here.chip or 'unknown processor'}, {here.cores or '?'} cores"
     python = f"Python {platform.python_version()}"
     return ", ".join([chip, *filter(None, [here.gpu]), here.os, python, f"whichquant {__version__}", *versions])
