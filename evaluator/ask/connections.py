@@ -18,6 +18,7 @@ import httpx2
 from evaluator.ask.frames import Frames, frames_of
 
 _CONNECT_S = 10.0
+_NO_REPLY = "the server closed the connection without a reply"
 _IDLE_S = 5.0
 """A connection that was idle for longer is not used again: servers close theirs about then."""
 _LATE_S = 0.05
@@ -64,6 +65,8 @@ class Connections:
         self.headers = headers
         self._silence, self._tls = silence, tls
         self._idle: list[_Connection] = []
+        self.keeps = True
+        """Whether connections are kept: a server may close each of them after its reply without a word."""
         self._open: set[_Connection] = set()
         self._targets: dict[str, _Target] = {}
         self._addresses: dict[tuple[str, int], str] = {}
@@ -169,6 +172,10 @@ def _target(url: str, headers: Mapping[str, str], tls: ssl.SSLContext) -> _Targe
     return _Target(origin, bytes(sent or b"").removesuffix(b"\r\n") + b"Content-Length: ")
 
 
+class _Unheard(httpx2.RemoteProtocolError):
+    """The server closed a kept connection, and nothing of a reply came: most likely it never read the request."""
+
+
 class Exchange:
     """One request and its reply."""
 
@@ -190,6 +197,19 @@ class Exchange:
 
     async def __aenter__(self) -> Self:
         target = self._connections.target(self._url)
+        try:
+            await self._send(target)
+        except _Unheard as error:
+            # The server closed a kept connection before it read this: llama-server does so after every stream, and
+            # says the contrary. So it is sent once more, and from now on no connection is kept.
+            self._connections.keeps = False
+            try:
+                await self._send(target)
+            except httpx2.ConnectError:
+                raise httpx2.RemoteProtocolError(str(error)) from error
+        return self
+
+    async def _send(self, target: _Target) -> None:
         self._connection = await self._connections.taken(target)
         try:
             self._connection.send(b"%b%d\r\n\r\n%b" % (target.head, len(self._content), self._content))
@@ -197,7 +217,6 @@ class Exchange:
         except BaseException:
             self._connections.dropped(self._connection)
             raise
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -235,10 +254,12 @@ class Exchange:
         parser.send(_NO_MORE)
         try:
             event: object = h11.NEED_DATA
+            nothing_came = self._connection.is_kept
             while event is h11.NEED_DATA or isinstance(event, h11.InformationalResponse):
                 if event is h11.NEED_DATA:
-                    if not (data := await self._connection.read()):
-                        raise httpx2.RemoteProtocolError("the server closed the connection without a reply")
+                    if not (data := await self._head_data(nothing_came=nothing_came)):
+                        raise httpx2.RemoteProtocolError(_NO_REPLY)
+                    nothing_came = False
                     parser.receive_data(data)
                 event = parser.next_event()
         except h11.RemoteProtocolError as error:
@@ -248,9 +269,20 @@ class Exchange:
         self._frames = frames_of(self.status_code, self._names)
         self._came, _ = parser.trailing_data
 
+    async def _head_data(self, *, nothing_came: bool) -> bytes:
+        try:
+            data = await self._connection.read()
+        except httpx2.ReadError as error:
+            if nothing_came:
+                raise _Unheard(str(error)) from error
+            raise
+        if not data and nothing_came:
+            raise _Unheard(_NO_REPLY)
+        return data
+
     async def _reaches_its_end(self) -> bool:
         """Whether the connection can be used again: the transfer has ended, or does so at once."""
-        if not self._stays_open():
+        if not self._connections.keeps or not self._stays_open():
             return False
         if not self._frames.ended and self._connections.late < _OFTEN_LATE:
             try:
@@ -300,6 +332,11 @@ class _Connection(asyncio.Protocol):
     def address(self) -> str:
         """Return the address at the other end."""
         return str(self._transport.get_extra_info("peername")[0])
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a request was answered on it before."""
+        return self.idle_since > 0
 
     def is_usable(self, now: float) -> bool:
         """Whether another request can be sent on it."""

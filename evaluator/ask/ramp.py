@@ -5,6 +5,7 @@ No clock and no server here: what happens is told, with its time in seconds.
 
 from math import hypot
 from statistics import fmean, median, stdev
+from typing import Literal
 
 from msgspec import Struct
 
@@ -108,7 +109,7 @@ class Ramp:
         """Begin with `start` questions in flight; never more than `most`, for the reason `why_most`."""
         self.most, self.why_most = max(1, min(most, MOST)), why_most
         self.level = min(start, self.most)
-        self.settled = False
+        self.settled = self._ended_early = False
         self.why = ""
         self._curve: dict[int, Level] = {}
         self._errors: dict[int, float] = {}
@@ -170,14 +171,15 @@ class Ramp:
     def finish(self) -> None:
         """Take in that there are no more questions: the best number so far it is."""
         if not self.settled:
+            self._ended_early = self.most > 1
             best = self._knee() if self._curve else min(FEW, self.most)
             self._settle(best, "the questions ended before more was tried")
 
     def found(self) -> InFlight:
         """Say what was found; once it is settled."""
         curve = tuple(self._curve[level] for level in sorted(self._curve))
-        few = len(curve) < 2 and self.most > 1
-        return InFlight(number=self.level, how="few questions" if few else "measured", curve=curve, why=self.why)
+        how: Literal["few questions", "measured"] = "few questions" if self._ended_early else "measured"
+        return InFlight(number=self.level, how=how, curve=curve, why=self.why)
 
     def _decide(self) -> None:
         if self._descending:

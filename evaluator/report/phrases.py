@@ -29,7 +29,7 @@ COLUMNS = {
 _FOUND = {
     "measured": "measured",
     "remembered": "as measured in an earlier run",
-    "few questions": "not measured: too few questions",
+    "few questions": "too few questions to find the best number",
 }
 """How a number in flight was found."""
 _COLOURS = {"worse": "red", "better": "green", "equivalent": "cyan", "cannot": "yellow", "not": "magenta"}

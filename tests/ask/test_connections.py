@@ -28,15 +28,21 @@ class Server:
         self._answer = answer
         self.connections = self.requests = 0
         self.url = ""
+        self.gone = self.once = False
+        """Whether it closes whatever is opened, and answers nothing any more; or answers once on each connection."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        answered = False
         try:
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                if self.gone or (self.once and answered):
+                    break
                 await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
                 self.requests += 1
                 await self._answer(writer)
+                answered = True
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -123,6 +129,28 @@ async def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used() -
         assert texts(await asked(server.url, 3, streams=False, pause=0.05)) == ["yes"] * 3
 
     assert server.connections == 3
+
+
+async def test_a_server_that_closes_after_each_reply_without_a_word_loses_no_question() -> None:
+    async with serving(chunked(STREAM)) as server:
+        server.once = True
+        outcomes = await asked(server.url, 4)
+
+    assert texts(outcomes) == ["yes"] * 4
+    assert server.requests == 4
+
+
+async def test_a_server_that_is_gone_is_no_kept_connection_that_was_closed() -> None:
+    async with serving(chunked(STREAM)) as server, client.connect(server.url, concurrency=1, silence=5) as http:
+        assert isinstance(http, Connections)
+        url = f"{server.url}/chat/completions"
+        first = await client.ask_once(http, url, {**BODY, "stream": True})
+        server.gone = True
+        second = await client.ask_once(http, url, {**BODY, "stream": True})
+
+    assert isinstance(first, Answer)
+    assert isinstance(second, Failure)
+    assert (second.kind, server.requests) == ("dropped", 1)
 
 
 async def test_several_at_once_have_a_connection_each_and_keep_them() -> None:
