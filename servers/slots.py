@@ -18,7 +18,8 @@ MOST = 256
 _CAPS: dict[RuntimeName, int] = {"llama_server": 16, "mlx_lm": 16, "omlx": 16, "ollama": 4, "lm_studio": 4}
 """Of servers that are started. Ollama and LM Studio do not say how large a model's cache is, and share it out."""
 _ON_A_CARD = 64
-"""Of llama-server where it has a graphics card: more than 16 in flight are faster there for a model of usual size."""
+"""Of llama-server where it has a graphics card: on an H200 a model of 1 billion weights in 8 bits gave 724 tokens per
+second with 1 in flight, 1,623 with 4, 2,266 with 16 and 2,519 with 64."""
 _UNKNOWN = 4
 """Where it is not known what a slot takes."""
 _ODD = (OSError, ModelError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError, RecursionError)

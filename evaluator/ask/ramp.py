@@ -21,9 +21,6 @@ _GROWTH = 0.07
 _MOST_NOISE = 0.3
 _AS_GOOD = 0.05
 _FALLEN = 0.15
-_PASSED = 16
-"""Up to so many it climbs on though nothing grows, as long as nothing falls: on an H200, a model of 1 billion weights
-gave 709 tokens per second with 1 in flight, 719 with 4, 1,330 with 16 and 2,958 with 64."""
 _COLLAPSED = 0.5
 _TRIES = 2
 """How often fewer are tried because a server has become slow."""
@@ -190,10 +187,8 @@ class Ramp:
         if not best or here > self._rate(best) * (1 + self._noise(best, self.level)):
             self._flat = 0
         else:
-            self._flat += 1
-        fell = here <= self._rate(best) * (1 - _FALLEN) if best else False
-        enough = fell or (self._flat >= 2 and self.level >= _PASSED)
-        if not enough and self.level < self.most:
+            self._flat += 1 if here > self._rate(best) * (1 - _FALLEN) else 2
+        if self._flat < 2 and self.level < self.most:
             self._open(min(2 * self.level, self.most))
         else:
             self._descending = True

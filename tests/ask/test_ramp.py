@@ -13,7 +13,6 @@ CURVES: dict[str, Curve] = {
     "grows to the end": lambda n: 60 * n**0.6,
     "falls": lambda n: 60 * n**-0.4,
     "two are no more than one, four are": lambda n: 60 * (1 if n < 4 else 2),
-    "eight are no more than one, sixteen are": lambda n: 60 * (1 if n < 16 else 1.9),
 }
 LEVELS = (1, 2, 4, 8, 16)
 
