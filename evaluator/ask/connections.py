@@ -172,10 +172,6 @@ def _target(url: str, headers: Mapping[str, str], tls: ssl.SSLContext) -> _Targe
     return _Target(origin, bytes(sent or b"").removesuffix(b"\r\n") + b"Content-Length: ")
 
 
-class _Unheard(httpx2.RemoteProtocolError):
-    """The server closed a kept connection, and nothing of a reply came: most likely it never read the request."""
-
-
 class Exchange:
     """One request and its reply."""
 
@@ -189,6 +185,8 @@ class Exchange:
         self._names: dict[bytes, bytes] = {}
         """Of its headers, those that stand there once."""
         self.status_code = 0
+        self._unheard = False
+        """Whether the server closed a kept connection and nothing of a reply came: likely it never read the request."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -199,7 +197,9 @@ class Exchange:
         target = self._connections.target(self._url)
         try:
             await self._send(target)
-        except _Unheard as error:
+        except (httpx2.RemoteProtocolError, httpx2.ReadError) as error:
+            if not self._unheard:
+                raise
             # The server closed a kept connection before it read this: llama-server does so after every stream, and
             # says the contrary. So it is sent once more, and from now on no connection is kept.
             self._connections.keeps = False
@@ -270,14 +270,9 @@ class Exchange:
         self._came, _ = parser.trailing_data
 
     async def _head_data(self, *, nothing_came: bool) -> bytes:
-        try:
-            data = await self._connection.read()
-        except httpx2.ReadError as error:
-            if nothing_came:
-                raise _Unheard(str(error)) from error
-            raise
-        if not data and nothing_came:
-            raise _Unheard(_NO_REPLY)
+        self._unheard = nothing_came
+        data = await self._connection.read()
+        self._unheard = nothing_came and not data
         return data
 
     async def _reaches_its_end(self) -> bool:
