@@ -15,7 +15,6 @@ from servers.errors import ServerError
 from servers.launch import launch
 from servers.spec import Server, ServerSpec
 from servers.usage.room import room
-from servers.weights.gguf import sliding_window
 
 WHOLE_WINDOWS = ("--swa-full",)
 """With it llama-server keeps all of a layer's cache, though the layer looks through a sliding window only."""
@@ -52,6 +51,8 @@ class Arranging:
         started = spec.runtime == "llama_server" and spec.base_url is None and not self._study.router
         if found is None or found.again >= _ENOUGH or not started or not spec.context or kv_cache_bytes is None:
             return ()
+        from servers.weights.gguf import sliding_window  # noqa: PLC0415 - it loads gguf and numpy
+
         window = sliding_window(Path(spec.model))
         if window is None or set(WHOLE_WINDOWS) & set(spec.args):
             return ()

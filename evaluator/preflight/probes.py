@@ -37,6 +37,8 @@ SECONDS = 300.0
 """For all probes of one variant; what is not done by then is left out."""
 SHARE = 0.1
 """Of the run that follows, what the check may take; what can block is tried whatever it takes."""
+LEAST_S = 3.0
+"""What it may take in any case."""
 _WAITING = 0.8
 """The part of it for which a server is waited for that asks to be asked later."""
 _THOUGHT_TOKENS = 768
@@ -176,7 +178,7 @@ def _steps(trial: Trial, asks: Sequence[Ask]) -> Sequence[_Step]:
 
 def share_of(questions: int | None, question_s: float | None, at_once: int) -> float:
     """Return the seconds that a check may take before so many questions; without limit where too little is known."""
-    return inf if questions is None or question_s is None else SHARE * questions * question_s / at_once
+    return inf if questions is None or question_s is None else max(SHARE * questions * question_s / at_once, LEAST_S)
 
 
 class _Time(NamedTuple):

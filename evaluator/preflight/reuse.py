@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import get_args
 
 from msgspec.structs import replace
 
@@ -15,13 +16,12 @@ from evaluator.store.resources import Measured, read_measured
 from evaluator.store.serving import Cache, Serving, keep_serving, read_serving
 from evaluator.study.requests import Ask, characters
 from evaluator.study.study import Study
-from servers.runtime.table import RUNTIMES
 from servers.runtime.whole import whole_flags, why_not_whole
 from servers.spec import RuntimeName, ServerSpec
 
 _A_TOKEN = 4
 """Characters, of English."""
-_KINDS: dict[str, RuntimeName] = {name: name for name in RUNTIMES}
+_KINDS: dict[str, RuntimeName] = {name: name for name in get_args(RuntimeName)}
 _LOOKED_AT = 1000
 """Prompts of which it is found how much they share: the first ones are like the others."""
 

@@ -28,6 +28,7 @@ def test_a_run_ends_with_a_verdict_and_the_path_of_its_report(bench: Bench) -> N
         "plan.json",
         "facts.json",
         "resources.json",
+        "serving.json",
         "records",
         "grades.jsonl",
         "report.json",
@@ -182,7 +183,7 @@ def test_a_report_is_not_unscored_on_a_machine_without_a_sandbox(bench: Bench, m
     study = bench.study(1, good=right)
     study.write_text(re.sub(r"benchmarks: .*", "benchmarks: {humaneval: {questions: 3}}", study.read_text()))
     bench.run(study)
-    monkeypatch.setattr("evaluator.pipeline.find_sandbox", lambda: NoSandbox(reason="none here.", install="get one"))
+    monkeypatch.setattr("evaluator.rebuild.find_sandbox", lambda: NoSandbox(reason="none here.", install="get one"))
 
     result = CliRunner().invoke(main, ["report", str(bench.folder / "runs" / "s")])
 
@@ -238,7 +239,7 @@ def test_without_a_sandbox_code_is_not_scored_and_this_is_said_before_the_first_
         said_at.append(len(bench.fakes["good"].requests))
         return NoSandbox(reason="bubblewrap is not installed.", install="sudo apt install bubblewrap")
 
-    monkeypatch.setattr("evaluator.pipeline.find_sandbox", none)
+    monkeypatch.setattr("evaluator.rebuild.find_sandbox", none)
     study = bench.study(1, good=right)
     study.write_text(re.sub(r"benchmarks: .*", "benchmarks: {humaneval: {questions: 5}}", study.read_text()))
     result = bench.run(study)

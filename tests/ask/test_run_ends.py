@@ -101,9 +101,10 @@ def test_a_signal_while_nothing_is_asked_is_an_interruption_too(
     study, runs = bench.study(2, good=right), str(bench.folder / "runs")
     assert bench.run(study).exit_code == 0
     words = ["run", str(study), "--runs", runs, "--no-check"] if command == "run" else ["report", f"{runs}/s"]
+    module = "pipeline" if command == "run" else "rebuild"
     code = (
-        "import os\nfrom evaluator import pipeline\nfrom evaluator.cli import main\n"
-        f"pipeline.{phase} = lambda *_, **__: os.kill(os.getpid(), {number})\nmain({words!r})"
+        f"import os\nfrom evaluator import {module}\nfrom evaluator.cli import main\n"
+        f"{module}.{phase} = lambda *_, **__: os.kill(os.getpid(), {number})\nmain({words!r})"
     )
 
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from evaluator.preflight import probes
 from evaluator.preflight.probes import prove, share_of
 from evaluator.store.proofs import Proofs
 from evaluator.study.file import parse
@@ -44,8 +45,9 @@ async def tried(questions: int | None, sampling: str) -> Proofs:
     ],
 )
 async def test_what_only_warns_is_left_out_before_a_short_run(
-    questions: int | None, sampling: str, left_out: tuple[str, ...]
+    questions: int | None, sampling: str, left_out: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(probes, "LEAST_S", 0.0)
     found = await tried(questions, sampling)
 
     assert [name for name in ("hot", "cold") if getattr(found, name) is None] == list(left_out)
@@ -60,6 +62,7 @@ async def test_what_only_warns_is_left_out_before_a_short_run(
     [
         pytest.param(100, 2.0, 1, 20.0, id="one at a time"),
         pytest.param(100, 2.0, 4, 5.0, id="four at once"),
+        pytest.param(1, 2.0, 1, 3.0, id="a run of one question"),
         pytest.param(None, 2.0, 1, float("inf"), id="no run follows"),
         pytest.param(100, None, 1, float("inf"), id="no question was answered"),
     ],

@@ -43,7 +43,7 @@ def test_one_request_alone_is_never_taken_for_all_in_flight(report: Report) -> N
     found = rows(report, FULL, replace(FULL, variant="b", file_bytes=4_000_000_000, memory_how="in another"))
 
     assert found["one request alone: writes at"] == ["50 tokens/s", "50 tokens/s (1.00 ×)"]
-    assert found["4 at once: all write at"] == ["150 tokens/s", "150 tokens/s (1.00 ×)"]
+    assert found["3 at once: all write at"] == ["150 tokens/s", "150 tokens/s (1.00 ×)"]
     assert found["file size"] == ["8.00 GB", "4.00 GB (0.50 ×)"]
     assert found["memory at most"] == ["9.00 GB", "9.00 GB"]
     assert all(word in found[""][0] for word in ("Memory of a: counted in one way.", "Memory of b: in another."))

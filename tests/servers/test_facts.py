@@ -84,7 +84,7 @@ async def test_the_files_of_this_machine_are_looked_at(
     monkeypatch: pytest.MonkeyPatch, path: str, meta: Any, here: bool, known: tuple[Any, ...]
 ) -> None:
     if not here:
-        monkeypatch.setattr("servers.weights.facts.trusts_environment", lambda _: True)
+        monkeypatch.setattr("servers.http.trusts_environment", lambda _: True)
     async with FakeServer(Reply(), pages=pages_of(path, meta)) as fake:
         facts = await probe(server_of(fake))
 

@@ -47,7 +47,7 @@ from tests.support.threat import Threat, by_hand, late
 def unscored() -> Findings:
     plan = PlantedRun(good=Served(script=coding), bad=Served(script=coding), benchmark="humaneval: {questions: 5}")
     nothing = NoSandbox(reason="no sandbox here", install="")
-    with tempfile.TemporaryDirectory() as folder, patch("evaluator.pipeline.find_sandbox", lambda: nothing):
+    with tempfile.TemporaryDirectory() as folder, patch("evaluator.rebuild.find_sandbox", lambda: nothing):
         return run_in(Path(folder), plan)
 
 
