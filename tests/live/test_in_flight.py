@@ -31,7 +31,8 @@ def run(folder: Path, name: str, model: Path, *, questions: int, more: str = "")
     """Run a study of one build; every question is answered, and put once."""
     study = folder / f"{name}.yaml"
     study.write_text(
-        f'study: {name}\nbaseline: a\nvariants: [{{name: a, runtime: llama_server, model: {model}, args: ["-t", "1"]}}]\n'
+        f"study: {name}\nbaseline: a\n"
+        f"variants: [{{name: a, runtime: llama_server, model: {model}, args: [-t, '1']}}]\n"
         f"benchmarks: {{mmlu_pro: {{questions: {questions}, shots: 0}}}}\nsampling: {{max_tokens: 60}}\n"
         f"decide: {{noise_floor: 0}}\n{more}"
     )
