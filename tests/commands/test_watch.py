@@ -136,7 +136,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_run(bench: Bench) -> None:
     ("number", "why"), [(signal.SIGKILL, ""), (signal.SIGINT, " (interrupted)")], ids=["killed", "ctrl-c"]
 )
 def test_a_run_that_was_stopped_says_how_far_it_came(bench: Bench, number: signal.Signals, why: str) -> None:
-    study, folder = bench.study(12, good=slowly(0.3), bad=right), bench.folder / "runs" / "s"
+    study, folder = bench.study(12, good=slowly(1), bad=right), bench.folder / "runs" / "s"
     with going_on(bench, study) as process:
         until(lambda: asked(folder) > 0)
         process.send_signal(number)
