@@ -55,7 +55,7 @@ def study(folder: Path, variants: Mapping[str, str], *, sampling: str = "tempera
     lines = "\n".join(f"  - {{name: {name}, {settings}}}" for name, settings in variants.items())
     path = folder / "study.yaml"
     path.write_text(
-        f"study: live\nbaseline: {next(iter(variants))}\nvariants:\n{lines}\n"
+        f"study: live\nbaseline: {next(iter(variants))}\nconcurrency: 4\nvariants:\n{lines}\n"
         f"benchmarks: {{mmlu_pro: {{questions: 8, shots: 0, margin: 5}}}}\nsampling: {{{sampling}}}\n"
     )
     return path
