@@ -18,7 +18,6 @@ import httpx2
 from evaluator.ask.frames import Frames, frames_of
 
 _CONNECT_S = 10.0
-_NO_REPLY = "the server closed the connection without a reply"
 _IDLE_S = 5.0
 """A connection that was idle for longer is not used again: servers close theirs about then."""
 _LATE_S = 0.05
@@ -101,7 +100,7 @@ class Connections:
         now = asyncio.get_running_loop().time()
         while self._idle:
             connection = self._idle.pop()
-            if connection.origin == target.origin and connection.is_usable(now):
+            if self.keeps and connection.origin == target.origin and connection.is_usable(now):
                 return connection
             self.dropped(connection)
         connection = await self._opened(target)
@@ -185,8 +184,6 @@ class Exchange:
         self._names: dict[bytes, bytes] = {}
         """Of its headers, those that stand there once."""
         self.status_code = 0
-        self._unheard = False
-        """Whether the server closed a kept connection and nothing of a reply came: likely it never read the request."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -198,7 +195,7 @@ class Exchange:
         try:
             await self._send(target)
         except (httpx2.RemoteProtocolError, httpx2.ReadError) as error:
-            if not self._unheard:
+            if not self._connection.is_kept or self._connection.has_come:
                 raise
             # The server closed a kept connection before it read this: llama-server does so after every stream, and
             # says the contrary. So it is sent once more, and from now on no connection is kept.
@@ -254,12 +251,10 @@ class Exchange:
         parser.send(_NO_MORE)
         try:
             event: object = h11.NEED_DATA
-            nothing_came = self._connection.is_kept
             while event is h11.NEED_DATA or isinstance(event, h11.InformationalResponse):
                 if event is h11.NEED_DATA:
-                    if not (data := await self._head_data(nothing_came=nothing_came)):
-                        raise httpx2.RemoteProtocolError(_NO_REPLY)
-                    nothing_came = False
+                    if not (data := await self._connection.read()):
+                        raise httpx2.RemoteProtocolError("the server closed the connection without a reply")
                     parser.receive_data(data)
                 event = parser.next_event()
         except h11.RemoteProtocolError as error:
@@ -268,12 +263,6 @@ class Exchange:
         self._head, self.status_code, self._names = event, event.status_code, dict(event.headers)
         self._frames = frames_of(self.status_code, self._names)
         self._came, _ = parser.trailing_data
-
-    async def _head_data(self, *, nothing_came: bool) -> bytes:
-        self._unheard = nothing_came
-        data = await self._connection.read()
-        self._unheard = nothing_came and not data
-        return data
 
     async def _reaches_its_end(self) -> bool:
         """Whether the connection can be used again: the transfer has ended, or does so at once."""
@@ -314,6 +303,8 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, origin: tuple[str, str, int], loop: asyncio.AbstractEventLoop, silence: float) -> None:
         self.origin, self.idle_since = origin, 0.0
+        self.has_come = False
+        """Whether anything has come since the last request."""
         self._loop, self._silence = loop, silence
         self._unread = b""
         self._ended = self._paused = False
@@ -339,6 +330,7 @@ class _Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Send, as fast as the server takes it."""
+        self.has_come = False
         self._transport.write(data)
 
     async def read(self) -> bytes:
@@ -377,6 +369,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in what came."""
+        self.has_come = True
         self._unread = self._unread + data if self._unread else data
         if len(self._unread) > _UNREAD_BYTES and not self._paused:
             self._paused = True

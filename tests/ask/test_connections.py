@@ -140,6 +140,17 @@ async def test_a_server_that_closes_after_each_reply_without_a_word_loses_no_que
     assert server.requests == 4
 
 
+async def test_of_several_connections_that_it_has_closed_none_is_tried_after_the_first() -> None:
+    async with serving(chunked(STREAM)) as server, client.connect(server.url, concurrency=4, silence=5) as http:
+        server.once = True
+        body = {**BODY, "stream": True}
+        first = await asyncio.gather(*(client.ask_once(http, server.url, body) for _ in range(4)))
+
+        assert texts([*first, await client.ask_once(http, server.url, body)]) == ["yes"] * 5
+
+    assert (server.connections, server.requests) == (5, 5)
+
+
 async def test_a_server_that_is_gone_is_no_kept_connection_that_was_closed() -> None:
     async with serving(chunked(STREAM)) as server, client.connect(server.url, concurrency=1, silence=5) as http:
         assert isinstance(http, Connections)
