@@ -78,10 +78,9 @@ def foreseen(study: Study, folder: Path) -> str:
     serving = read_serving(folder) if is_run(folder) else None
     if serving and serving.repeatable_why:
         return serving.repeatable_why
-    known = {variant.name: variant for variant in study.variants if variant.runtime}
     specs = {
-        name: ServerSpec(runtime=variant.runtime, model=variant.model, base_url=variant.base_url)
-        for name, variant in known.items()
+        variant.name: ServerSpec(runtime=variant.runtime, model=variant.model, base_url=variant.base_url)
+        for variant in study.variants
         if variant.runtime
     }
     chosen = choose(study, _cannot(specs))
