@@ -20,7 +20,7 @@ test: $(STAMP) sandbox
 
 # Real servers one after the other, and beside them what waits: see tests/conftest.py
 test-live: $(STAMP) sandbox browser
-	$(BIN)/python -m pytest -m live -n 2 --dist loadscope --timeout 900
+	$(BIN)/python -m pytest -m live -n 2 --dist loadscope --timeout 900 --durations 25
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -115,9 +115,9 @@ class VariantWorker:
             return
         self._patience.begin()
         self._in_flight.clear()
-        http = client.connect(
-            server.base_url, concurrency=MOST, silence=self.study.silence, headers=headers(server.spec)
-        )
+        # Longer than the server's own silence: one that hangs is lost as a whole, not question by question.
+        silence = self.study.silence + 2 * _LOOK_EVERY_S
+        http = client.connect(server.base_url, concurrency=MOST, silence=silence, headers=headers(server.spec))
         async with http, asyncio.TaskGroup() as group:
             places: dict[int, asyncio.Task[None]] = {}
 

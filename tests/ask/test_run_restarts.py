@@ -33,7 +33,7 @@ def answer(body, number):
     if flawed and number >= 5 and {fault!r} == "wedge":
         return Reply(delay=3600)
     if flawed and number >= 5:
-        return Reply(text="thinking", fault="stall", keepalive={keepalive!r}, pause=0.05, piece=1)
+        return Reply(text="so", fault="stall", keepalive={keepalive!r}, pause=0.05, piece=1)
     return Reply(text=f"The answer is ({{answers[prompt]}}).")
 
 async def main():

@@ -1,7 +1,6 @@
 """The check on real servers with real weights: silent where all is well, and loud where it is not."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from tests.support.planted_runs import whichquant
 
 pytestmark = pytest.mark.live
 LAB = Path(__file__).parents[2] / "evaluator" / "demo" / "lab-full-f16.gguf"
-LONGEST_SECONDS = 30 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-"""For the check of one variant, on a machine that does nothing else; measured with 2 cores."""
 THINKS = """\
 {% for m in messages %}{% if m['role'] == 'assistant' %}<|im_start|>assistant
 <think>
@@ -50,12 +47,14 @@ def mlx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def study(folder: Path, variants: Mapping[str, str], *, sampling: str = "temperature: 0, max_tokens: 700") -> Path:
+def study(
+    folder: Path, variants: Mapping[str, str], *, sampling: str = "temperature: 0, max_tokens: 700", at_once: int = 4
+) -> Path:
     """Write a study of these variants, the first of them the baseline."""
     lines = "\n".join(f"  - {{name: {name}, {settings}}}" for name, settings in variants.items())
     path = folder / "study.yaml"
     path.write_text(
-        f"study: live\nbaseline: {next(iter(variants))}\nconcurrency: 4\nvariants:\n{lines}\n"
+        f"study: live\nbaseline: {next(iter(variants))}\nconcurrency: {at_once}\nvariants:\n{lines}\n"
         f"benchmarks: {{mmlu_pro: {{questions: 8, shots: 0, margin: 5}}}}\nsampling: {{{sampling}}}\n"
     )
     return path
@@ -67,7 +66,6 @@ def check(path: Path) -> Any:
     found = json.loads(result.stdout)
     assert found["problems"] == {}
     assert result.exit_code == (1 if found["blocked"] else 0)
-    assert max(proofs["seconds"] for proofs in found["proofs"].values()) < LONGEST_SECONDS
     return found
 
 
@@ -109,7 +107,7 @@ def test_a_clean_study_of_the_wheel_raises_no_alarm(q8: Path, tmp_path: Path) ->
 def test_a_clean_study_of_mlx_lm_raises_no_alarm(mlx: Path, tmp_path: Path) -> None:
     variants = {f"{bits}bit": f"runtime: mlx_lm, model: {mlx / bits}, thinking: false" for bits in ("8", "4")}
 
-    found = check(study(tmp_path, variants, sampling="temperature: 0, max_tokens: 100"))
+    found = check(study(tmp_path, variants, sampling="temperature: 0, max_tokens: 100", at_once=2))
 
     assert grave(found) == []
     assert found["variants"]["4bit"]["template"] == found["variants"]["4bit"]["context"] == "proved"
