@@ -34,6 +34,7 @@ EVALUATOR = (
         "counts",
         "preflight",
         "analyse",
+        "fidelity",
         "report",
         "rebuild",
         "planning",
