@@ -12,6 +12,7 @@ from evaluator.decide.recommendation import Recommendation
 from evaluator.decide.resources import Resources
 from evaluator.decide.score import Score
 from evaluator.decide.token_budget import Budget
+from evaluator.fidelity.nouns import Fidelity
 from evaluator.store.folder import Plan
 from evaluator.store.serving import Serving, number_used
 from evaluator.study.study import Mode
@@ -56,6 +57,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """Of the replies of every variant, benchmark by benchmark."""
     exploratory: Exploratory | None
     """None where there is nothing to compare beside what is compared."""
+    fidelity: Fidelity | None = None
+    """How far the builds are from their references, token by token; None where that was not measured."""
     saved: Saved | None
     """None where all questions are put before anything is looked at."""
     checks: tuple[Check, ...]

@@ -29,6 +29,7 @@ from evaluator.decide.score import Score, score
 from evaluator.decide.stopping import design_of
 from evaluator.decide.token_budget import budgets
 from evaluator.decide.verdict import Pair, Rules, compare, paired
+from evaluator.fidelity.file import read_fidelity
 from evaluator.grade.grader import VERSION, Grader
 from evaluator.grade.outline import Outline
 from evaluator.grade.outlines import Outlines
@@ -145,6 +146,7 @@ def look_at(
             sizes={name: strata.sizes for name, strata in scored.strata.items()},
             repeated=design.repeated,
         ),
+        fidelity=read_fidelity(folder),
         saved=scored.saved,
         checks=checks,
         problems={name: why.partition("\n")[0] for name, why in (problems or {}).items()},

@@ -70,6 +70,11 @@ def serving_path(folder: Path) -> Path:
     return folder / "serving.json"
 
 
+def fidelity_path(folder: Path) -> Path:
+    """Return the path of how far the builds are from their references, token by token."""
+    return folder / "fidelity.json"
+
+
 def report_path(folder: Path, form: str = "json") -> Path:
     """Return the path of a report, in the form `json`, `md` or `html`."""
     return folder / f"report.{form}"
