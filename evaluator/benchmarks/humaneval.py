@@ -118,6 +118,14 @@ def extract(text: str, problem: Question) -> Extraction:
     )
 
 
+def solved() -> tuple[tuple[str, str, str], ...]:
+    """Return the 164 problems with their published solutions: the chat prompt, and the code with what completes it."""
+    return tuple(
+        (_INSTRUCTION.format(row.prompt.strip("\n")), row.prompt.lstrip("\n"), row.canonical_solution)
+        for row in data_files.rows(_DATA, _Row)
+    )
+
+
 @cache
 def data_sha256() -> str:
     """Hash the problems, uncompressed."""

@@ -17,6 +17,7 @@ import re
 from functools import cache
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from evaluator.benchmarks import data_files
@@ -201,6 +202,17 @@ def repeated() -> dict[str, str]:
         for row in rows if len(rows) > 1 else ():
             ids.setdefault(" ".join(row.question.lower().split()), []).append(str(row.question_id))
     return {each: same[0] for same in ids.values() if len(same) > 1 for each in same}
+
+
+def worked() -> tuple[tuple[str, str], ...]:
+    """Return the 70 worked examples, each as a prompt of its own in the chat form and the reply to it."""
+    return tuple(
+        (
+            _CHAT_HEAD.format(row.category) + _chat_block(msgspec.structs.replace(row, cot_content="")),
+            row.cot_content.removeprefix(f"A: {_THINK} "),
+        )
+        for row in data_files.rows(_VALIDATION, _Row)
+    )
 
 
 @cache
