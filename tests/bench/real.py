@@ -19,16 +19,19 @@ from evaluator.demo.to_mlx import convert
 from tests.bench import bare, runs, table
 from tests.bench.random_model import LAB
 
+SERVERS = ("llama.cpp", "mlx_lm.server")
 
-def models(folder: Path) -> dict[str, dict[str, Any]]:
-    """Make the lab model's builds; give the variant of each server."""
+
+def models(folder: Path, servers: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Make the lab model's builds; give the variant of each server that is wanted."""
     q8 = builds(LAB, ["Q8_0"], folder)["Q8_0"]
-    if not (folder / "mlx-8bit").exists():
+    if "mlx_lm.server" in servers:
         convert(LAB, folder / "mlx-8bit", bits=8)
-    return {
+    variants = {
         "llama.cpp": {"name": "build", "runtime": "llama_server", "model": str(q8), "thinking": False},
         "mlx_lm.server": {"name": "build", "runtime": "mlx_lm", "model": str(folder / "mlx-8bit"), "thinking": False},
     }
+    return {server: variants[server] for server in servers}
 
 
 def study(name: str, variant: Mapping[str, Any], questions: int, in_flight: str | int) -> dict[str, Any]:
@@ -36,10 +39,10 @@ def study(name: str, variant: Mapping[str, Any], questions: int, in_flight: str 
     return runs.study(name, [variant], {"mmlu_pro": {"questions": questions, "shots": 0}}, concurrency=in_flight)
 
 
-def beside_a_bare_loop(questions: int, in_flight: int, rounds: int, folder: Path) -> None:
+def beside_a_bare_loop(servers: Sequence[str], questions: int, in_flight: int, rounds: int, folder: Path) -> None:
     """Print tokens a second of whichquant beside a bare loop that sends the same requests, in turn."""
     rows: list[list[object]] = []
-    for server, variant in models(folder / "models").items():
+    for server, variant in models(folder / "models", servers).items():
         ratios: list[float] = []
         for number in range(rounds):
             asked = runs.run(study(f"round-{number}", variant, questions, in_flight), folder / server)
@@ -53,9 +56,9 @@ def beside_a_bare_loop(questions: int, in_flight: int, rounds: int, folder: Path
     table.show(("server", "round", "whichquant", "bare loop", "ratio"), rows)
 
 
-def concurrency(questions: int, levels: Sequence[str], rounds: int, folder: Path) -> None:
+def concurrency(servers: Sequence[str], questions: int, levels: Sequence[str], rounds: int, folder: Path) -> None:
     """Print wall time and tokens a second at each number in flight, fixed and found by itself, in turn."""
-    for server, variant in models(folder / "models").items():
+    for server, variant in models(folder / "models", servers).items():
         speeds: dict[str, list[tuple[runs.Speed, float, int]]] = {level: [] for level in levels}
         for number, level in itertools.product(range(rounds), levels):
             wanted = study(f"{level}-{number}", variant, questions, runs.level(level))
@@ -78,6 +81,7 @@ def main() -> None:
     """Print the machine and the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("section", choices=("concurrency", "bare"))
+    parser.add_argument("--servers", nargs="+", default=list(SERVERS), choices=SERVERS)
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--in-flight", nargs="+", default=["1", "2", "4", "8", "16", "auto", "again"])
@@ -85,9 +89,9 @@ def main() -> None:
     print(table.where("xllamacpp", "mlx-lm"), end="\n\n")
     with tempfile.TemporaryDirectory() as name:
         if wanted.section == "bare":
-            beside_a_bare_loop(wanted.questions, int(wanted.in_flight[0]), wanted.rounds, Path(name))
+            beside_a_bare_loop(wanted.servers, wanted.questions, int(wanted.in_flight[0]), wanted.rounds, Path(name))
         else:
-            concurrency(wanted.questions, wanted.in_flight, wanted.rounds, Path(name))
+            concurrency(wanted.servers, wanted.questions, wanted.in_flight, wanted.rounds, Path(name))
 
 
 if __name__ == "__main__":
