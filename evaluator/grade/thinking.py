@@ -6,6 +6,7 @@ backticks or quotation marks is talked about; so is an opening tag within a line
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -71,6 +72,7 @@ class Thought(Struct, frozen=True):
     """Thinking began and never ended: there is no answer."""
 
 
+@lru_cache(maxsize=4)  # one after the other the grade, the outline and the checks ask for the same reply
 def split_thinking(text: str, reasoning: str = "") -> Thought:
     """Take the thinking out of a reply, in time linear in its length.
 

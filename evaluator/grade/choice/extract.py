@@ -7,7 +7,7 @@ the reply's length.
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from evaluator.grade.choice import phrases, small_letters
@@ -77,7 +77,8 @@ def _places(plain: str) -> list[re.Match[str]]:
 def _read_announcements(plain: str, choices: Choices) -> Extraction | None:
     """Read a reply without its markup; None where nothing in it announces an answer."""
     places = deque(_places(plain))
-    first = next(_commitments(plain, places, choices), None)
+    known: dict[int, _Commitment | None] = {}
+    first = next(_commitments(plain, places, choices, known), None)
     early = phrases.RUN_ON.search(plain, 1, first.start if first else len(plain))
     if early:
         answered = read_closing(plain[: early.start()], choices)
@@ -90,8 +91,8 @@ def _read_announcements(plain: str, choices: Choices) -> Extraction | None:
     if invented:
         while places[0].start() > invented.start():
             places.popleft()
-        plain = plain[: invented.start()]
-    return _decide(plain, _commitments(plain, places, choices), choices)
+        plain, known = plain[: invented.start()], {}
+    return _decide(plain, _commitments(plain, places, choices, known), choices)
 
 
 def _is_marked(text: str) -> bool:
@@ -170,25 +171,34 @@ def _answers_examples(plain: str, answers: list[_Commitment]) -> bool:
     return len(answers) == _MOST_LISTED and first.letter == last.letter
 
 
-def _commitments(plain: str, places: deque[re.Match[str]], choices: Choices) -> Iterator[_Commitment]:
+def _commitments(
+    plain: str, places: Iterable[re.Match[str]], choices: Choices, known: dict[int, _Commitment | None]
+) -> Iterator[_Commitment]:
+    """Read the places, each once: what was read of this text is kept by where it begins."""
     for place in places:
-        word, start, end = place[0], place.start(), place.end()
-        if word == phrases.BOX:
-            inside = phrases.IN_THE_BOX.match(plain, end)
-            commitment = _read(plain, start, inside.end() if inside else end, choices, "boxed")
-        elif word in {" is", " must be"}:
-            commitment = _read_called(plain, start, end, choices)
-        elif word.startswith((" leav", " mak")):
-            commitment = _read_left(plain, start, end)
-        elif word[0] == " ":
-            chooses = phrases.CHOOSES.search(plain[max(0, end - 50) : end])
-            commitment = _read(plain, start, end + 1, choices, "chosen") if chooses else None
-        else:
-            commitment = _read_announced(plain, start, end, choices) or _read_option(plain, start, end)
-            if commitment and phrases.NOT_MEANT.search(plain[max(0, start - 80) : start]):
-                commitment = None
-        if commitment:
+        start = place.start()
+        if start not in known:
+            known[start] = _commitment(plain, place[0], start, place.end(), choices)
+        if commitment := known[start]:
             yield commitment
+
+
+def _commitment(plain: str, word: str, start: int, end: int, choices: Choices) -> _Commitment | None:
+    """Read the place from `start` to `end`, where `word` stands."""
+    if word == phrases.BOX:
+        inside = phrases.IN_THE_BOX.match(plain, end)
+        return _read(plain, start, inside.end() if inside else end, choices, "boxed")
+    if word in {" is", " must be"}:
+        return _read_called(plain, start, end, choices)
+    if word.startswith((" leav", " mak")):
+        return _read_left(plain, start, end)
+    if word[0] == " ":
+        chooses = phrases.CHOOSES.search(plain[max(0, end - 50) : end])
+        return _read(plain, start, end + 1, choices, "chosen") if chooses else None
+    commitment = _read_announced(plain, start, end, choices) or _read_option(plain, start, end)
+    if commitment and phrases.NOT_MEANT.search(plain[max(0, start - 80) : start]):
+        return None
+    return commitment
 
 
 def _can_announce(plain: str, start: int, end: int) -> bool:
@@ -217,8 +227,7 @@ def _read_announced(plain: str, start: int, end: int, choices: Choices) -> _Comm
     )
     if answer is None:
         return None
-    clause = phrases.CLAUSE_BREAK.split(plain[max(0, start - 200) : start])[-1]
-    unreal = (phrases.UNREAL if announced["would"] else phrases.IF_IT_WERE).search(clause)
+    unreal = phrases.is_unreal(plain[max(0, start - 200) : start], would=bool(announced["would"]))
     if unreal or (announced["beside"] is not None and phrases.MENTIONED.match(plain, answer.end)):
         return None
     return answer._replace(final=not announced["would"])
@@ -277,10 +286,12 @@ def _read_text(plain: str, start: int, end: int, choices: Choices, how: str) -> 
         return None
     rest = plain[end : end + 400].partition("\n")[0]
     boxed, _, _ = rest.partition(phrases.BRACE)
-    for text in (rest, boxed, *(rest.partition(end)[0] for end in (". ", "<", ", which "))):
+    for text in dict.fromkeys((rest, boxed, *(rest.partition(end)[0] for end in (". ", "<", ", which ")))):
+        if _is_letter(simplified(text)):
+            continue
         lettered = phrases.LETTERED.search(text)
         named = choices.letter_of(text[: lettered.start()] if lettered else text)
-        if not named or _is_letter(simplified(text)) or (lettered and lettered[1].upper() != named):
+        if not named or (lettered and lettered[1].upper() != named):
             continue
         if phrases.TAKEN_BACK.match(plain, end + len(text)):
             return None

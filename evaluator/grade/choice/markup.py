@@ -1,7 +1,7 @@
 """What is compared: a reply and the options without markup, and the options' texts."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -36,6 +36,8 @@ _CHARACTERS: tuple[tuple[str, str], ...] = (
 _ASCII = tuple((mark, plain) for mark, plain in _CHARACTERS if mark.isascii())
 """A text of these characters alone holds none of the others, which would take most of the time to look for."""
 
+_BETWEEN = "\0"
+"""Stands between texts; no markup has it."""
 _BEFORE_TEXT = re.compile(r"[\"'\x02)\]]{0,4}[ .:,-]{0,4}[ (]?")
 
 
@@ -57,9 +59,11 @@ class Choices(NamedTuple):
 
     def follows(self, letter: str, plain: str, end: int) -> int:
         """Count the characters by which the option's own text stands at `end` in the reply; 0 when it does not."""
-        text = _texts(self.letters, self.options).by_letter.get(letter, "")
         begin = _BEFORE_TEXT.match(plain, end)
         at = begin.end() if begin else end
+        if at == len(plain):
+            return 0
+        text = _texts(self.letters, self.options).by_letter.get(letter, "")
         if (
             text
             and plain[at : at + len(text)].casefold() == text.casefold()
@@ -109,9 +113,18 @@ class _Texts(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _texts(letters: str, options: tuple[str, ...]) -> _Texts:
-    by_letter = {letter: simplified(without_markup(option)) for letter, option in zip(letters, options, strict=False)}
+    plain = _each_without_markup(options)
+    by_letter = {letter: simplified(option) for letter, option in zip(letters, plain, strict=False)}
     single = {text.casefold(): letter for letter, text in by_letter.items() if len(text) == 1}
     return _Texts(_unique(by_letter, str), _unique(by_letter, str.casefold), by_letter, single)
+
+
+def _each_without_markup(texts: Sequence[str]) -> Sequence[str]:
+    """Take markup off texts, all at once where no markup can reach from one into the next."""
+    together = _BETWEEN.join(texts)
+    if together.count(_BETWEEN) == len(texts) - 1:
+        return without_markup(together).split(_BETWEEN)
+    return [without_markup(text) for text in texts]
 
 
 def _unique(by_letter: dict[str, str], form: Callable[[str], str]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import re
 
+from evaluator.grade.choice.guarded import Guarded
+
 BOX, BRACE = "\x01", "\x02"  # stand for `\boxed{` and `}` once markup is off
 
 # Every alternative begins with one plain character, for which `re` looks fast.
@@ -110,7 +112,7 @@ THAT_FITS = re.compile(
     r"(?i:[ ](?:that|which) (?:(?:best|most|closely|correctly|accurately|is|also) ){0,3}"
     r"(?:match|fit|describ|correspond|represent|answer|reflect|align|satisf|correct|closest))"
 )
-NOT_MEANT = re.compile(
+_NOT_MEANT = re.compile(
     r"""(?ix:
     (?:\b(?:not|never|neither|doubt|cannot|wrong|mistake|mistakenly|wrongly|tempting|tempted
         |eliminat(?:e|es|ed|ing)|rul(?:e|es|ed|ing)[ ]out|reject(?:s|ed|ing)?|discard(?:s|ed|ing)?)|n't)
@@ -121,9 +123,33 @@ NOT_MEANT = re.compile(
       (?:[ ]that)?(?:[ ](?:the|my))?(?:[ ](?:correct|right|final|best))?[ ]\Z
     )"""
 )
-CLAUSE_BREAK = re.compile(r"[.!?](?!\d)|[;\n]|(?i:\b(?:so|therefore|thus|hence|but)\b)")
-UNREAL = re.compile(r"(?i:\b(?:if|unless|suppose|supposing|otherwise|without|had|were|then|case)\b)")
-IF_IT_WERE = re.compile(r"(?i:\bif\b.*\b(?:were|had|would)\b)")
+NOT_MEANT = Guarded(
+    _NOT_MEANT,
+    (
+        *(
+            "not",
+            "never",
+            "neither",
+            "doubt",
+            "wrong",
+            "mistake",
+            "tempt",
+            "eliminat",
+            "rul",
+            "reject",
+            "discard",
+            "n't",
+        ),
+        *("if", "whether", "unless", "suppos", "assum", "claim", "sa", "why", "think", "guess", "argue", "believe"),
+        *("conclude", "expect", "choose", "pick", "select", "n't"),
+    ),
+)
+_CLAUSE_BREAK = re.compile(r"[.!?](?!\d)|[;\n]|(?i:\b(?:so|therefore|thus|hence|but)\b)")
+_UNREAL = Guarded(
+    re.compile(r"(?i:\b(?:if|unless|suppose|supposing|otherwise|without|had|were|then|case)\b)"),
+    ("if", "unless", "suppos", "otherwise", "without", "had", "were", "then", "case"),
+)
+_IF_IT_WERE = Guarded(re.compile(r"(?i:\bif\b.*\b(?:were|had|would)\b)"), ("if",))
 CORRECTION = re.compile(r"(?i:\b(?:no|not|wait|actually|sorry|rather|instead|mistake|but|however|correction|hmm)\b)")
 FILLER = re.compile(
     r"(?i:[\W_]{0,40}(?:(?:final|therefore|thus|hence|so|the|my|correct|best|answers?|response|is|are|in|conclusion|and"
@@ -139,19 +165,21 @@ _RECAP = (
     r"(?:[cC]ombin|[sS]ummari|[cC]onsider|[cC]ollect|[cC]ompil|[lL]ist)[a-z]{0,5}"
     r"(?:(?: [a-z]{1,8}){0,5}? all\b[^\n]{0,25}\b(?:answers|questions)\b| (?:the |my )?(?:final )?answers\b)"
 )
-RUN_ON = re.compile(  # what follows is no longer about this question
-    rf"""(?x:
-    \n (?: [#\ \t>]{{0,6}} (?: (?:\d{{1,3}}[.)][ ])?(?i:question|problem|instruction|exercise)\b[^\n:]{{0,20}}:
-          | Q\d{{0,3}}[:.][ ] | (?:Human|User|USER)[ ]?: | The[ ]following[ ](?:are|is)[ ](?:a[ ])?multiple
-          | (?:Another|Next)[ ]question\b | (?i:question|problem|exercise|example)[ ]\d{{1,3}}\s{{0,3}}[\n.:]
-          | (?i:options|choices):?[ ]{{0,3}}\n\s{{0,3}}\(?A[.):] | (?<=\#[ ])(?i:question|problem|instruction|input)\b )
-      | (?-x:{_RECAP}) )
-    | [ ](?-x:{_RECAP})
-    | \u603b\u7ed3[^\n]{{0,10}}(?:\u7b54\u6848|\u95ee\u9898)
-    | user\n\n | assistant\n\n | [ ](?<=[.)][ ])Question:[ ] | \[INST
-    | <(?:[|\uff5c]?(?:im(?:end|start)|eotid|end(?:of|\u2581of)|endof(?:text|turn)|startof|startheader|EOSTOKEN|eos>)
-        |\|(?:end|user|assistant|system)\||/s>)
-    )"""
+_NEXT_LINE = r"""(?x: [#\ \t>]{0,6} (?: (?:\d{1,3}[.)][ ])?(?i:question|problem|instruction|exercise)\b[^\n:]{0,20}:
+          | Q\d{0,3}[:.][ ] | (?:Human|User|USER)[ ]?: | The[ ]following[ ](?:are|is)[ ](?:a[ ])?multiple
+          | (?:Another|Next)[ ]question\b | (?i:question|problem|exercise|example)[ ]\d{1,3}\s{0,3}[\n.:]
+          | (?i:options|choices):?[ ]{0,3}\n\s{0,3}\(?A[.):] | (?<=\#[ ])(?i:question|problem|instruction|input)\b ))"""
+_NEXT_TURN = (
+    r"\[INST|<(?:[|\uff5c]?(?:im(?:end|start)|eotid|end(?:of|\u2581of)|endof(?:text|turn)|startof|startheader|EOSTOKEN|eos>)"
+    r"|\|(?:end|user|assistant|system)\||/s>)"
+)
+RUN_ON = Guarded(  # what follows is no longer about this question
+    re.compile(
+        rf"\n(?:{_NEXT_LINE}|{_RECAP})|[ ]{_RECAP}|\u603b\u7ed3[^\n]{{0,10}}(?:\u7b54\u6848|\u95ee\u9898)"
+        rf"|user\n\n|assistant\n\n|[ ](?<=[.)][ ])Question:[ ]|{_NEXT_TURN}"
+    ),
+    ("answers", "questions", "\u603b\u7ed3", "user\n\n", "assistant\n\n", " question: "),
+    otherwise=re.compile(rf"\n{_NEXT_LINE}|{_NEXT_TURN}"),
 )
 SENTENCE_BREAK = re.compile(r"(?<=[.!?])\s|\n")
 CLOSING = re.compile(
@@ -207,6 +235,12 @@ DENIES = re.compile(
     r"(?:\bnot\b(?! (?:in|among|listed|one|given|exactly|provided|present|available|an option)\b)"
     r"|\bwould\b(?! be \()|\b(?:could|may|might)\b|n't)|\?)|\([A-Z]\).*\([A-Z]\)"
 )
+
+
+def is_unreal(before: str, *, would: bool) -> bool:
+    """Whether the clause at the end of a text is about what is not so; `would` tells that its verb is "would be"."""
+    words = _UNREAL if would else _IF_IT_WERE
+    return words.may_match(before) and bool(words.search(_CLAUSE_BREAK.split(before)[-1]))
 
 
 def is_taken_back(plain: str, end: int) -> bool:
