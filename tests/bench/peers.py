@@ -19,7 +19,7 @@ from tests.bench import table
 from tests.bench.cost import Side, checked
 from tests.bench.instant_server import running
 from tests.bench.peer import environment, sides
-from tests.bench.real import beside_a_bare_loop
+from tests.bench.real import SERVERS, beside_a_bare_loop
 
 CHUNKS = 300
 """Of a streamed reply."""
@@ -105,7 +105,7 @@ def main() -> None:
         if "startup" in sections:
             startup(wanted.rounds, folder)
         if "server" in sections:
-            beside_a_bare_loop(wanted.questions, wanted.in_flight, wanted.rounds, folder / "server")
+            beside_a_bare_loop(SERVERS, wanted.questions, wanted.in_flight, wanted.rounds, folder / "server")
 
 
 if __name__ == "__main__":
