@@ -59,6 +59,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """None where there is nothing to compare beside what is compared."""
     fidelity: Fidelity | None = None
     """How far the builds are from their references, token by token; None where that was not measured."""
+    fidelity_and_tasks: tuple[str, ...] = ()
+    """Where fidelity and task scores point different ways, in sentences."""
     saved: Saved | None
     """None where all questions are put before anything is looked at."""
     checks: tuple[Check, ...]

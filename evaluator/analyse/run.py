@@ -30,6 +30,7 @@ from evaluator.decide.stopping import design_of
 from evaluator.decide.token_budget import budgets
 from evaluator.decide.verdict import Pair, Rules, compare, paired
 from evaluator.fidelity.file import read_fidelity
+from evaluator.fidelity.tasks import point_apart
 from evaluator.grade.grader import VERSION, Grader
 from evaluator.grade.outline import Outline
 from evaluator.grade.outlines import Outlines
@@ -121,6 +122,7 @@ def look_at(
     paces = {(score.variant, score.benchmark): score for score in scored.scores}
     comparisons, costs = compare(run.answers, run.rules, pairs=pairs, blocked=blocked, paces=paces), _resources(run)
     categories = {name: strata.categories for name, strata in scored.strata.items()}
+    fidelity = read_fidelity(folder)
     report = Report(
         whichquant=__version__,
         grader=VERSION,
@@ -146,7 +148,8 @@ def look_at(
             sizes={name: strata.sizes for name, strata in scored.strata.items()},
             repeated=design.repeated,
         ),
-        fidelity=read_fidelity(folder),
+        fidelity=fidelity,
+        fidelity_and_tasks=point_apart(fidelity, comparisons) if fidelity else (),
         saved=scored.saved,
         checks=checks,
         problems={name: why.partition("\n")[0] for name, why in (problems or {}).items()},

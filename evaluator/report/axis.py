@@ -1,7 +1,7 @@
 """Axes with round ticks."""
 
 from collections.abc import Callable, Iterable
-from math import ceil, floor, log10
+from math import ceil, floor, isfinite, log10
 
 from msgspec import Struct
 
@@ -57,6 +57,26 @@ def axis(
         for i in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)
     ]
     return Axis(label=label, low=low, high=high, ticks=tuple(Tick(value, write(value, decimals)) for value in ticks))
+
+
+def log_axis(values: Iterable[float], label: str, write: Callable[[float], str]) -> Axis:
+    """Make an axis of logarithms that holds all values above 0: it places `log10(value)`, and its ticks say the value.
+
+    Args:
+        values: What it is to show, not their logarithms; what has none is left out.
+        label: Its name, with the unit.
+        write: Writes the text of a tick.
+    """
+    seen = [log10(value) for value in values if value > 0 and isfinite(value)] or [0.0]
+    room = 0.08 * (max(seen) - min(seen)) or 0.3
+    low, high = min(seen) - room, max(seen) + room
+    factors = (1, 2, 5) if high - low < 2 else (1,)
+    every = max(1, ceil((high - low) / 6))
+    rounds = [
+        factor * 10.0**power for power in range(floor(low), ceil(high) + 1) if power % every == 0 for factor in factors
+    ]
+    ticks = tuple(Tick(log10(value), write(value)) for value in rounds if low <= log10(value) <= high)
+    return Axis(label=label, low=low, high=high, ticks=ticks)
 
 
 def _step(rough: float) -> float:

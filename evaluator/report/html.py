@@ -19,6 +19,7 @@ from evaluator.report import phrases
 from evaluator.report.category_table import category_tables
 from evaluator.report.compared import compared, takes
 from evaluator.report.drawing import SHAPES
+from evaluator.report.fidelity.section import section
 from evaluator.report.legend import legend
 from evaluator.report.method import method, saved
 from evaluator.report.panels import difference_panels, length_panels, limit_panels, quality_pictures
@@ -144,6 +145,7 @@ def _verdicts(report: Report) -> dict[str, Any]:
 def _looked_at(report: Report) -> dict[str, Any]:
     benchmarks = tuple(report.plan.study.benchmarks.chosen())
     return {
+        "fidelity": section(report.fidelity, report.fidelity_and_tasks) if report.fidelity else None,
         "categories": category_tables(report),
         "limits": tuple((table, _limits_in_words(report, b)) for b in benchmarks if (table := limits(report, b))),
         "limit_panels": limit_panels(report),
@@ -185,6 +187,7 @@ def _links(view: dict[str, Any], *, has_questions: bool) -> Iterator[tuple[str, 
         ("builds", "Table", True),
         ("doubts", "Doubts", view["report"].checks),
         ("differences", "Differences", view["report"].comparisons),
+        ("fidelity", "Fidelity", view["fidelity"]),
         ("questions", "Every question", has_questions),
         ("categories", "Categories", view["categories"]),
         ("limits", "Output limit", view["limits"]),

@@ -7,6 +7,7 @@ from evaluator.decide import wording
 from evaluator.decide.score import Score
 from evaluator.decide.sentences import interval_cell
 from evaluator.report import phrases
+from evaluator.report.fidelity.markdown import lines as fidelity_lines
 from evaluator.report.markdown_text import cells, code, header, row, safe
 from evaluator.report.method import method, saved
 from evaluator.report.post import recommended
@@ -41,6 +42,8 @@ def _lines(report: Report) -> Iterator[str]:
         if table := limits(report, benchmark):
             sentences = " ".join(b.sentence for b in report.budgets if b.benchmark == benchmark and b.sentence)
             yield from ("", safe(sentences), "", *_folded(table.title, (table,)))
+    if report.fidelity:
+        yield from fidelity_lines(report.fidelity, report.fidelity_and_tasks)
     yield from _servers(report)
     if report.checks:
         yield from ("", "## Read this before you believe a number", "")

@@ -98,8 +98,15 @@ def length_panels(report: Report) -> tuple[Shown, ...]:
     )
 
 
-def _scatter(panel: Panel, name: str) -> Shown:
-    title = f"{panel.title}: accuracy against {panel.x.label}"
+def shown(picture: Panel | Rows, name: str, what: str) -> Shown:
+    """Draw a picture under an id that no other of the page has; `what` says in words what it shows."""
+    if isinstance(picture, Rows):
+        return _rows(picture, name, what)
+    return _scatter(picture, name, what)
+
+
+def _scatter(panel: Panel, name: str, what: str = "accuracy") -> Shown:
+    title = f"{panel.title}: {what} against {panel.x.label}"
     drawn = svg(scatter(panel, WIDTH, HEIGHT), title, "; ".join(_in_words(panel.points, panel.x.label)), name)
     return Shown(panel.title, drawn, _listed(panel.unknown))
 

@@ -52,6 +52,8 @@ class Panel(Struct, frozen=True, kw_only=True):
     points: tuple[Point, ...]
     line: float | None
     """The baseline's accuracy; None where nothing is compared."""
+    line_name: str = ""
+    """Written on it."""
     band: tuple[float, float] | None
     """The margin around it."""
     unknown: tuple[str, ...] = ()
@@ -117,7 +119,7 @@ def quality(report: Report, benchmark: str, measure: Measure) -> Panel | None:
     line, band = _baseline(report, benchmark)
     return Panel(
         title=wording.name(benchmark),
-        x=axis([point.x for point in known], measure.label, _plain, most=5, least=0.0),
+        x=axis([point.x for point in known], measure.label, plain, most=5, least=0.0),
         y=_accuracies(known, band),
         points=tuple(known),
         line=line,
@@ -222,5 +224,6 @@ def _signed(value: float, decimals: int) -> str:
     return "0" if value == 0 else f"{100 * value:+.{max(0, decimals - 2)}f}".replace("-", "\u2212")
 
 
-def _plain(value: float, decimals: int) -> str:
+def plain(value: float, decimals: int) -> str:
+    """Write a tick's value with its decimals."""
     return f"{value:,.{decimals}f}"

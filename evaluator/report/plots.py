@@ -39,6 +39,10 @@ def scatter(panel: Panel, width: float, height: float) -> Drawing:
     if panel.line is not None:
         line = _y(panel.y, panel.line, inner)
         taken.append(Area(inner.left, line - 1, inner.right, line + 1))
+        if panel.line_name:
+            name = Label(inner.left + 4, line - 4, panel.line_name, "tick", size=SMALL)
+            taken.append(Area(name.x, line - 4 - SMALL, name.x + width_of(name.text, SMALL), line))
+            parts.append(name)
     for point, (x, y) in zip(panel.points, places, strict=True):
         parts += _whisker(x, point, panel.y, inner)
         parts.append(Mark(x, y, SHAPES[point.kind], point.kind, f"{point.name}: {point.text}"))

@@ -9,6 +9,7 @@ from rich.text import Text
 from evaluator.analyse.report import Report
 from evaluator.decide import wording
 from evaluator.report import phrases
+from evaluator.report.fidelity.terminal import parts as fidelity_parts
 from evaluator.report.method import saved
 from evaluator.report.recommendation import recommendation_parts
 from evaluator.report.terminal_tables import cost_table, score_table
@@ -32,6 +33,8 @@ def _parts(report: Report) -> Iterator[ConsoleRenderable]:
             yield Text(f"{score.variant}, {wording.name(score.benchmark)}: {phrases.pass_at_k(score)}")
     if table := cost_table(report):
         yield table
+    if report.fidelity:
+        yield from fidelity_parts(report.fidelity, report.fidelity_and_tasks)
     yield from _checks(report)
     yield Text("\nWhat the data show", style="bold")
     if report.plan.study.note:

@@ -7,10 +7,13 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser
 
+from evaluator.fidelity.file import keep_fidelity
+from evaluator.fidelity.nouns import Fidelity
 from evaluator.rebuild import rebuild_report
 from evaluator.records import Record
 from tests.support.chromium import find_chromium, started
 from tests.support.large_run import Size, write_run
+from tests.support.measured_fidelity import BOUND, FIDELITY, TOP_K
 
 LARGE = Size(questions=5000, variants=4)
 HOSTILE = {
@@ -48,6 +51,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "hostile"
     write_run(folder, Size(questions=16, variants=2, again=2), edit=_hostile)
+    keep_fidelity(folder, _named(FIDELITY, HOSTILE["script"]))
     rebuild_report(folder)
     return folder / "report.html"
 
@@ -58,6 +62,17 @@ def repeated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(folder, Size(questions=12, variants=2, repeats=3, again=4))
     rebuild_report(folder)
     return folder / "report.html"
+
+
+def _named(fidelity: Fidelity, name: str) -> Fidelity:
+    """Call the reference so, what was read, and every other build."""
+    builds = [
+        msgspec.structs.replace(build, reference=name, build=name if number % 2 else build.build)
+        for number, build in enumerate((*fidelity.builds, BOUND, TOP_K))
+    ]
+    floors = [msgspec.structs.replace(floor, build=name, ways=name) for floor in fidelity.floors]
+    text = msgspec.structs.replace(fidelity.text, name=name)
+    return msgspec.structs.replace(fidelity, text=text, builds=tuple(builds), floors=tuple(floors), notes=(name,))
 
 
 def _hostile(record: Record, number: int) -> Record:

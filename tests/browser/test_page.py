@@ -10,7 +10,18 @@ from playwright.sync_api import Browser, expect
 from tests.support.chromium import opened
 
 pytestmark = pytest.mark.live
-PARTS = ("run", "picture", "builds", "differences", "questions", "categories", "lengths", "resources", "how")
+PARTS = (
+    "run",
+    "picture",
+    "builds",
+    "differences",
+    "fidelity",
+    "questions",
+    "categories",
+    "lengths",
+    "resources",
+    "how",
+)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""The fidelity of the builds in Markdown."""
+
+from collections.abc import Iterator, Sequence
+
+from evaluator.fidelity.nouns import Fidelity
+from evaluator.report.fidelity import words
+from evaluator.report.fidelity.rows import pairs, references, table
+from evaluator.report.markdown_text import cells, header, safe
+from evaluator.report.tables import Table
+
+
+def lines(fidelity: Fidelity, apart: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the part of a report on fidelity, under a heading of its own.
+
+    Args:
+        fidelity: What was measured.
+        apart: What is to be said where fidelity and task scores point different ways.
+    """
+    yield from ("", "## Fidelity: how far each build is from its reference")
+    if apart:
+        yield from ("", *(f"- {safe(sentence)}" for sentence in apart))
+    for reference in references(fidelity):
+        yield from ("", f"### {safe(f'Against {reference}')}", "", *_drawn(table(fidelity, reference)))
+    if between := pairs(fidelity):
+        yield from ("", f"### {between.title}", "", *(f"- {safe(words.pair(item))}" for item in fidelity.pairs))
+        yield from ("", *_drawn(between))
+    yield from ("", "### What this rests on", "")
+    yield from (f"- {safe(s)}" for s in (*words.floors(fidelity), *fidelity.notes, *words.rests_on(fidelity)))
+
+
+def _drawn(table: Table) -> Iterator[str]:
+    yield from header(*map(safe, table.head))
+    yield from map(cells, table.rows)
+    if table.note:
+        yield from ("", safe(table.note))

@@ -1,0 +1,110 @@
+"""The tables of fidelity, for Markdown and HTML: one for each reference, a column for each build, the floor last."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from evaluator.decide import wording
+from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity, PairFidelity
+from evaluator.report.fidelity import words
+from evaluator.report.fidelity.words import agreement, nats, with_interval
+from evaluator.report.phrases import in_bytes
+from evaluator.report.tables import Table
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.4f}"
+
+
+def _number(name: str, write: Callable[[float], str]) -> Callable[[BuildFidelity], str]:
+    """Write a number of a build by its name, with its interval where it has one."""
+
+    def written(build: BuildFidelity) -> str:
+        value: Estimate | float | None = getattr(build, name)
+        return with_interval(Estimate(value) if isinstance(value, int | float) else value, write)
+
+    return written
+
+
+class _Row(NamedTuple):
+    label: str
+    write: Callable[[BuildFidelity], str]
+
+
+_ROWS = (
+    _Row("verdict", words.verdict),
+    _Row("mean KL divergence, nats a token", words.divergence),
+    _Row("median", _number("median_kld", nats)),
+    _Row("99 % of the tokens below", _number("p99_kld", nats)),
+    _Row("largest", _number("largest_kld", nats)),
+    _Row("top-1 agreement", _number("top1_agreement", agreement)),
+    _Row("perplexity", _number("perplexity", _figure)),
+    _Row("times the reference's", _number("perplexity_ratio", _figure)),
+    _Row("minus the reference's", _number("perplexity_difference", _figure)),
+    _Row("RMS \u0394p", _number("rms_delta_p", agreement)),
+    _Row("size", lambda build: wording.DASH if build.size_bytes is None else in_bytes(build.size_bytes)),
+)
+
+
+def references(fidelity: Fidelity) -> list[str]:
+    """Return the references in the order in which they come."""
+    return list(dict.fromkeys(build.reference for build in fidelity.builds))
+
+
+def against(fidelity: Fidelity, reference: str) -> list[BuildFidelity]:
+    """Return the builds that were compared with one reference."""
+    return [build for build in fidelity.builds if build.reference == reference]
+
+
+def perplexity_of(fidelity: Fidelity, reference: str) -> str:
+    """Write the perplexity of a reference; a dash where it is not known."""
+    known = [b.reference_perplexity for b in against(fidelity, reference) if b.reference_perplexity is not None]
+    return with_interval(known[0] if known else None, _figure)
+
+
+def table(fidelity: Fidelity, reference: str) -> Table:
+    """Tabulate the builds against one reference, and last how far a build is from itself on this machine."""
+    builds = against(fidelity, reference)
+    floors = {
+        "verdict": [f"measured in two ways: {floor.ways}" for floor in fidelity.floors],
+        "mean KL divergence, nats a token": [with_interval(floor.mean_kld, nats) for floor in fidelity.floors],
+        "top-1 agreement": [with_interval(floor.top1_agreement, agreement) for floor in fidelity.floors],
+    }
+    none = [wording.DASH] * len(fidelity.floors)
+    rows = [(label, *map(write, builds), *floors.get(label, none)) for label, write in _ROWS]
+    perplexity = perplexity_of(fidelity, reference)
+    return Table(
+        title=f"Against {reference}",
+        head=("", *(build.build for build in builds), *(f"the floor: {floor.build}" for floor in fidelity.floors)),
+        rows=tuple(row for row in rows if set(row[1:]) != {wording.DASH}),
+        note="" if perplexity == wording.DASH else f"Perplexity of {reference}: {perplexity}.",
+    )
+
+
+def pairs(fidelity: Fidelity) -> Table | None:
+    """Tabulate builds against each other; None where that was not done."""
+    if not fidelity.pairs:
+        return None
+    return Table(
+        title="Builds against each other",
+        head=(
+            "builds",
+            "reference",
+            "KL divergence, nats a token",
+            "top-1 agreement, points",
+            "p, corrected",
+            "verdict",
+        ),
+        rows=tuple(_pair(item) for item in fidelity.pairs),
+        note="The first minus the second, paired by blocks of text: below 0 the first is closer to the reference.",
+    )
+
+
+def _pair(item: PairFidelity) -> tuple[str, ...]:
+    return (
+        f"{item.build} \u2212 {item.other}",
+        item.reference,
+        with_interval(item.kld_difference, words.signed_nats),
+        with_interval(item.top1_difference, wording.signed_points),
+        wording.p_value(item.p_value),
+        item.verdict,
+    )
