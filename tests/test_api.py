@@ -91,12 +91,20 @@ def test_a_study_runs_while_an_event_loop_does(bench: Bench) -> None:
 
 
 def test_the_callers_loop_goes_on_where_the_study_is_put_into_a_thread(bench: Bench) -> None:
-    path, beats = bench.study(4, good=right, bad=wrong), 0
+    beats, enough = 0, threading.Event()
+
+    def patient(body: Any, number: int) -> Reply:
+        enough.wait(10)  # the loop beats meanwhile, or it is held up
+        return right(body, number)
+
+    path = bench.study(4, good=patient, bad=wrong)
 
     async def beat() -> None:
         nonlocal beats
         while True:
             beats += 1
+            if beats > 5:
+                enough.set()
             await asyncio.sleep(0.01)
 
     async def notebook() -> evaluator.Report:
