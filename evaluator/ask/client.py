@@ -23,7 +23,7 @@ from servers.secrets import hide, reveal
 
 Http = Connections | httpx2.AsyncClient
 """What requests go through: httpx2 itself where the environment names a proxy."""
-_ERROR_BYTES = 256 << 10
+ERROR_BYTES = 256 << 10
 """Of an error's body: what it says stands at its beginning."""
 
 
@@ -73,7 +73,7 @@ async def _asked(
     try:
         async with sending as reply:
             if reply.status_code != httpx2.codes.OK:
-                refused = refusal(reply.status_code, (await _beginning(reply, _ERROR_BYTES))[:_ERROR_BYTES])
+                refused = refusal(reply.status_code, (await read_beginning(reply, ERROR_BYTES))[:ERROR_BYTES])
                 return replace(refused, retry_after=retry_after(reply.headers, time.time()))
             failure = await (_take_stream if partial.streams else _take_whole)(partial, reply)
             outcome = failure or finish(partial)
@@ -102,7 +102,7 @@ def failure_of(error: httpx2.HTTPError) -> Failure:
 
 
 async def _take_whole(partial: Partial, reply: Reply) -> Failure | None:
-    content = await _beginning(reply, partial.bounds.held)
+    content = await read_beginning(reply, partial.bounds.held)
     if len(content) > partial.bounds.held:
         return too_much(partial.bounds.held)
     # oMLX sends blanks while it works and has said 200 by then: when generation fails, nothing more comes.
@@ -112,8 +112,8 @@ async def _take_whole(partial: Partial, reply: Reply) -> Failure | None:
     return take(partial, content)
 
 
-async def _beginning(reply: Reply, enough: int) -> bytes:
-    """Read a body, of one that is larger than that not much more."""
+async def read_beginning(reply: Reply, enough: int) -> bytes:
+    """Read a body; of one that is larger than so many bytes not much more."""
     pieces, size = [], 0
     async for piece in reply.pieces():
         pieces.append(piece)
