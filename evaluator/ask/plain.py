@@ -29,7 +29,7 @@ async def ask_json(http: Http, url: str, body: dict[str, Any]) -> HttpReply | Fa
     retrying = AsyncRetrying(
         retry=retry_if_result(_may_pass),
         stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_exponential_jitter(initial=0.5, max=20),
+        wait=wait_exponential_jitter(multiplier=0.5, max=20),
         retry_error_callback=last,
     )
     outcome: HttpReply | Failure = await retrying(_once, http, url, body)
@@ -51,9 +51,9 @@ async def _once(http: Http, url: str, body: dict[str, Any]) -> HttpReply | Failu
             came = await read_beginning(reply, _LONGEST)
     except httpx2.HTTPError as error:
         return hide(failure_of(error), http.headers, cut=True)
+    if len(came) > _LONGEST:
+        return Failure(kind="garbled", message=f"more than {_LONGEST >> 20} MB came", status=200)
     try:
-        if len(came) > _LONGEST:
-            raise ValueError
         return HttpReply(200, hide(read_json(came), http.headers))
     except (ValueError, RecursionError):
-        return Failure(kind="garbled", message="what came is no JSON, or far too much of it", status=200)
+        return Failure(kind="garbled", message="what came is no JSON", status=200)

@@ -33,11 +33,13 @@ class Listed(NamedTuple):
     """That of the token which follows in the text; None where it is not known."""
     whole: bool = False
     """Whether all tokens are listed, token i at place i."""
+    holds_top: bool = True
+    """Whether the likeliest of all tokens is among them."""
 
     @property
-    def top(self) -> int:
-        """The likeliest token."""
-        return int(self.ids[np.argmax(self.logprobs)])
+    def top(self) -> int | None:
+        """The likeliest token; None where it is not known."""
+        return int(self.ids[np.argmax(self.logprobs)]) if self.holds_top else None
 
 
 class Bound(NamedTuple):
@@ -47,8 +49,8 @@ class Bound(NamedTuple):
     """The KL divergence of the build from the reference is at least this."""
     covered: float
     """Probability that the reference gives to the tokens which both list."""
-    same_top: bool
-    """Whether both have the same likeliest token; exact, since both list it."""
+    same_top: bool | None
+    """Whether both have the same likeliest token; None where one of these is not known."""
 
 
 def whole_row(logits: "NDArray[np.float32]", there: int | None = None) -> Listed:
@@ -69,7 +71,8 @@ def bound(reference: Listed, build: Listed, vocabulary: int) -> Bound:
         vocabulary: How many tokens there are: the more, the less exactly servers know what theirs sum to.
     """
     p, q = _in_both(reference, build)
-    same_top = reference.top == build.top
+    tops = (reference.top, build.top)
+    same_top = None if None in tops else tops[0] == tops[1]
     if not len(p):
         return Bound(0.0, 0.0, same_top)
     covered, listed = float(np.exp(p).sum()), float(np.exp(q).sum())

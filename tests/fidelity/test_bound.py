@@ -10,7 +10,9 @@ from evaluator.fidelity.bound import Listed, bound, is_distribution, whole_row
 _LOST = 2.0**-25
 LOGITS = st.floats(-20, 20, width=32)
 PAIRS = st.integers(2, 40).flatmap(
-    lambda size: st.tuples(st.lists(LOGITS, min_size=size, max_size=size), st.lists(LOGITS, min_size=size, max_size=size))
+    lambda size: st.tuples(
+        st.lists(LOGITS, min_size=size, max_size=size), st.lists(LOGITS, min_size=size, max_size=size)
+    )
 )
 
 
