@@ -108,7 +108,7 @@ class OneByOne(_Asked):
 
     async def tokens_of(self, text: str) -> list[int] | None:
         """See `Way`."""
-        return await self.tokens_at("/tokenize", {"content": text, "add_special": True, "parse_special": False})
+        return await self.tokens_at("/tokenize", {"content": text, "add_special": True, "parse_special": True})
 
     async def _next(self, ids: Sequence[int], *, cache: bool, **more: float) -> HttpReply:
         body = {"prompt": list(ids), "n_predict": 1, "cache_prompt": cache, "return_tokens": True, **more}
@@ -195,7 +195,7 @@ class Echo(_Asked):
     async def tokens_of(self, text: str) -> list[int] | None:
         """See `Way`: the texts of the tokens are compared instead, in every reply."""
         del text
-        return None  # noqa: RET501, PLR1711 - as mypy has it
+        return None
 
     def _list(self, logprobs: HttpReply, place: int, there: int) -> Listed:
         known, top = logprobs.get("token_logprobs", place), logprobs.get("top_logprobs", place)
