@@ -18,6 +18,9 @@ from evaluator.study.study import Study
 def rebuild_report(folder: Path, on_event: OnEvent = ignore) -> Report:
     """Grade a run's records again and write its report again; nothing is asked.
 
+    Of a large run what was graded before is taken, where records, questions and rules are the same; see
+    `evaluator.analyse.kept`.
+
     Args:
         folder: The run's, as `runs/<study>`.
         on_event: Called with each event.

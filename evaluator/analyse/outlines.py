@@ -1,19 +1,18 @@
 """Read and grade the records of a run, variant by variant; of a large run in processes of their own."""
 
-import pickle
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from evaluator.analyse.columns import packed, unpacked
+from evaluator.analyse.kept import KeptOutlines
 from evaluator.grade.grader import Grader, cores
-from evaluator.grade.outline import Outline, Reply
 from evaluator.grade.outlines import Outlines, outlines
-from evaluator.records import Grade, Key, Outcome, Question
+from evaluator.records import Grade, Key, Question
 from evaluator.store.folder import read_plan, records_path
 from evaluator.store.journal import current
 from evaluator.study.requests import plan as requests_of
@@ -38,9 +37,9 @@ def read_outlines(
         StudyError: a file of the run is damaged.
     """
     paths = {name: records_path(folder, name) for name in variants}
-    size = sum(path.stat().st_size for path in paths.values() if path.exists())
-    apart = _read_apart(folder, variants, questions) if size >= LARGE and type(grader) is Grader else {}
-    found = {name: apart.get(name) or at_sight(paths[name], questions, grader) for name in variants}
+    kept = KeptOutlines(questions) if type(grader) is Grader else None
+    known = _known(folder, paths, list(questions), kept) if kept else {}
+    found = {name: known.get(name) or _read_here(paths[name], questions, grader, kept) for name in variants}
     waiting = {name: {one.key for one in mine.records if one.grade is None} for name, mine in found.items()}
     rest = (
         (record, questions[record.key])
@@ -68,66 +67,37 @@ def _with_grades(mine: Outlines, grades: Mapping[tuple[str, Key], Grade]) -> Out
     return replace(mine, records=records)
 
 
-def _read_apart(folder: Path, variants: Sequence[str], questions: Mapping[Key, Question]) -> dict[str, Outlines]:
-    """Read variants in processes of their own, as many at once as there are cores; left out where that fails."""
-    keys = list(questions)
+def _read_here(path: Path, questions: Mapping[Key, Question], grader: Grader, kept: KeptOutlines | None) -> Outlines:
+    mine = at_sight(path, questions, grader)
+    if kept:
+        kept.put(path, mine)
+    return mine
+
+
+def _known(folder: Path, paths: Mapping[str, Path], keys: Sequence[Key], kept: KeptOutlines) -> dict[str, Outlines]:
+    """Give what is kept of the variants' records, and read those of a large run apart; left out where neither is."""
+    found = {name: mine for name, path in paths.items() if (mine := kept.get(path))}
+    missing = {name: path for name, path in paths.items() if name not in found and path.exists()}
+    if sum(path.stat().st_size for path in missing.values()) < LARGE:
+        return found
+    for name, data in _read_apart(folder, missing):
+        if data:
+            found[name] = unpacked(data, keys)
+            kept.put(paths[name], data)
+    return found
+
+
+def _read_apart(folder: Path, variants: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Read variants in processes of their own, as many at once as there are cores; nothing comes where that fails."""
+    names = list(variants)
     with ThreadPoolExecutor(max(1, cores())) as pool:
-        sent = pool.map(lambda name: _ask_process(folder, name), variants)
-        return {name: _unpacked(data, keys) for name, data in zip(variants, sent, strict=True) if data}
+        yield from zip(names, pool.map(lambda name: _ask_process(folder, name), names), strict=True)
 
 
 def _ask_process(folder: Path, variant: str) -> bytes:
     command = [sys.executable, "-m", "evaluator.analyse.outlines", str(folder), variant]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else b""
-
-
-# What goes from one process to the other: columns, in which the same text is one object.
-T = TypeVar("T")
-_RECORD = tuple(name for name in Outline.__struct_fields__ if name not in {"key", "reply", "grade"})
-_REPLY = Reply.__struct_fields__
-_GRADE = ("variant", "outcome", "extracted", "why")
-
-
-def _packed(mine: Outlines, keys: Sequence[Key]) -> bytes:
-    places = {key: number for number, key in enumerate(keys)}
-    records = mine.records
-    columns = (
-        [places[one.key] for one in records],
-        _columns(records, _RECORD),
-        [one.reply is not None for one in records],
-        _columns([one.reply for one in records if one.reply], _REPLY),
-        [one.grade is not None for one in records],
-        _columns([one.grade for one in records if one.grade], _GRADE),
-        mine.astray,
-        mine.openings,
-    )
-    return pickle.dumps(columns, protocol=5)
-
-
-def _columns(of: Iterable[object], names: Iterable[str]) -> list[list[Any]]:
-    every = list(of)
-    return [[getattr(one, name) for one in every] for name in names]
-
-
-def _unpacked(data: bytes, keys: Sequence[Key]) -> Outlines:
-    columns = pickle.loads(data)  # noqa: S301 - of our own process
-    places, of_records, has_reply, of_replies, has_grade, of_grades, astray, openings = columns
-    mine = [keys[place] for place in places]
-    replies = _where(has_reply, map(Reply, *of_replies))
-    graded = (key for key, has in zip(mine, has_grade, strict=True) if has)
-    grades = _where(has_grade, map(_grade, graded, *of_grades))
-    variants, started, *rest = of_records
-    records = list(map(Outline, mine, variants, started, replies, *rest, grades))
-    return Outlines(records, astray, openings)
-
-
-def _where(has: Iterable[bool], values: Iterator[T]) -> list[T | None]:
-    return [next(values) if there else None for there in has]
-
-
-def _grade(key: Key, variant: str, outcome: Outcome, extracted: str | None, why: str) -> Grade:
-    return Grade(key=key, variant=variant, outcome=outcome, extracted=extracted, why=why)
 
 
 def _main(folder: Path, variant: str) -> None:
@@ -138,7 +108,7 @@ def _main(folder: Path, variant: str) -> None:
     questions = {ask.key: ask.question for ask in (*asks, *plan_again(plan.study, asks))}
     grader = Grader(NoSandbox(reason="programs are run elsewhere", install=""))
     mine = at_sight(records_path(folder, variant), questions, grader)
-    sys.stdout.buffer.write(_packed(mine, list(questions)))
+    sys.stdout.buffer.write(packed(mine, questions))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from evaluator.analyse.kept import forget
 from evaluator.analyse.load import Grades, read_grades
 from evaluator.commands.outcome import interruptible
 from evaluator.commands.run import report
 from evaluator.decide import wording
 from evaluator.grade import grader as grade
 from evaluator.records import Grade
+from evaluator.store.folder import records_folder
 from evaluator.store.last_report import last_report
 from evaluator.text import strip_control
 
@@ -31,6 +33,7 @@ def regrade(folder: Path, console: Console) -> int:
 
 def _regrade(folder: Path, console: Console) -> int:
     version, before = last_report(folder).grader, read_grades(folder)
+    forget(records_folder(folder).glob("*.jsonl"))
     code = report(folder, console)
     now = read_grades(folder)
     console.print(Text(f"\nGraded by {_versions(version)}", style="bold"))

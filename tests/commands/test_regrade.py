@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from evaluator.analyse import kept
 from evaluator.cli import main
 from evaluator.grade.grader import VERSION
+from evaluator.grade.outlines import Outlines
 from tests.support.scripted import Bench, right, wrong
 
 
@@ -105,3 +107,21 @@ def test_what_cannot_be_regraded_is_one_sentence(bench: Bench, damage: Callable[
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_what_is_kept_of_earlier_grades_is_left_aside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "LEAST", 0)
+    folder = finished(bench)
+    taken: list[bool] = []
+
+    def noted(self: kept.KeptOutlines, path: Path) -> Outlines | None:
+        found = get(self, path)
+        taken.append(found is not None)
+        return found
+
+    get = kept.KeptOutlines.get
+    monkeypatch.setattr(kept.KeptOutlines, "get", noted)
+    for command in ("report", "regrade"):
+        assert CliRunner().invoke(main, [command, str(folder)]).exit_code == 0
+
+    assert taken == [True, True, False, False]
