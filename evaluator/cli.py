@@ -321,7 +321,8 @@ def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: A
     """Compare finished runs, or counts of correct answers.
 
     RUN is the folder of a run, such as runs/my-study. Runs must have asked the same questions in the same words.
-    Nothing is asked or graded again.
+    Nothing is asked or graded again. Fidelity stands side by side where it was measured on the same text against the
+    same references.
     """
     from evaluator.commands.compare import compare as compare_command  # noqa: PLC0415
 

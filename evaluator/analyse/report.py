@@ -118,5 +118,7 @@ class RunsReport(Struct, frozen=True, kw_only=True):
     """Which of all the variants to run."""
     resources: tuple[Resources, ...] = ()
     """Of every variant; speed and memory only where the runs' machines are not known to differ."""
+    fidelity: Fidelity | None = None
+    """Of the builds of all runs that measured it on one text against the same references; None where they did not."""
     warnings: tuple[str, ...]
     """What speaks against comparing these runs, one sentence each."""

@@ -18,6 +18,8 @@ from evaluator.decide.evidence import Design
 from evaluator.decide.recommendation import recommend
 from evaluator.decide.resources import Resources, against_baseline
 from evaluator.errors import StudyError
+from evaluator.fidelity.file import read_fidelity
+from evaluator.fidelity.together import Together, side_by_side
 
 if TYPE_CHECKING:
     from evaluator.study.study import Mode, Prefer
@@ -83,6 +85,7 @@ def _compare(
     paces = {} if of_servers(runs) else {(score.variant, score.benchmark): score for score in pooled.scores}
     comparisons = verdict.compare(graded, rules, blocked=_blocked(runs, variants, common, rules.baseline), paces=paces)
     timed = on_one_machine(runs)
+    fidelity = _fidelity(runs, variants)
     costs = against_baseline([_cost(name, of, timed=timed) for name, of in variants.items()], rules.baseline)
     return RunsReport(
         baseline=rules.baseline,
@@ -102,12 +105,19 @@ def _compare(
             busy=any(run.plan.busy for run in runs),
         ),
         resources=costs,
+        fidelity=fidelity.fidelity,
         warnings=(
+            *fidelity.warnings,
             *remarks(runs, common),
             *_chosen_late(runs, points, rules.alpha),
             *_of_reports(runs, variants, common),
         ),
     )
+
+
+def _fidelity(runs: Sequence[Run], variants: Mapping[str, Entry]) -> Together:
+    measured = {run.name: found for run in runs if (found := read_fidelity(run.folder))}
+    return side_by_side(measured, {(of.run.name, of.variant): name for name, of in variants.items()})
 
 
 def _cost(name: str, of: Entry, *, timed: bool) -> Resources:

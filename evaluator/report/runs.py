@@ -11,6 +11,7 @@ from rich.text import Text
 
 from evaluator.decide import wording
 from evaluator.report import phrases
+from evaluator.report.fidelity.terminal import parts as fidelity_parts
 from evaluator.report.recommendation import recommendation_parts
 from evaluator.text import strip_control
 
@@ -28,6 +29,8 @@ def _parts(report: "RunsReport") -> Iterator[ConsoleRenderable]:
     yield from recommendation_parts(report.recommendation)
     for benchmark in report.margins:
         yield _table(report, benchmark)
+    if report.fidelity:
+        yield from fidelity_parts(report.fidelity)
     yield Text("\nWhat the data show", style="bold")
     for comparison in report.comparisons:
         line = Text(strip_control(comparison.sentence))
