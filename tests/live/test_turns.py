@@ -1,4 +1,4 @@
-"""Variants that take turns on real servers: none is started again where memory suffices, and where not, it is said."""
+"""Variants that take turns on real servers: none is started again where memory suffices."""
 
 import json
 from pathlib import Path
@@ -6,14 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from evaluator.ask import loaded
 from evaluator.cli import main
 from evaluator.demo.builds import builds
-from servers.usage.room import Room
 
 pytestmark = pytest.mark.live
 LAB = Path(__file__).parents[2] / "evaluator" / "demo" / "lab-full-f16.gguf"
-TWO_ROUNDS = "group_sequential, looks: 2"
 STARTS = ("starting its server", "its server loads")
 STUDY = """\
 study: turns
@@ -29,25 +26,13 @@ concurrency: 4
 
 
 @pytest.mark.parametrize(
-    ("mode", "usable", "starts", "says"),
+    ("mode", "says"),
     [
-        pytest.param(TWO_ROUNDS, None, ["f16", "q8"], "its server is still loaded", id="memory-suffices"),
-        pytest.param(TWO_ROUNDS, 0, ["f16", "q8", "f16", "q8"], "is stopped before", id="memory-is-short"),
-        pytest.param("fixed", None, ["f16", "q8"], "loads while f16 gives its last replies", id="the-next-loads-early"),
-        pytest.param("fixed", 0, ["f16", "q8"], "started when the one before it has ended: together", id="not-early"),
+        pytest.param("group_sequential, looks: 2", "its server is still loaded", id="they-stay"),
+        pytest.param("fixed", "loads while f16 gives its last replies", id="the-next-loads-early"),
     ],
 )
-def test_servers_that_are_started(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    mode: str,
-    *,
-    usable: int | None,
-    starts: list[str],
-    says: str,
-) -> None:
-    if usable is not None:
-        monkeypatch.setattr(loaded, "room", lambda: Room(usable, 8 << 30))
+def test_servers_are_started_once_where_memory_suffices(tmp_path: Path, mode: str, says: str) -> None:
     builds(LAB, ["Q8_0"], tmp_path)
     study, log = tmp_path / "study.yaml", tmp_path / "log"
     study.write_text(STUDY.format(lab=LAB, q8=tmp_path / "lab-full-Q8_0.gguf", mode=mode))
@@ -56,7 +41,7 @@ def test_servers_that_are_started(
 
     assert result.exit_code == 0, result.output
     statuses = [line for line in map(json.loads, log.read_text().splitlines()) if line["event"] == "status"]
-    assert [one["variant"] for one in statuses if one["text"].startswith(STARTS)] == starts
+    assert [one["variant"] for one in statuses if one["text"].startswith(STARTS)] == ["f16", "q8"]
     assert any(says in one["text"] for one in statuses)
     report = json.loads((tmp_path / "runs" / "turns" / "report.json").read_text())
     assert [sum(score["outcomes"].values()) for score in report["scores"]] == [40, 40]
