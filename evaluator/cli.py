@@ -498,6 +498,21 @@ def servers_(host: str | None, ports: tuple[int, ...], as_json: bool, api_key_en
 
 
 @main.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_JSON
+def weights(models: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Show what the files of builds hold, and how far their weights are from the first one's.
+
+    MODEL is a GGUF file or a folder of MLX weights; the first is the reference. For each part of the model the table
+    has its types, bits per weight and relative error, and it says which tensors were not given the type that the
+    file's name promises. No server is started.
+    """
+    from evaluator.commands.weights import show_weights  # noqa: PLC0415
+
+    _exit(lambda console: show_weights(models, as_json=as_json, console=console))
+
+
+@main.command()
 @_JSON
 def sandbox(as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Show what confines model-written code here, and whether it holds.

@@ -26,7 +26,7 @@ _VAST = 1 << 50
 """Bytes: no file is as large, so a tensor that ends there is damage."""
 
 
-class _Weights(NamedTuple):
+class Typed(NamedTuple):
     """A tensor, with the name of its type and its size."""
 
     tensor: Tensor
@@ -42,7 +42,7 @@ class _Weights(NamedTuple):
 def read(model: Path) -> FileFacts:
     """Read a GGUF, all parts of it where it is split; what is missing or damaged is unknown."""
     metadata: dict[str, Any] = {}
-    weights: list[_Weights] = []
+    weights: list[Typed] = []
     try:
         for file in files_of(model):
             header = read_header(file)
@@ -51,12 +51,12 @@ def read(model: Path) -> FileFacts:
                 **header.metadata,
                 **metadata,
             }  # the first part has it all, the others little more than a number
-            weights += _weights(header)
+            weights += typed(header)
     except (OSError, ModelError):
         return FileFacts()
     parameters, size = sum(one.tensor.elements for one in weights), sum(one.bytes for one in weights)
     bits = 8 * size / parameters if parameters else None
-    name = _file_type(metadata)
+    name = file_type(metadata)
     return FileFacts(
         parameters=parameters or None,
         quantization=_quantization(name, weights),
@@ -87,7 +87,7 @@ def check_whole(file: Path, header: Header) -> None:
     needed = 0
     for tensor in header.tensors:
         least = _size(tensor)
-        if least is None and _known(tensor.kind):
+        if least is None and known(tensor.kind):
             raise ModelError(f"{file} has a damaged header ({tensor.name} has broken rows)", remedy="fetch it again.")
         needed = max(needed, tensor.at + (bool(tensor.elements) if least is None else least))
     if needed > _VAST:
@@ -97,42 +97,44 @@ def check_whole(file: Path, header: Header) -> None:
         raise ModelError(f"{file} is {has}, its tensors need {needs}: its download was cut", remedy="fetch it again.")
 
 
-def _known(kind: int) -> bool:
+def known(kind: int) -> bool:
+    """Whether the gguf package knows a type of tensor."""
     return kind in set(GGMLQuantizationType)
 
 
 def _size(tensor: Tensor) -> int | None:
     """Compute the bytes that a tensor takes; None where its type is unknown, or its rows do not fit it."""
-    if not _known(tensor.kind):
+    if not known(tensor.kind):
         return None
     block, size = GGML_QUANT_SIZES[GGMLQuantizationType(tensor.kind)]
     return None if tensor.elements % block else tensor.elements // block * size
 
 
-def _weights(header: Header) -> list[_Weights]:
+def typed(header: Header) -> list[Typed]:
     """Name the types of all tensors, and measure those of which the type says nothing by where the next one begins."""
     places = sorted({tensor.at for tensor in header.tensors} | {header.size})
     room = {begin: end - begin for begin, end in pairwise(places)}
     found = []
     for tensor in header.tensors:
         size = _size(tensor)
-        kind = GGMLQuantizationType(tensor.kind).name if _known(tensor.kind) else f"type {tensor.kind}"
-        found.append(_Weights(tensor, kind, room.get(tensor.at, 0) if size is None else size))
+        kind = GGMLQuantizationType(tensor.kind).name if known(tensor.kind) else f"type {tensor.kind}"
+        found.append(Typed(tensor, kind, room.get(tensor.at, 0) if size is None else size))
     return found
 
 
-def _quantization(name: str | None, weights: Iterable[_Weights]) -> str | None:
+def _quantization(name: str | None, weights: Iterable[Typed]) -> str | None:
     """Put the types into words, and say of those without a name who does not know them."""
     matrices = [one for one in weights if one.matrix]
     words = types_in_words(name, Counter(one.kind for one in matrices))
-    strange = sorted({one.tensor.kind for one in matrices if not _known(one.tensor.kind)})
+    strange = sorted({one.tensor.kind for one in matrices if not known(one.tensor.kind)})
     if not strange or words is None:
         return words
     numbers = ", ".join(map(str, strange))
     return f"{words}; type {numbers} is unknown to gguf {importlib.metadata.version('gguf')}"
 
 
-def _file_type(metadata: dict[str, Any]) -> str | None:
+def file_type(metadata: dict[str, Any]) -> str | None:
+    """Name the quantization that a file was asked for; None where it says none, or one of a later llama.cpp."""
     number = metadata.get("general.file_type")
     if type(number) is not int or number not in set(LlamaFileType):  # none, or one of a later llama.cpp
         return None

@@ -40,9 +40,9 @@ def broken_promise(
     most = _most(matrices)
     if bits is None or most.startswith(_UNKNOWN):
         return None
-    named, asked_family = _named(file), _family(asked or most)
+    named, asked_family = named_types(file), family(asked or most)
     promises = [] if asked_family == most else [f"its file says {asked}"]
-    if named and {most, asked_family}.isdisjoint(map(_family, named)) and "unquantized" not in file:
+    if named and {most, asked_family}.isdisjoint(map(family, named)) and "unquantized" not in file:
         promises.append(f"its name says {' and '.join(dict.fromkeys(named))}")
     if not promises:
         return None
@@ -56,15 +56,17 @@ def _most(matrices: Sequence[tuple[Tensor, str]]) -> str:
     body = [(tensor, kind) for tensor, kind in matrices if not tensor.name.startswith(_MORE_PRECISE)] or matrices
     weights: Counter[str] = Counter()
     for tensor, kind in body:
-        weights[_family(kind)] += tensor.elements
+        weights[family(kind)] += tensor.elements
     return weights.most_common(1)[0][0] if weights else _UNKNOWN
 
 
-def _named(file: str) -> list[str]:
+def named_types(file: str) -> list[str]:
+    """List the quantizations in the name of a file or a model, as llama.cpp writes them."""
     return [name.upper().replace("FP16", "F16").replace("FP32", "F32") for name in _TYPE.findall(file)]
 
 
-def _family(name: str) -> str:
+def family(name: str) -> str:
+    """Return what all mixes of a quantization have in common: `Q4_K` of `Q4_K_M`."""
     match = _FAMILY.match(name)
     return match[0] if match else name
 

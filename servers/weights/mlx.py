@@ -21,18 +21,21 @@ _OF_ALL, _OF_LAYERS = ("bits", "group_size", "mode"), (dict, bool, type(None))
 """Keys that hold for all layers, and the types of what stands of a single one."""
 _ALONE = {4 * 16: "nvfp4", 4 * 32: "mxfp4", 8 * 32: "mxfp8"}
 """Bits times group of the modes that keep their scales in single bytes: each has but one pair of them."""
+ADDED = ("scales", "biases", "global_scale")
+"""What quantization adds to a layer's weights."""
 _ODD = (OSError, ValueError, OverflowError, RecursionError, msgspec.DecodeError, ModelError)
 """What a damaged directory raises; JSON that is no text is a ValueError."""
 
 
-class _Packing(NamedTuple):
+class Packing(NamedTuple):
     """How a layer's weights are quantized."""
 
     bits: int
     group: int
     mode: str
 
-    def in_words(self, usual: "_Packing | None" = None) -> str:
+    def in_words(self, usual: "Packing | None" = None) -> str:
+        """Write it: `4 bits, groups of 64`; what it has in common with the usual one is left out."""
         if usual and (self.group, self.mode) == (usual.group, usual.mode):
             return f"{self.bits} bits"
         return f"{self.bits} bits, groups of {self.group}" + (f", {self.mode}" if self.mode != "affine" else "")
@@ -40,7 +43,7 @@ class _Packing(NamedTuple):
 
 def read(model: Path) -> FileFacts:
     """Read a directory; what is missing, damaged, or quantized by other means than MLX's, is unknown."""
-    config = _json(model / "config.json")
+    config = read_config(model)
     from_texts = FileFacts(
         qat=mentions_qat([_front_matter(model / "README.md")]),
         chat_template_sha256=_template_sha256(model),
@@ -61,7 +64,32 @@ def read(model: Path) -> FileFacts:
     )
 
 
-def _packings(config: dict[str, Any]) -> tuple[_Packing | None, dict[str, _Packing | None]]:
+def read_config(model: Path) -> dict[str, Any]:
+    """Read the config.json of a directory; empty where it is damaged."""
+    return _json(model / "config.json")
+
+
+def packed_layers(config: dict[str, Any], tensors: dict[str, Entry]) -> dict[str, Packing]:
+    """Tell how each layer is packed that MLX quantized; layers that are not packed are left out.
+
+    Args:
+        config: What config.json says.
+        tensors: Those of all files.
+
+    Raises:
+        ValueError: A layer is packed by other means, or otherwise than `config` says.
+    """
+    usual, others = _packings(config)
+    found = {}
+    for name, entry in tensors.items():
+        layer = name.removesuffix(".weight")
+        scales = tensors.get(f"{layer}.scales")
+        if layer != name and entry.dtype == "U32" and scales is not None:
+            found[layer] = _packed_as(entry, scales, others.get(layer, usual))
+    return found
+
+
+def _packings(config: dict[str, Any]) -> tuple[Packing | None, dict[str, Packing | None]]:
     """Read how weights are quantized, and which layers otherwise; None is not at all.
 
     Raises:
@@ -78,23 +106,23 @@ def _packings(config: dict[str, Any]) -> tuple[_Packing | None, dict[str, _Packi
     return usual, {name: packing for name, packing in others.items() if packing != usual}
 
 
-def _of_layer(entry: dict[str, Any] | bool | None, usual: _Packing) -> _Packing | None:  # noqa: FBT001 - JSON
+def _of_layer(entry: dict[str, Any] | bool | None, usual: Packing) -> Packing | None:  # noqa: FBT001 - JSON
     """Read a layer's entry as mlx_lm does: what it leaves out is its mode's default, not the other layers' value."""
     if isinstance(entry, dict) and entry:
         return _packing(entry)
     return usual if entry is True else None
 
 
-def _packing(settings: dict[str, Any]) -> _Packing:
+def _packing(settings: dict[str, Any]) -> Packing:
     mode = settings.get("mode", "affine")
     usual_bits, usual_group = _DEFAULTS.get(mode, (None, None)) if type(mode) is str else (None, None)
     bits, group = settings.get("bits") or usual_bits, settings.get("group_size") or usual_group
     if not (type(bits) is int and type(group) is int and 0 < bits < _WORD_BITS and group > 0):
         raise ValueError("no bits or no groups: quantized by other means")
-    return _Packing(bits, group, mode)
+    return Packing(bits, group, mode)
 
 
-def _in_words(usual: _Packing, others: dict[str, _Packing | None]) -> str:
+def _in_words(usual: Packing, others: dict[str, Packing | None]) -> str:
     counts = Counter(packing.in_words(usual) if packing else "unquantized" for packing in others.values())
     exceptions = [f"{n} layer{'s' * (n > 1)} otherwise: {words}" for words, n in counts.most_common()]
     return "; ".join([usual.in_words(), *exceptions])
@@ -118,7 +146,7 @@ def _tensors(model: Path) -> dict[str, Entry]:
     return tensors
 
 
-def _parameters(tensors: dict[str, Entry], usual: _Packing | None, others: dict[str, _Packing | None]) -> int:
+def _parameters(tensors: dict[str, Entry], usual: Packing | None, others: dict[str, Packing | None]) -> int:
     """Count the weights; what quantization adds, scales and biases of groups, are none.
 
     Raises:
@@ -129,7 +157,7 @@ def _parameters(tensors: dict[str, Entry], usual: _Packing | None, others: dict[
         layer, _, part = name.rpartition(".")
         weight, scales = tensors.get(f"{layer}.weight"), tensors.get(f"{layer}.scales")
         packed = weight is not None and weight.dtype == "U32" and scales is not None
-        if packed and part in ("scales", "biases", "global_scale"):
+        if packed and part in ADDED:
             continue
         elements = entry.elements
         if packed and scales is not None and part == "weight":
@@ -138,7 +166,7 @@ def _parameters(tensors: dict[str, Entry], usual: _Packing | None, others: dict[
     return total
 
 
-def _packed_as(weight: Entry, scales: Entry, packing: _Packing | None) -> _Packing:
+def _packed_as(weight: Entry, scales: Entry, packing: Packing | None) -> Packing:
     """Confirm how a layer is packed, or, of a mode with single bytes for scales, read it off the tensors' shapes.
 
     Raises:
@@ -150,7 +178,7 @@ def _packed_as(weight: Entry, scales: Entry, packing: _Packing | None) -> _Packi
     mode = _ALONE.get(words // groups) if scales.dtype == "U8" and groups else None
     if mode is None:
         raise ValueError("packed otherwise than config.json says")
-    return _Packing(*_DEFAULTS[mode], mode)
+    return Packing(*_DEFAULTS[mode], mode)
 
 
 def _template_sha256(model: Path) -> str | None:

@@ -64,6 +64,12 @@ def read_entries(file: Path) -> dict[str, Entry]:
     return entries
 
 
+def data_start(file: Path) -> int:
+    """Return where the numbers begin, in bytes, in a file whose header was read."""
+    with file.open("rb") as stream:
+        return 8 + int.from_bytes(stream.read(8), "little")
+
+
 def _decoded(file: Path, raw: bytes) -> dict[str, Entry]:
     try:
         header = msgspec.json.decode(raw, type=dict[str, Any])

@@ -30,18 +30,21 @@ def pair(key: str, value: Any) -> bytes:
 
 def gguf_bytes(
     metadata: Mapping[str, Any] | None = None,
-    tensors: Sequence[tuple[str, tuple[int, ...], int, int]] = (("token_embd.weight", (4,), 0, 16),),
+    tensors: Sequence[tuple[str, tuple[int, ...], int, int | bytes]] = (("token_embd.weight", (4,), 0, 16),),
     version: int = 3,
 ) -> bytes:
-    """A whole GGUF; each tensor has a name, a shape (rows first), the number of its type, and its bytes."""
+    """A whole GGUF; each tensor has a name, a shape (rows first), the number of its type, and its bytes, or how many
+    zeros.
+    """
     pairs = {"general.architecture": "llama", **(metadata or {})}
     head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(pairs))
     head += b"".join(pair(key, value) for key, value in pairs.items())
     body = b""
-    for name, shape, kind, size in tensors:
+    for name, shape, kind, numbers in tensors:
+        content = bytes(numbers) if isinstance(numbers, int) else numbers
         head += text(name) + struct.pack("<I", len(shape)) + b"".join(map(u64, shape))
         head += struct.pack("<IQ", kind, len(body))
-        body += bytes(size + -size % ALIGNMENT)
+        body += content + bytes(-len(content) % ALIGNMENT)
     return head + bytes(-len(head) % ALIGNMENT) + body
 
 
