@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from evaluator import load_study
 from evaluator.cli import main
 from servers.fake import Reply
+from tests.support.model_files import gguf_bytes
 from tests.support.pages import PAGES, ROOT, Block, Command, blocks, commands, links, read
 from tests.support.probe_scripts import honest
 from tests.support.scripted import ANSWERS, Bench, prompt_of, wrong
@@ -71,6 +72,8 @@ def test_every_command_without_a_server_does_its_work(command: Command, scratch:
     for word in command.words:
         if word.startswith("runs/") and not (scratch / word).exists():
             shutil.copytree(ROOT / "runs" / "example-demo", scratch / word)
+        if word.endswith(".gguf"):
+            (scratch / word).write_bytes(gguf_bytes())
 
     result = CliRunner().invoke(main, list(command.words[1:]))
 
