@@ -29,7 +29,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.fidelity.tensors import open_model
+from evaluator.fidelity.models import open_model
 from evaluator.fidelity.weight_errors import BuildWeights, measure
 from evaluator.text import one_line
 from servers.wording import in_bytes

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from evaluator.errors import StudyError
-from evaluator.fidelity.tensors import Tensor, open_model
+from evaluator.fidelity.models import open_model
+from evaluator.fidelity.tensors import Tensor
 from tests.support.model_files import gguf_bytes, mlx_folder, packed, safetensors_bytes
 
 NAMES = {

@@ -12,7 +12,8 @@ from gguf.quants import dequantize, quantize
 
 from evaluator.errors import StudyError
 from evaluator.fidelity import tensors
-from evaluator.fidelity.tensors import Model, open_model
+from evaluator.fidelity.models import open_model
+from evaluator.fidelity.tensors import Model
 from evaluator.fidelity.weight_errors import BuildWeights, measure
 from tests.support.model_files import gguf_bytes, mlx_folder, packed, safetensors_bytes
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluator.demo.builds import builds
-from evaluator.fidelity.tensors import open_model
+from evaluator.fidelity.models import open_model
 from evaluator.fidelity.weight_errors import measure
 from tests.support.model_files import mlx_folder
 
