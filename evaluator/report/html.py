@@ -38,7 +38,8 @@ from servers.cache import user_cache
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Template
 
-_PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parent / "page"
+"""Templates and style."""
 _SEVERITIES = {"block": "blocks the claim", "warn": "weakens the claim", "note": "note"}
 _NO_QUESTIONS = QuestionsSection(html="", style="", script="", data="")
 
@@ -50,10 +51,10 @@ def html(report: Report, questions: QuestionsSection = _NO_QUESTIONS) -> str:
         report: What it shows.
         questions: The part of the page that shows every question and reply; none by default.
     """
-    style = (_PAGE / "report.css").read_text(encoding="utf-8") + questions.style
+    style = (PAGE / "report.css").read_text(encoding="utf-8") + questions.style
     safe = QuestionsSection(**{name: Markup(text) for name, text in msgspec.structs.asdict(questions).items()})  # noqa: S704 - its writer escapes
     view = {**_frame(report), **_verdicts(report), **_looked_at(report), **_how(report)}
-    page = template(_PAGE / "report.html.j2").render(
+    page = template(PAGE / "report.html.j2").render(
         **view,
         questions=safe,
         links=_links(view, has_questions=bool(questions.html)),

@@ -70,9 +70,9 @@ def serving_path(folder: Path) -> Path:
     return folder / "serving.json"
 
 
-def fidelity_path(folder: Path) -> Path:
-    """Return the path of how far the builds are from their references, token by token."""
-    return folder / "fidelity.json"
+def fidelity_path(folder: Path, form: str = "json") -> Path:
+    """Return the path of how far the builds are from their references, token by token, as `json`, `md` or `html`."""
+    return folder / f"fidelity.{form}"
 
 
 def report_path(folder: Path, form: str = "json") -> Path:

@@ -17,6 +17,7 @@ from evaluator.analyse.report import Report
 from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity
 from evaluator.report.fidelity import words
 from evaluator.report.fidelity.markdown import lines
+from evaluator.report.fidelity.page import write_pages
 from evaluator.report.fidelity.rows import pairs, table
 from evaluator.report.fidelity.terminal import show
 from evaluator.report.html import html
@@ -199,6 +200,16 @@ def test_the_part_stands_between_the_verdicts_and_the_questions() -> None:
 
     assert places == sorted(places)
     assert '<a href="#fidelity">Fidelity</a>' in page
+
+
+def test_without_questions_it_is_a_report_of_its_own(tmp_path: Path) -> None:
+    place = write_pages(FIDELITY, tmp_path)
+    seen = Seen(place.read_text())
+
+    assert (seen.tags["h1"], seen.tags["script"]) == (1, 0)
+    assert seen.texts["style"]
+    assert seen.csp.startswith("default-src 'none'")
+    assert (tmp_path / "fidelity.md").read_text().startswith("# Fidelity: how far")
 
 
 def test_a_run_without_it_has_no_such_part() -> None:

@@ -20,7 +20,7 @@ def test_templates_are_kept_where_they_can_be(hindered: bool, cache: Path) -> No
         cache.parent.mkdir()
         cache.write_text("")
 
-    page = html.template(html._PAGE / "report.html.j2")
+    page = html.template(html.PAGE / "report.html.j2")
 
     assert page.name == "report.html.j2"
     assert (sorted(cache.iterdir()) != []) if not hindered else cache.is_file()

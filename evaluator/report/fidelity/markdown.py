@@ -8,6 +8,13 @@ from evaluator.report.fidelity.rows import pairs, references, table
 from evaluator.report.markdown_text import cells, header, safe
 from evaluator.report.tables import Table
 
+_TITLE = "Fidelity: how far each build is from its reference"
+
+
+def markdown(fidelity: Fidelity) -> str:
+    """Write what was measured as a report of its own, where no questions were asked."""
+    return "\n".join([f"# {_TITLE}", *_lines(fidelity, ())]) + "\n"
+
 
 def lines(fidelity: Fidelity, apart: Sequence[str] = ()) -> Iterator[str]:
     """Yield the part of a report on fidelity, under a heading of its own.
@@ -16,7 +23,10 @@ def lines(fidelity: Fidelity, apart: Sequence[str] = ()) -> Iterator[str]:
         fidelity: What was measured.
         apart: What is to be said where fidelity and task scores point different ways.
     """
-    yield from ("", "## Fidelity: how far each build is from its reference")
+    yield from ("", f"## {_TITLE}", *_lines(fidelity, apart))
+
+
+def _lines(fidelity: Fidelity, apart: Sequence[str]) -> Iterator[str]:
     if apart:
         yield from ("", *(f"- {safe(sentence)}" for sentence in apart))
     for reference in references(fidelity):

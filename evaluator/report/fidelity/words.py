@@ -1,6 +1,6 @@
 """How the numbers of fidelity are written, and what they rest on, the same in every form of the report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import floor, log10
 
 from evaluator.decide import wording
@@ -17,10 +17,12 @@ _METHODS = {
     "bound": "a server returns only its likeliest tokens, so that the KL divergence is known to be at least so much;"
     " beside it stands which share of the reference's probability was compared",
 }
-_CLOSER = {
+_CLOSER: Mapping[str, str] = {
     "better": "is closer to {reference} than {other}",
+    "better by less than the margin": "is closer to {reference} than {other}, by less than the margin",
     "better, size uncertain": "is closer to {reference} than {other}, by how much is uncertain",
     "worse": "is further from {reference} than {other}",
+    "worse by less than the margin": "is further from {reference} than {other}, by less than the margin",
     "worse, size uncertain": "is further from {reference} than {other}, by how much is uncertain",
     "equivalent": "is as close to {reference} as {other}, within the margin",
 }
