@@ -154,6 +154,43 @@ def demo(
     _exit(lambda console: demo_command(model, runtime, runs, console, Output(quiet, json_log)))
 
 
+@main.command()
+@click.argument("models", nargs=-1, required=True, metavar="STUDY | MODEL MODEL…")
+@click.option(
+    "--reference", metavar="MODEL", help="What the builds should be like.  [default: the first, or the study's]"
+)
+@click.option("--text", metavar="FILE", help="Text to read; default for the one that comes along.  [default: default]")
+@click.option("--tokens", type=click.IntRange(64), metavar="N", help="Tokens of it to read.  [default: 20000]")
+@click.option("--context", type=click.IntRange(16), metavar="N", help="Tokens in a window.  [default: 512]")
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 10, min_open=True, max_open=True),
+    metavar="NATS",
+    help="KL divergence below which a build equals its reference.  [default: 0.01]",
+)
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of llama.cpp.  [default: one a core]")
+@_JSON
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where what was measured is kept.  [default: the study's run, or runs/fidelity]",
+)
+@_RUNS
+def fidelity(models: tuple[str, ...], runs: Path, **options: "Any") -> None:  # noqa: ANN401 - what click has read
+    """Measure how far builds are from a reference, token by token.
+
+    STUDY is a YAML file that names `fidelity` among its benchmarks; or give MODELs, GGUF files or MLX folders, of which
+    the first is the reference. All read the same text: perplexity, KL divergence and how often they find the same token
+    likeliest, each with its interval, without a question asked. What is measured is kept, and the reference's
+    probabilities are used again for the next build.
+    """
+    from evaluator.commands.fidelity import Options  # noqa: PLC0415
+    from evaluator.commands.fidelity import fidelity as fidelity_command  # noqa: PLC0415
+
+    _exit(lambda console: fidelity_command(models, runs, console, Options(**options)))
+
+
 @main.command("eval")
 @click.option(
     "--base-url", required=True, metavar="URL", help="Address of the server, up to /v1: http://127.0.0.1:1234/v1"

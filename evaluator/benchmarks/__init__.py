@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from evaluator.benchmarks.benchmark import Benchmark, Settings
+from evaluator.benchmarks.fidelity import FidelitySettings
 from evaluator.benchmarks.gsm8k import GSM8K, Gsm8k
 from evaluator.benchmarks.humaneval import HUMANEVAL, HumanEval
 from evaluator.benchmarks.mmlu_pro import MMLU_PRO, MmluPro
@@ -29,6 +30,7 @@ class Benchmarks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mmlu_pro: MmluPro | UnsetType = UNSET
     humaneval: HumanEval | UnsetType = UNSET
     gsm8k: Gsm8k | UnsetType = UNSET
+    fidelity: FidelitySettings | UnsetType = UNSET
 
     def chosen(self) -> dict[str, Settings]:
         """Return the benchmarks that the study names, by name."""

@@ -44,7 +44,7 @@ def main() -> int:
 def tokenize(library: Library, model: Path, text: Path, output: Path) -> None:
     """Write a text's tokens, all of it, and the token that begins a text (-1 for none) in front of them.
 
-    As llama-perplexity reads it: special tokens that are written out in the text count as what they are.
+    As llama-perplexity reads it: the marks of special tokens that stand in the text are plain text.
     """
     calls, raw = library.calls, text.read_bytes()
     with library.model(model, words_only=True) as loaded:
@@ -52,7 +52,7 @@ def tokenize(library: Library, model: Path, text: Path, output: Path) -> None:
         begin = calls.llama_vocab_bos(vocabulary) if calls.llama_vocab_get_add_bos(vocabulary) else -1
         found = np.empty(len(raw) + 2, dtype=np.int32)
         place = found.ctypes.data_as(calls.llama_tokenize.argtypes[3])
-        count = calls.llama_tokenize(vocabulary, raw, len(raw), place, len(found), True, True)  # noqa: FBT003
+        count = calls.llama_tokenize(vocabulary, raw, len(raw), place, len(found), True, False)  # noqa: FBT003
         if count < 0:
             raise library.refuse(f"{text} cannot be cut into tokens by {model}")
     np.save(output, np.concatenate([[begin], found[:count]]).astype(np.int32), allow_pickle=False)

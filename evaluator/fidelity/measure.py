@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from evaluator.fidelity.kept import Exact, TopK
+
 SMALLEST = -16.0
 """Logarithm of the reference's probability under which a term is left out, as in llama.cpp."""
 
@@ -56,7 +58,10 @@ def log_probabilities(pieces: "Iterable[NDArray[np.float32]]") -> "Iterator[NDAr
 
 
 def measure(
-    windows: Windows, reference: "Iterable[NDArray[np.float32]]", build: "Iterable[NDArray[np.float32]]"
+    windows: Windows,
+    reference: "Iterable[NDArray[np.float32]]",
+    build: "Iterable[NDArray[np.float32]]",
+    exact: "Exact | None" = None,
 ) -> PerToken:
     """Compare a build with its reference; only a row of each is held at a time.
 
@@ -64,6 +69,7 @@ def measure(
         windows: What both evaluated.
         reference: For each scored token the logarithms of all probabilities, an array [vocabulary].
         build: Pieces of logits, arrays [rows, vocabulary].
+        exact: What the reference's rows round away, where they come from a file.
 
     Raises:
         ModelError: The two have vocabularies of different sizes, or one gave fewer rows.
@@ -71,7 +77,7 @@ def measure(
     import numpy as np  # noqa: PLC0415
 
     targets = windows.targets.reshape(-1)
-    found = np.zeros((4, len(targets)))
+    base, nll, kld, top, build_top = np.zeros((5, len(targets)))
     rows = (row for piece in build for row in piece)
     done = 0
     for place, (log_p, logits) in enumerate(zip(reference, rows, strict=False)):
@@ -80,15 +86,72 @@ def measure(
                 f"the reference knows {len(log_p):,} tokens and the build {len(logits):,}",
                 remedy="a build is compared with a reference of the same vocabulary",
             )
-        found[:, place] = _row(log_p, logits, int(targets[place]))
+        base[place], nll[place], kld[place] = _row(log_p, logits, int(targets[place]))
+        top[place], build_top[place] = log_p.argmax(), logits.argmax()
         done += 1
     if done != len(targets):
         raise ModelError(f"{done:,} of {len(targets):,} tokens were evaluated by both")
-    base, nll, kld, same = found.reshape(4, windows.number, windows.scored)
-    return PerToken(base, nll, kld, same.astype(np.bool_))
+    shape = windows.number, windows.scored
+    same = build_top == (top if exact is None else exact.top)
+    base = base if exact is None else exact.nll
+    return PerToken(base.reshape(shape), nll.reshape(shape), kld.reshape(shape), same.reshape(shape))
 
 
-def _row(log_p: "NDArray[np.float32]", logits: "NDArray[np.float32]", target: int) -> tuple[float, float, float, bool]:
+def measure_top(
+    windows: Windows, exact: "Exact", kept: "TopK", build: "Iterable[NDArray[np.float32]]"
+) -> tuple[PerToken, float]:
+    """Compare a build with what was kept of its reference's largest probabilities; also return the mass they hold.
+
+    The other tokens count as one: by the log-sum inequality that is never too much. The most that it can be short by
+    stands in `slack`: the others' share of the sum is their own entropy, which was kept, less their p ln q, and that is
+    least where the least likely of the build's tokens have as much as any of them can have.
+
+    Raises:
+        ModelError: The two have vocabularies of different sizes, or the build gave fewer rows.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    targets = windows.targets.reshape(-1)
+    nll, kld, build_top, slack = np.zeros((4, len(targets)))
+    done = 0
+    for place, logits in zip(range(len(targets)), (row for piece in build for row in piece), strict=False):
+        if kept.ids[place].max() >= len(logits):
+            raise ModelError(f"the build knows only {len(logits):,} tokens, and the reference more")
+        log_q = logits.astype(np.float64) - _log_sum(logits)
+        nll[place], build_top[place] = -log_q[targets[place]], logits.argmax()
+        kld[place], slack[place] = _top_row(kept, place, log_q)
+        done += 1
+    if done != len(targets):
+        raise ModelError(f"{done:,} of {len(targets):,} tokens were evaluated by both")
+    shape = windows.number, windows.scored
+    measured = PerToken(
+        exact.nll.reshape(shape),
+        nll.reshape(shape),
+        kld.reshape(shape),
+        (build_top == exact.top).reshape(shape),
+        slack.reshape(shape),
+    )
+    return measured, float(1 - kept.tail.mean())
+
+
+def _top_row(kept: "TopK", place: int, log_q: "NDArray[np.float64]") -> tuple[float, float]:
+    """Return the least that the KL divergence of one token can be, and by how much it may be more."""
+    import numpy as np  # noqa: PLC0415
+
+    ids, log_p, tail = kept.ids[place], kept.log_p[place].astype(np.float64), float(kept.tail[place])
+    within = float((np.exp(log_p) * (log_p - log_q[ids])).sum())
+    others = np.delete(log_q, ids)
+    if not tail or not len(others):
+        return within, 0.0
+    least = within + tail * (np.log(tail) - np.log(max(float(np.exp(others).sum()), 1e-300)))
+    cap = float(np.exp(log_p.min()))
+    most_of = min(len(others), int(np.ceil(tail / cap)))
+    smallest = np.partition(others, most_of - 1)[:most_of]
+    most = within + float(kept.tail_entropy[place]) - cap * float(smallest.sum())
+    return float(least), max(0.0, most - float(least))
+
+
+def _row(log_p: "NDArray[np.float32]", logits: "NDArray[np.float32]", target: int) -> tuple[float, float, float]:
     import numpy as np  # noqa: PLC0415
 
     largest = np.float32(_log_sum(logits))
@@ -97,7 +160,7 @@ def _row(log_p: "NDArray[np.float32]", logits: "NDArray[np.float32]", target: in
     apart = log_p - logits
     apart += largest
     kld = float(np.dot(p, apart))
-    return -float(log_p[target]), float(largest - logits[target]), kld, log_p.argmax() == logits.argmax()
+    return -float(log_p[target]), float(largest - logits[target]), kld
 
 
 def _log_sum(logits: "NDArray[np.float32]") -> float:
@@ -109,8 +172,14 @@ def _log_sum(logits: "NDArray[np.float32]") -> float:
     return float(most) + float(np.log(float(np.exp(logits - most).sum())))
 
 
-def write(measured: PerToken, path: Path) -> None:
+def write(measured: PerToken, path: Path, seconds: float | None = None, covered: float | None = None) -> None:
     """Keep what was measured; the file appears whole or not at all.
+
+    Args:
+        measured: Token by token.
+        path: Where.
+        seconds: That it took.
+        covered: The reference's probability that was compared, where that is not all of it.
 
     Raises:
         OSError: It cannot be written.
@@ -118,17 +187,19 @@ def write(measured: PerToken, path: Path) -> None:
     import numpy as np  # noqa: PLC0415
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {name: values for name, values in measured._asdict().items() if values is not None}
+    numbers = {name: value for name, value in (("seconds", seconds), ("covered", covered)) if value is not None}
     descriptor, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, **{name: values for name, values in measured._asdict().items() if values is not None})
+            np.savez(file, allow_pickle=False, **arrays, **{n: np.array(value) for n, value in numbers.items()})
         Path(draft).replace(path)
     finally:
         Path(draft).unlink(missing_ok=True)
 
 
-def read(path: Path) -> PerToken:
-    """Read what `write` wrote.
+def read(path: Path) -> tuple[PerToken, float | None, float | None]:
+    """Read what `write` wrote: what was measured, the seconds, and what was covered.
 
     Raises:
         StudyError: It holds something else.
@@ -140,6 +211,8 @@ def read(path: Path) -> PerToken:
 
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return PerToken(**{name: file[name] for name in PerToken._fields if name in file.files})
+            found = {name: file[name] for name in file.files}
+        seconds, covered = (float(found.pop(name)) if name in found else None for name in ("seconds", "covered"))
+        return PerToken(**found), seconds, covered
     except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise StudyError("this holds no measured tokens", source=path, remedy="delete it, and measure again") from error

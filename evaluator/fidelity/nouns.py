@@ -7,8 +7,16 @@ from msgspec import Struct
 Method = Literal["exact", "top_k", "bound"]
 """All probabilities; the largest of the reference's with the mass of the others; a lower bound over HTTP."""
 FidelityVerdict = Literal[
-    "equivalent", "worse", "better", "worse, size uncertain", "better, size uncertain", "cannot tell"
+    "equivalent",
+    "worse",
+    "better",
+    "worse by less than the margin",
+    "better by less than the margin",
+    "worse, size uncertain",
+    "better, size uncertain",
+    "cannot tell",
 ]
+"""As for scores (`evaluator.decide.comparison`), where `worse` and `better` are clearly so: by more than the margin."""
 
 
 class Estimate(Struct, frozen=True):

@@ -22,7 +22,7 @@ T = TypeVar("T", bound=Struct)
 # Keys that may change when a run goes on: they decide how much is asked, how fast, or how answers are judged and shown,
 # not what is sent. Variants and benchmarks may be added and removed.
 _FREE = frozenset({"study", "baseline", "decide", "prefer", "note", "questions", "repeats", "margin"}) | frozenset(
-    {"parallel", "router", "silence", "concurrency", "api_key_env", "repeatable"}
+    {"fidelity", "parallel", "router", "silence", "concurrency", "api_key_env", "repeatable"}
 )
 
 _LOCK_ATTEMPTS = 5

@@ -37,19 +37,20 @@ class LoadedStudy(Struct, frozen=True, kw_only=True):
     """Folder that relative paths in it start from."""
 
 
-def load_study(source: StudySource) -> LoadedStudy:
+def load_study(source: StudySource, *, asking: bool = True) -> LoadedStudy:
     """Read a study and check it.
 
     Args:
         source: Path of a YAML file, or the study itself, as a `Study` or as the mapping that its YAML would be.
             Relative paths in it start from the file's folder, else from the working directory.
+        asking: Whether questions are to be asked, so that there must be some.
 
     Raises:
         StudyError: The file cannot be read, is not valid YAML, or contradicts itself; with file, line and key.
     """
     if isinstance(source, Study | Mapping):
         text = yaml.safe_dump(msgspec.to_builtins(source), sort_keys=False, allow_unicode=True)
-        study = parse(text, "the study")
+        study = parse(text, "the study", asking=asking)
         _refuse_key(study, text, "the study")
         return LoadedStudy(study=study, text=text, source="the study", base=Path())
     path = Path(source)
@@ -64,12 +65,12 @@ def load_study(source: StudySource) -> LoadedStudy:
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start})"
         raise StudyError(problem, source=path, remedy="save it as UTF-8") from None
-    study = parse(text, str(path), path.parent)
+    study = parse(text, str(path), path.parent, asking=asking)
     _refuse_key(study, text, str(path))
     return LoadedStudy(study=study, text=text, source=str(path), base=path.parent)
 
 
-def parse(text: str, source: str, base: Path = Path()) -> Study:
+def parse(text: str, source: str, base: Path = Path(), *, asking: bool = True) -> Study:
     """Parse a study's YAML; `source` names it in messages, `base` is the folder that its paths start from.
 
     Raises:
@@ -77,7 +78,7 @@ def parse(text: str, source: str, base: Path = Path()) -> Study:
     """
     document = read_yaml(text, source, Study, top="study")
     study = with_runtimes(document.value, base)
-    for problem in _contradictions(study):
+    for problem in _contradictions(study, asking=asking):
         raise document.error(*problem)
     return study
 
@@ -120,7 +121,7 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(Study)
 
 
-def _contradictions(study: Study) -> Iterator[_Problem]:
+def _contradictions(study: Study, *, asking: bool) -> Iterator[_Problem]:
     names = [variant.name for variant in study.variants]
     for i, variant in enumerate(study.variants):
         yield from _variant(f"variants[{i}]", variant, names[:i], study.sampling.max_tokens)
@@ -128,9 +129,23 @@ def _contradictions(study: Study) -> Iterator[_Problem]:
         yield "router", "no variant is started with llama_server, whose router mode it is", "remove it"
     if study.baseline not in names:
         yield "baseline", f'"{study.baseline}" is no variant of this study', f"name one of {', '.join(names)}"
-    if not study.benchmarks.chosen():
-        yield "benchmarks", "empty", f"name one or more of {', '.join(BENCHMARKS)}"
+    yield from _benchmarks(study, names, asking=asking)
     yield from _decide(study)
+
+
+def _benchmarks(study: Study, names: list[str], *, asking: bool) -> Iterator[_Problem]:
+    fidelity = study.benchmarks.fidelity
+    if isinstance(fidelity, msgspec.UnsetType):
+        if not study.benchmarks.chosen():
+            yield "benchmarks", "empty", f"name one or more of {', '.join(BENCHMARKS)}"
+        return
+    if asking and not study.benchmarks.chosen():
+        remedy = f"whichquant fidelity measures it; to ask questions, name one or more of {', '.join(BENCHMARKS)}"
+        yield "benchmarks", "fidelity alone asks no questions", remedy
+    for name in fidelity.own_references:
+        if name not in names:
+            at = f"benchmarks.fidelity.own_references.{name}"
+            yield at, f'"{name}" is no variant of this study', f"name one of {', '.join(names)}"
 
 
 def _variant(at: str, variant: Variant, names: list[str], max_tokens: int) -> Iterator[_Problem]:

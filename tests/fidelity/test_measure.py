@@ -85,9 +85,10 @@ def test_what_does_not_fit_is_refused(
 
 def test_what_was_measured_is_read_as_it_was_written(tmp_path: Path) -> None:
     found = measured(logits(1), logits(2))
-    write(found, tmp_path / "new" / "build.npz")
+    write(found, tmp_path / "new" / "build.npz", seconds=2.5)
 
-    again = read(tmp_path / "new" / "build.npz")
+    again, seconds, covered = read(tmp_path / "new" / "build.npz")
+    assert (seconds, covered) == (2.5, None)
     assert again.kld.tolist() == found.kld.tolist()
     assert again.same_top.dtype == np.bool_
     assert again.slack is None
