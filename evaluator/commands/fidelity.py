@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from evaluator.benchmarks.fidelity import CONTEXT, MARGIN, TOKENS
 from evaluator.errors import StudyError
 from evaluator.fidelity import texts
 from evaluator.fidelity.file import keep_fidelity
-from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity
+from evaluator.fidelity.nouns import Fidelity
 from evaluator.fidelity.of_study import job_of
 from evaluator.fidelity.run import Job, Subject, measure_all
+from evaluator.report.fidelity.page import write_pages
+from evaluator.report.fidelity.terminal import show
+from evaluator.store.folder import is_run
 from evaluator.study.file import load_study
 from evaluator.text import one_line
 from servers.errors import ModelError
@@ -64,8 +66,15 @@ def fidelity(models: Sequence[str], runs: Path, console: Console, options: Optio
         console.file.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
     else:
         show(found, console)
-        console.print(Text(f"Kept in {folder}."))
+        console.print(Text(_where(folder, found)))
     return 0
+
+
+def _where(folder: Path, found: Fidelity) -> str:
+    """Say where it stands: in pages of its own, or, beside answers, in the run's report when that is written again."""
+    if is_run(folder):
+        return f"Kept in {folder}; whichquant report {folder} writes it into the run's report."
+    return f"Report: {write_pages(found, folder)}"
 
 
 def _bare(models: Sequence[str], options: Options) -> Job:
@@ -106,49 +115,3 @@ def _path(model: str) -> Path:
 
 def _silent(_sentence: str) -> None:
     pass
-
-
-def show(found: Fidelity, console: Console) -> None:
-    """Print the table of builds, the verdicts of pairs, and the notes."""
-    text = found.text
-    console.print(
-        Text(
-            f"\n{text.scored:,} tokens of {one_line(text.name)} (SHA-256 {text.sha256[:8]}…), {text.windows} windows of"
-            f" {text.context}; KL divergence in nats a token, 95 % intervals by blocks of text, margin"
-            f" {found.margin_kld:g}"
-        )
-    )
-    table = Table(box=None, pad_edge=False)
-    for title in ("Build", "Reference", "Perplexity", "Ratio", "Mean KLD", "99 % KLD", "Same top token", "RMS Δp", ""):
-        table.add_column(title, overflow="fold")
-    for build in found.builds:
-        table.add_row(*map(Text, _row(build)))
-    console.print(table)
-    for pair in found.pairs:
-        difference = _written(pair.kld_difference, 5)
-        console.print(Text(one_line(f"{pair.build} against {pair.other}: {pair.verdict} (KLD {difference}).")))
-    for note in found.notes:
-        console.print(Text(one_line(note)))
-
-
-def _row(build: BuildFidelity) -> tuple[str, ...]:
-    return (
-        one_line(build.build),
-        one_line(build.reference),
-        _written(build.perplexity, 4),
-        _written(build.perplexity_ratio, 4),
-        ("at least " if build.method != "exact" else "") + _written(build.mean_kld, 5),
-        _written(build.p99_kld, 4),
-        _written(build.top1_agreement, 2, 100.0, " %"),
-        _written(build.rms_delta_p, 2, 100.0, " %"),
-        build.verdict or "",
-    )
-
-
-def _written(estimate: Estimate | None, digits: int, times: float = 1.0, unit: str = "") -> str:
-    if estimate is None:
-        return "-"
-    written = f"{times * estimate.value:.{digits}f}{unit}"
-    if estimate.low is None or estimate.high is None:
-        return written
-    return f"{written} ({times * estimate.low:.{digits}f} to {times * estimate.high:.{digits}f})"
