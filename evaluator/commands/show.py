@@ -9,6 +9,7 @@ With `--json` one object a line, in ASCII:
     replies               by variant: {"outcome": text or null where it is not graded yet, "extracted", "why",
                           "text", "thinking", "failure": {"kind", "message"} or null, "finish_reason",
                           "prompt_tokens", "completion_tokens", "first_token_s", "duration_s", "started"}
+    partings              by variant whose answer flips: a sentence on where it leaves the baseline's
 """
 
 import difflib
@@ -21,11 +22,13 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
-from evaluator.analyse.choosing import STATES, State, Wanted, chosen, label, named, state
+from evaluator.analyse.choosing import STATES, State, Wanted, chosen, flips, label, named, state
+from evaluator.analyse.partings import Kept, kept_partings, said
 from evaluator.analyse.questions import Asked, Reply, asked_questions
 from evaluator.decide import wording
 from evaluator.decide.asked_twice import asked_twice, itself, texts_of
 from evaluator.errors import StudyError
+from evaluator.fidelity.parting import sum_up
 from evaluator.grade.outline import outline
 from evaluator.report.show import show_list, show_question
 from evaluator.store.folder import read_plan
@@ -58,21 +61,29 @@ def show(folder: Path, question: str | None, options: Options, console: Console)
     """
     study = read_plan(folder).study
     variants = [variant.name for variant in study.variants]
-    asked = _grouped(asked_questions(folder))
+    asked, kept = _grouped(asked_questions(folder)), kept_partings(folder)
+
+    def parted(each: Asked) -> Iterator[tuple[str, str]]:
+        return said(each, study.baseline, kept)
+
     wanted = _wanted(options, asked, variants)
     found = chosen(asked if question is None else _one(asked, question, wanted), wanted, variants)
     some = set(list(dict.fromkeys(map(label, found)))[: options.limit])
     shown = [each for each in found if label(each) in some]
     if options.as_json:
         for each in shown:
-            console.out(json.dumps(_object(each)), highlight=False)
+            console.out(json.dumps({**_object(each), "partings": dict(parted(each))}), highlight=False)
     elif question is None:
         show_list(shown, variants, console)
-        beside = _itself(study.baseline, asked) if wanted.flips else ()
+        beside = (
+            (*_itself(study.baseline, asked), *_parted(study.baseline, asked, wanted, kept)) if wanted.flips else ()
+        )
         for sentence in (*_counts(asked, found, shown, variants, wanted), *beside):
             console.print(Text(sentence), soft_wrap=True)
     else:
-        show_question(shown, variants, study.baseline, console, thinking=options.thinking, full=options.full)
+        sentences = [sentence for each in shown for _, sentence in parted(each)]
+        how = {"thinking": options.thinking, "full": options.full}
+        show_question(shown, variants, study.baseline, console, **how, partings=sentences)
     return 0
 
 
@@ -171,6 +182,14 @@ def _itself(baseline: str, asked: Sequence[Asked]) -> Iterator[str]:
     texts = texts_of(outline(reply.record) for reply in replies)
     for twice in asked_twice(baseline, texts, grades, benchmarks):
         yield f"{wording.name(twice.benchmark)}: {itself(twice)}"
+
+
+def _parted(baseline: str, asked: Sequence[Asked], wanted: Wanted, kept: Kept) -> Iterator[str]:
+    """Say how the flips between the baseline and a build begin, where their servers were asked."""
+    for build in set(wanted.flips or ()) - {baseline}:
+        known = [each for each in kept.values() if each.build == build]
+        if known and baseline in (wanted.flips or ()):
+            yield sum_up(build, baseline, len(flips(asked, baseline, build)), known).sentence
 
 
 def _object(asked: Asked) -> dict[str, Any]:

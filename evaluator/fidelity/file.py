@@ -1,12 +1,17 @@
-"""What was measured of the builds' fidelity, as a run's folder keeps it: `fidelity.json`."""
+"""What was measured of the builds' fidelity, as a run's folder keeps it: `fidelity.json` and `partings.json`."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from evaluator.errors import StudyError
 from evaluator.fidelity.nouns import Fidelity
-from evaluator.store.folder import fidelity_path, write
+from evaluator.fidelity.parting import Parting
+from evaluator.store.folder import fidelity_path, partings_path, write
+
+_Kept = TypeVar("_Kept")
 
 
 def read_fidelity(folder: Path) -> Fidelity | None:
@@ -15,15 +20,7 @@ def read_fidelity(folder: Path) -> Fidelity | None:
     Raises:
         StudyError: The file is damaged.
     """
-    path = fidelity_path(folder)
-    if not path.exists():
-        return None
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Fidelity)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StudyError(
-            f"not what whichquant wrote ({error})", source=path, remedy="remove the file and measure again"
-        ) from None
+    return _read(fidelity_path(folder), Fidelity)
 
 
 def keep_fidelity(folder: Path, fidelity: Fidelity) -> None:
@@ -33,3 +30,32 @@ def keep_fidelity(folder: Path, fidelity: Fidelity) -> None:
         OSError: It cannot be written.
     """
     write(fidelity_path(folder), msgspec.json.format(msgspec.json.encode(fidelity), indent=2))
+
+
+def read_partings(folder: Path) -> tuple[Parting, ...]:
+    """Read where answers part that flip, with the probabilities there; empty where no server was asked.
+
+    Raises:
+        StudyError: The file is damaged.
+    """
+    return _read(partings_path(folder), tuple[Parting, ...]) or ()
+
+
+def keep_partings(folder: Path, partings: Sequence[Parting]) -> None:
+    """Write down where answers part, in place of what was written before; the folder exists.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    write(partings_path(folder), msgspec.json.format(msgspec.json.encode(partings), indent=2))
+
+
+def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StudyError(
+            f"not what whichquant wrote ({error})", source=path, remedy="remove the file and measure again"
+        ) from None

@@ -97,21 +97,33 @@ class OneByOne(_Asked):
         ends = (*ids, None)
         asked = {"n_probs": self.likeliest, "temperature": temperature}
         return [
-            self._list(await self._next(ids[: place + 1], cache=number > 0, **asked), place + 1, ends[place + 1])
+            self._list(await self.next_token(ids[: place + 1], cache=number > 0, **asked), place + 1, ends[place + 1])
             for number, place in enumerate(places)
         ]
 
     async def greedy(self, ids: Sequence[int]) -> int | None:
         """See `Way`."""
-        token = (await self._next(ids, cache=True, temperature=0)).get("tokens", 0)
+        token = (await self.next_token(ids)).get("tokens", 0)
         return token if isinstance(token, int) else None
 
     async def tokens_of(self, text: str) -> list[int] | None:
         """See `Way`."""
         return await self.tokens_at("/tokenize", {"content": text, "add_special": True, "parse_special": True})
 
-    async def _next(self, ids: Sequence[int], *, cache: bool, **more: float) -> HttpReply:
-        body = {"prompt": list(ids), "n_predict": 1, "cache_prompt": cache, "return_tokens": True, **more}
+    async def next_token(self, ids: Sequence[int], *, cache: bool = True, **more: float) -> HttpReply:
+        """Have one token written after these, at temperature 0 if nothing else is said.
+
+        Raises:
+            ServerError: It does not answer, or refuses.
+        """
+        body = {
+            "prompt": list(ids),
+            "n_predict": 1,
+            "temperature": 0,
+            "cache_prompt": cache,
+            "return_tokens": True,
+            **more,
+        }
         return await self.post(f"{self._root}/completion", body)
 
     def _list(self, reply: HttpReply, sent: int, there: int | None) -> Listed:

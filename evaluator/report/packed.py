@@ -45,6 +45,8 @@ class ReplyTexts(Struct, frozen=True, array_like=True):
     failure: str
     limit: int | None
     attempts: int
+    parting: str = ""
+    """Where it leaves the baseline's answer, in a sentence; empty where it does not flip."""
 
 
 class Texts(Struct, frozen=True, array_like=True):

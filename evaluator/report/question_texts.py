@@ -1,19 +1,25 @@
 """What is shown of a question when it is opened: its prompt, the right answer, and every reply with its figures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from evaluator.analyse.questions import Reply
-from evaluator.records import Question, limit_of
+from evaluator.records import Key, Question, limit_of
 from evaluator.report.packed import ReplyTexts, Texts, Thoughts
 
 
-def texts_of(question: Question, replies: Iterable[tuple[int, Reply]], examples: dict[str, int]) -> Texts:
+def texts_of(
+    question: Question,
+    replies: Iterable[tuple[int, Reply]],
+    examples: dict[str, int],
+    partings: Mapping[tuple[str, Key], str],
+) -> Texts:
     """Collect what is shown of a question.
 
     Args:
         question: It.
         replies: With the column that each belongs to.
         examples: The beginnings that prompts share, each with its number; new ones are added.
+        partings: By variant and question a sentence on where its answer leaves the baseline's.
     """
     before, own = parted(question)
     return Texts(
@@ -21,7 +27,10 @@ def texts_of(question: Question, replies: Iterable[tuple[int, Reply]], examples:
         prompt=own,
         right=_right(question),
         tests=question.tests,
-        replies=tuple(_reply_texts(column, reply) for column, reply in replies),
+        replies=tuple(
+            _reply_texts(column, reply, partings.get((reply.record.variant, reply.record.key), ""))
+            for column, reply in replies
+        ),
     )
 
 
@@ -46,7 +55,7 @@ def _right(question: Question) -> str:
     return "\n".join(f"{letter}. {question.options[question.letters.index(letter)]}" for letter in letters)
 
 
-def _reply_texts(column: int, reply: Reply) -> ReplyTexts:
+def _reply_texts(column: int, reply: Reply, parting: str) -> ReplyTexts:
     record, grade, answer, failure = reply.record, reply.grade, reply.record.answer, reply.record.failure
     return ReplyTexts(
         column=column,
@@ -61,6 +70,7 @@ def _reply_texts(column: int, reply: Reply) -> ReplyTexts:
         failure=f"{failure.kind.replace('_', ' ')}: {failure.message}" if failure else "",
         limit=limit_of(record.request),
         attempts=len(record.attempts),
+        parting=parting,
     )
 
 

@@ -8,10 +8,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from evaluator.analyse.load import Grades, read_grades
+from evaluator.analyse.partings import kept_partings, said
 from evaluator.analyse.questions import Asked, asked_questions
 from evaluator.analyse.report import Report
 from evaluator.benchmarks import BENCHMARKS
-from evaluator.records import Grade, limit_of
+from evaluator.records import Grade, Key, limit_of
 from evaluator.report.packed import BUDGET, Packed, pack, packed
 from evaluator.report.question_rows import columns, index, together
 from evaluator.report.question_texts import texts_of, thoughts_of
@@ -53,13 +54,19 @@ def questions_section(
     """
     study, repeats = report.plan.study, _repeats(report.plan.study)
     graded = read_grades(folder, _is_shown(study, repeats)) if grades is None else grades
-    rows = together(map(_without_request, asked_questions(folder, graded, repeats=repeats)))
+    kept, partings = kept_partings(folder), dict[tuple[str, Key], str]()
+
+    def noted(asked: Asked) -> Asked:
+        partings.update({(build, asked.key): sentence for build, sentence in said(asked, study.baseline, kept)})
+        return _without_request(asked)
+
+    rows = together(map(noted, asked_questions(folder, graded, repeats=repeats)))
     if not rows:
         return QuestionsSection(html="", style="", script="", data="")
     kinds = columns(rows, study)
     replies = [[(kinds[kind], reply) for kind, reply in row.replies.items()] for row in rows]
     examples: dict[str, int] = {}
-    texts = [texts_of(row.question, mine, examples) for row, mine in zip(rows, replies, strict=True)]
+    texts = [texts_of(row.question, mine, examples, partings) for row, mine in zip(rows, replies, strict=True)]
     blocks = pack(texts, list(map(thoughts_of, replies)), list(examples), budget)
     first = {**index(rows, kinds, study), "starts": blocks.starts, "kept": blocks.kept, "folder": folder.name}
     return QuestionsSection(

@@ -58,7 +58,14 @@ def show_list(asked: Sequence[Asked], variants: Sequence[str], console: Console)
 
 
 def show_question(
-    times: Sequence[Asked], variants: Sequence[str], baseline: str, console: Console, *, thinking: bool, full: bool
+    times: Sequence[Asked],
+    variants: Sequence[str],
+    baseline: str,
+    console: Console,
+    *,
+    thinking: bool,
+    full: bool,
+    partings: Sequence[str] = (),
 ) -> None:
     """Print a question and all that was replied to it.
 
@@ -69,6 +76,7 @@ def show_question(
         console: Where it is printed.
         thinking: Whether the thinking is printed whole.
         full: Whether the worked examples and long texts are.
+        partings: Sentences on where answers that flip leave the baseline's.
     """
     first = times[0]
     console.print(Text(f"{label(first)} ({', '.join(_about(first))})", style="bold"))
@@ -84,6 +92,9 @@ def show_question(
                 _show_reply(asked, reply, console, is_baseline=variant == baseline, thinking=thinking, full=full)
             elif not asked.again:
                 console.print(Text.assemble("\n", (variant, "bold"), f"{_time(asked)}: not asked yet"))
+    for sentence in partings:
+        console.print()
+        _print_text(one_line(sentence), console, full=True, indent="")
 
 
 def _show_reply(asked: Asked, reply: Reply, console: Console, *, is_baseline: bool, thinking: bool, full: bool) -> None:

@@ -75,6 +75,11 @@ def fidelity_path(folder: Path, form: str = "json") -> Path:
     return folder / f"fidelity.{form}"
 
 
+def partings_path(folder: Path) -> Path:
+    """Return the path of where answers that flip part, with the probabilities there."""
+    return folder / "partings.json"
+
+
 def report_path(folder: Path, form: str = "json") -> Path:
     """Return the path of a report, in the form `json`, `md` or `html`."""
     return folder / f"report.{form}"

@@ -68,7 +68,12 @@ def llama_server(model: WordModel, lie: Lie = "") -> dict[str, Page]:
             told["completion_probabilities"] = [{"id": written, "top_logprobs": list(reversed(entries))}]
         return told
 
-    return {"POST /completion": completion, "POST /tokenize": _tokenized(model, "content", lie)}
+    return {
+        "POST /completion": completion,
+        "POST /tokenize": _tokenized(model, "content", lie),
+        "POST /detokenize": lambda _state, call: {"content": "".join(model.words[i] for i in call.body["tokens"])},
+        "POST /apply-template": lambda _state, call: {"prompt": "".join(m["content"] for m in call.body["messages"])},
+    }
 
 
 def post_sampling(model: WordModel) -> dict[str, Page]:

@@ -81,7 +81,18 @@ function detailView(index, sides, state, root, actions) {
     const marks = both ? difference(left.text, right.text) : null;
     const panes = [replyPane(index, question, number, x, { ...options, marked: marks && marks.left, side: "left" }),
       replyPane(index, question, number, y, { ...options, marked: marks && marks.right, side: "right" })];
-    return element("div", {}, picker(marks), element("div", { class: "q-two" }, ...panes));
+    return element("div", {}, picker(marks), ...parting(x, y), element("div", { class: "q-two" }, ...panes));
+  }
+
+  // Where an answer that flips leaves the baseline's, when these two are shown.
+  function parting(x, y) {
+    const isBaseline = (column) => index.columns[column][0] === index.baseline && !index.columns[column][2];
+    const other = isBaseline(x) ? y : isBaseline(y) ? x : -1;
+    const reply = question.replies.get(other);
+    if (!reply || !reply.parting) return [];
+    const said = element("p", { class: "q-parting", dir: "auto" });
+    appendVisible(said, reply.parting);
+    return [said];
   }
 
   function picker(marks) {

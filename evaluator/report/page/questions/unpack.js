@@ -63,8 +63,8 @@ function readTexts([examples, prompt, right, tests, replies]) {
 }
 
 function readReply(fields) {
-  const [column, text, why, read, promptTokens, tokens, seconds, first, end, failure, limit, attempts] = fields;
-  return [column, { text, why, read, promptTokens, tokens, seconds, first, end, failure, limit, attempts }];
+  const [column, text, why, read, promptTokens, tokens, seconds, first, end, failure, limit, attempts, parting] = fields;
+  return [column, { text, why, read, promptTokens, tokens, seconds, first, end, failure, limit, attempts, parting }];
 }
 
 // Gives the browser time to draw and to listen.
