@@ -379,8 +379,8 @@ def compare(run_folders: tuple[Path, ...], **options: "Any") -> None:  # noqa: A
 def report(run_folder: Path, form: "Pasted | None", png: bool, svg: bool) -> None:  # noqa: FBT001 - flags
     """Grade the records of a run again and write its report again.
 
-    RUN is the folder of the run. Nothing is asked. The pictures, quality against size (or what the study prefers) and
-    the differences, go into that folder.
+    RUN is the folder of the run. Nothing is asked. The pictures, quality against size (or what the study prefers), the
+    differences, and fidelity where it was measured, go into that folder.
     """
     from evaluator.commands.run import report as report_command  # noqa: PLC0415
 

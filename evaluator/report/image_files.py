@@ -49,15 +49,15 @@ _BOLD = frozenset({"title", "heading"})
 
 
 def save_pictures(report: Report, folder: str | Path, forms: Iterable[Form] = ("png",)) -> tuple[Path, ...]:
-    """Save the pictures of a report as files: quality against the preferred measure, and the differences.
+    """Save the pictures of a report as files: quality against the preferred measure, the differences, fidelity.
 
     Args:
         report: What they show.
-        folder: Where they go, as `report-quality.png` and `report-differences.png`; it exists.
+        folder: Where they go, as `report-quality.png`, `report-differences.png` and `report-fidelity.png`; it exists.
         forms: png, 2,400 pixels wide, or svg, or both.
 
     Returns:
-        The paths of the files. One variant alone has no differences; without any score there is no picture.
+        The paths of the files. One variant alone has no differences; what was not measured has no picture.
 
     Raises:
         OSError: A file cannot be written.

@@ -10,6 +10,7 @@ from evaluator.analyse.report import Report
 from evaluator.decide import wording
 from evaluator.report import phrases
 from evaluator.report.drawing import SMALL, Box, Drawing, Label, Line, Mark, fitting, width_of
+from evaluator.report.fidelity.picture import agreements, divergences, meanings
 from evaluator.report.legend import Meaning, legend
 from evaluator.report.picture import Panel, Rows, accuracies, differences, measures, quality
 from evaluator.report.plots import rows, scatter
@@ -26,18 +27,18 @@ class Sheet(Struct, frozen=True):
     """One picture for a file."""
 
     name: str
-    """In the file's name: `quality` or `differences`."""
+    """In the file's name: `quality`, `differences` or `fidelity`."""
     title: str
     """In words, for who cannot see it."""
     drawing: Drawing
 
 
 def sheets(report: Report) -> tuple[Sheet, ...]:
-    """Lay out quality against the preferred measure, and the differences; what has nothing to show is left out.
+    """Lay out quality against the preferred measure, the differences, fidelity; what has nothing to show is left out.
 
     Of one variant, or where no size, speed or memory is known of any, the first picture shows the accuracies alone.
     """
-    return tuple(sheet for sheet in (_quality(report), _differences(report)) if sheet)
+    return tuple(sheet for sheet in (_quality(report), _differences(report), _fidelity(report)) if sheet)
 
 
 def _quality(report: Report) -> Sheet | None:
@@ -60,26 +61,55 @@ def _differences(report: Report) -> Sheet | None:
     return _sheet(report, "differences", title, found) if found else None
 
 
+def _fidelity(report: Report) -> Sheet | None:
+    """Lay out KL divergence and top-1 agreement against size, of the builds that have the first reference."""
+    fidelity = report.fidelity
+    if fidelity is None or not fidelity.builds:
+        return None
+    reference = fidelity.builds[0].reference
+    pictures = [p for p in (divergences(fidelity, reference), agreements(fidelity, reference)) if p]
+    if not pictures:
+        return None
+    title = f"{report.plan.study.study}: fidelity to {reference}"
+    text, whiskers = fidelity.text, "Whiskers: 95 %, by blocks of text. Band: the margin."
+    floor = " Dashed: a build from itself, measured twice." if fidelity.floors else ""
+    notes = (f"{whiskers}{floor}", *_below(report, f"{text.scored:,} tokens of {text.name}. ", pictures))
+    return _arranged("fidelity", title, _wrapped(title, _TITLE)[:2], pictures, (meanings(fidelity), notes))
+
+
 def _sheet(report: Report, name: str, what: str, panels: Sequence[tuple[str, Panel | Rows]]) -> Sheet:
     title = f"{report.plan.study.study}: {what}"
+    headline = _headline(report, title)
+    kinds = legend(report, [b for b, _ in panels], baseline=name == "quality")
+    asked = [replace(picture, title=_asked(report, benchmark, picture.title)) for benchmark, picture in panels]
+    notes = _notes(report, "" if title in headline else f"{title}. ", asked)
+    return _arranged(name, title, headline, asked, (kinds, notes))
+
+
+def _arranged(
+    name: str,
+    title: str,
+    headline: Sequence[str],
+    pictures: Sequence[Panel | Rows],
+    explained: tuple[Iterable[Meaning], Iterable[str]],
+) -> Sheet:
+    """Put pictures side by side below a headline, and below them what their marks mean, and the notes."""
     parts: list[Part] = []
     y = 24.0
-    headline = _headline(report, title)
     for line in headline:
         parts.append(Label(_EDGE, y, line, "title", size=_TITLE))
         y += 1.3 * _TITLE
     y += 4
-    columns = min(2, len(panels))
+    columns = min(2, len(pictures))
     width = (WIDTH - 2 * _EDGE - _GAP * (columns - 1)) / columns
-    meanings = legend(report, [b for b, _ in panels], baseline=name == "quality")
-    below = [*_legend(meanings), *_lines(_notes(report, "" if title in headline else f"{title}. ", panels))]
+    below = [*_legend(explained[0]), *_lines(explained[1])]
     room = HEIGHT - y - 16 - _bottom(below) - 6
-    for first in range(0, len(panels), columns):
-        line_of = panels[first : first + columns]
-        drawn = [_panel(picture, width, room) for _, picture in line_of]
-        for column, ((benchmark, picture), drawing) in enumerate(zip(line_of, drawn, strict=True)):
+    for first in range(0, len(pictures), columns):
+        line_of = pictures[first : first + columns]
+        drawn = [_panel(picture, width, room) for picture in line_of]
+        for column, (picture, drawing) in enumerate(zip(line_of, drawn, strict=True)):
             x = _EDGE + column * (width + _GAP)
-            parts.append(Label(x, y + 12, _asked(report, benchmark, picture.title), "heading"))
+            parts.append(Label(x, y + 12, fitting(picture.title, width), "heading"))
             parts += (moved(part, x, y + 18) for part in drawing.parts)
         y += 18 + max(drawing.height for drawing in drawn) + 6
     y = max(y, HEIGHT - _bottom(below))
@@ -109,18 +139,21 @@ def _asked(report: Report, benchmark: str, title: str) -> str:
     return f"{asked}, margin {margin:g} point{'' if margin == 1 else 's'}"
 
 
-def _notes(report: Report, begin: str, panels: Sequence[tuple[str, Panel | Rows]]) -> Iterator[str]:
-    study = report.plan.study
+def _notes(report: Report, begin: str, pictures: Sequence[Panel | Rows]) -> Iterator[str]:
     if not phrases.has_one_variant(report):
         yield (
-            f"Band: the margin around {study.baseline}. Whiskers: the interval of the difference to it on the same"
-            " questions, which the verdict rests on."
+            f"Band: the margin around {report.plan.study.baseline}. Whiskers: the interval of the difference to it on"
+            " the same questions, which the verdict rests on."
         )
-    if any(isinstance(picture, Panel) and len(picture.points) > 1 for _, picture in panels):
+    yield from _below(report, begin, pictures)
+
+
+def _below(report: Report, begin: str, pictures: Sequence[Panel | Rows]) -> Iterator[str]:
+    if any(isinstance(picture, Panel) and len(picture.points) > 1 for picture in pictures):
         yield "Points that would overlap stand side by side."
-    if unknown := list(dict.fromkeys(name for _, picture in panels for name in picture.unknown)):
+    if unknown := list(dict.fromkeys(name for picture in pictures for name in picture.unknown)):
         yield f"Not shown: {', '.join(unknown)}."
-    models = dict.fromkeys(PurePath(variant.model).name for variant in study.variants if variant.model)
+    models = dict.fromkeys(PurePath(variant.model).name for variant in report.plan.study.variants if variant.model)
     named = f"Models: {', '.join(models)}. " if models else ""
     yield f"{begin}{named}whichquant {report.whichquant}, {report.plan.created[:10]}."
 

@@ -17,6 +17,7 @@ from evaluator.cli import main
 from evaluator.commands import run
 from evaluator.report.image_files import with_glyphs
 from evaluator.store.folder import is_being_written
+from tests.support.measured_fidelity import BOUND, FIDELITY, TOP_K
 from tests.support.scripted import Bench, mostly
 
 EXAMPLE = Path(__file__).parents[2] / "runs" / "example-demo" / "report.json"
@@ -55,6 +56,17 @@ def test_both_pictures_are_saved_in_both_forms(report: Report, tmp_path: Path) -
             assert 1300 <= height <= 1500
         else:
             assert ET.fromstring(path.read_text()).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_fidelity_has_a_picture_where_it_was_measured(report: Report, tmp_path: Path) -> None:
+    name = "<&$\\frac{1}{2}$ " + 200 * "x"
+    builds = (*FIDELITY.builds, BOUND, replace(TOP_K, build=name))
+    paths = save_pictures(replace(report, fidelity=replace(FIDELITY, builds=builds)), tmp_path, ["png", "svg"])
+    nothing = save_pictures(replace(report, fidelity=replace(FIDELITY, builds=())), tmp_path, ["svg"])
+
+    assert [path.name for path in paths[-2:]] == ["report-fidelity.png", "report-fidelity.svg"]
+    assert 1300 <= size(paths[-2])[1] <= 1500
+    assert "report-fidelity.svg" not in [path.name for path in nothing]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -17,6 +17,7 @@ from evaluator.report.picture import accuracies, differences, kind, measures, qu
 from evaluator.report.plots import rows, scatter
 from evaluator.report.sheet import sheets
 from evaluator.study.study import Prefer
+from tests.support.measured_fidelity import FIDELITY
 
 EXAMPLE = Path(__file__).parents[2] / "runs" / "example-demo" / "report.json"
 FINITE = st.integers(-(10**9), 10**9).map(lambda value: value / 1000)
@@ -190,7 +191,8 @@ def drawings(report: Report) -> list[Drawing]:
     panels = [quality(report, b, m) for b in ("mmlu_pro", "humaneval") for m in measures(report)]
     forests = [rows(picture, width) for picture in found if picture for width in (300, 380)]
     scatters = [scatter(panel, width, 260) for panel in panels if panel for width in (300, 380)]
-    return [*forests, *scatters, *(sheet.drawing for sheet in sheets(report))]
+    with_fidelity = replace(report, fidelity=FIDELITY)
+    return [*forests, *scatters, *(sheet.drawing for sheet in sheets(with_fidelity))]
 
 
 def test_no_two_texts_of_a_picture_lie_on_each_other_or_beyond_its_edge(report: Report) -> None:

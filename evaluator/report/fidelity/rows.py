@@ -6,13 +6,9 @@ from typing import NamedTuple
 from evaluator.decide import wording
 from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity, PairFidelity
 from evaluator.report.fidelity import words
-from evaluator.report.fidelity.words import agreement, nats, with_interval
+from evaluator.report.fidelity.words import agreement, nats, perplexity, with_interval
 from evaluator.report.phrases import in_bytes
 from evaluator.report.tables import Table
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.4f}"
 
 
 def _number(name: str, write: Callable[[float], str]) -> Callable[[BuildFidelity], str]:
@@ -37,9 +33,9 @@ _ROWS = (
     _Row("99 % of the tokens below", _number("p99_kld", nats)),
     _Row("largest", _number("largest_kld", nats)),
     _Row("top-1 agreement", _number("top1_agreement", agreement)),
-    _Row("perplexity", _number("perplexity", _figure)),
-    _Row("times the reference's", _number("perplexity_ratio", _figure)),
-    _Row("minus the reference's", _number("perplexity_difference", _figure)),
+    _Row("perplexity", _number("perplexity", perplexity)),
+    _Row("times the reference's", _number("perplexity_ratio", "{:.4f}".format)),
+    _Row("minus the reference's", _number("perplexity_difference", perplexity)),
     _Row("RMS \u0394p", _number("rms_delta_p", agreement)),
     _Row("size", lambda build: wording.DASH if build.size_bytes is None else in_bytes(build.size_bytes)),
 )
@@ -58,7 +54,7 @@ def against(fidelity: Fidelity, reference: str) -> list[BuildFidelity]:
 def perplexity_of(fidelity: Fidelity, reference: str) -> str:
     """Write the perplexity of a reference; a dash where it is not known."""
     known = [b.reference_perplexity for b in against(fidelity, reference) if b.reference_perplexity is not None]
-    return with_interval(known[0] if known else None, _figure)
+    return with_interval(known[0] if known else None, perplexity)
 
 
 def table(fidelity: Fidelity, reference: str) -> Table:
@@ -71,12 +67,12 @@ def table(fidelity: Fidelity, reference: str) -> Table:
     }
     none = [wording.DASH] * len(fidelity.floors)
     rows = [(label, *map(write, builds), *floors.get(label, none)) for label, write in _ROWS]
-    perplexity = perplexity_of(fidelity, reference)
+    its = perplexity_of(fidelity, reference)
     return Table(
         title=f"Against {reference}",
         head=("", *(build.build for build in builds), *(f"the floor: {floor.build}" for floor in fidelity.floors)),
         rows=tuple(row for row in rows if set(row[1:]) != {wording.DASH}),
-        note="" if perplexity == wording.DASH else f"Perplexity of {reference}: {perplexity}.",
+        note="" if its == wording.DASH else f"Perplexity of {reference}: {its}.",
     )
 
 

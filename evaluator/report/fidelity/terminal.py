@@ -15,6 +15,9 @@ from evaluator.report.fidelity import words
 from evaluator.report.fidelity.rows import against, perplexity_of, references
 from evaluator.text import strip_control
 
+_PAIRS = 6
+"""Pairs of builds that are told of, at most."""
+
 
 def show(fidelity: Fidelity, console: Console, apart: Sequence[str] = ()) -> None:
     """Print tables, verdicts, and what they rest on.
@@ -34,8 +37,10 @@ def parts(fidelity: Fidelity, apart: Sequence[str] = ()) -> Iterator[ConsoleRend
         yield _distances(fidelity, reference)
         if any(build.perplexity for build in against(fidelity, reference)):
             yield _perplexities(fidelity, reference)
-    for item in fidelity.pairs:
+    for item in fidelity.pairs[:_PAIRS]:
         yield _bullet(words.pair(item), phrases.colour(item.verdict))
+    if more := len(fidelity.pairs[_PAIRS:]):
+        yield _bullet(f"{more} more of these stand in the report.")
     for sentence in apart:
         yield _bullet(sentence, "yellow")
     for sentence in words.floors(fidelity):
@@ -77,7 +82,7 @@ def _perplexities(fidelity: Fidelity, reference: str) -> Table:
     for build in against(fidelity, reference):
         table.add_row(
             Text(strip_control(build.build)),
-            _stacked(build.perplexity, "{:,.4f}".format),
+            _stacked(build.perplexity, words.perplexity),
             _stacked(build.perplexity_ratio, "{:.4f}".format),
             words.plain(build.median_kld, words.nats),
             wording.DASH if build.largest_kld is None else words.nats(build.largest_kld),

@@ -41,6 +41,11 @@ def _decimals(value: float) -> int:
     return min(_FINEST, max(1, 2 - floor(log10(abs(value)))))
 
 
+def perplexity(value: float) -> str:
+    """Write a perplexity or a difference of two: four decimals, as llama.cpp does, and fewer where they say nothing."""
+    return f"{value:,.{4 if abs(value) < 100 else 2}f}".replace("-", "\u2212")
+
+
 def agreement(share: float) -> str:
     """Write a share of tokens, 0.98104 as `98.10 %`."""
     return wording.percent(share, 2)
