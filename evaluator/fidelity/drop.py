@@ -76,22 +76,31 @@ def size_reduced(build: str, size: int, other: str, before: int) -> Claim:
         return Claim(None, f"By how much {build} is smaller than {other} is unknown: a size is missing.")
     share = 1 - size / before
     return Claim(
-        share, f"Size {_reduced_by(share)}: {other} {in_bytes(before, size)}, {build} {in_bytes(size, before)}."
+        share, f"Size {_reduced_by(share)}: {build} {in_bytes(size, before)}, {other} {in_bytes(before, size)}."
     )
 
 
-def claims(fidelity: Fidelity, sizes: Mapping[str, int] | None = None) -> tuple[Claim, ...]:
-    """Make the claims that are usual for the builds of a study, each with its reference, or the reason against it.
+def drops(fidelity: Fidelity) -> tuple[Claim, ...]:
+    """Say of each trained build by what share it reduces the perplexity drop, or why that has no meaning.
 
     A build that was measured against a reference of its own, beside the one that most builds have, is taken for a
-    trained one. Its perplexity drop is held against that of the plain build nearest in size.
-
-    Args:
-        fidelity: What was measured.
-        sizes: In bytes by name, of references too, where `fidelity` has none.
+    trained one. It is held against the plain build nearest in size.
     """
-    known = {row.build: row.size_bytes for row in fidelity.builds if row.size_bytes} | dict(sizes or {})
-    return (*_drops(fidelity, known), *_sizes(fidelity, known))
+    return tuple(_drops(fidelity, _known_sizes(fidelity)))
+
+
+def sizes(fidelity: Fidelity) -> tuple[Claim, ...]:
+    """Say of each build by what share it is smaller than the reference that most builds have, where that is known."""
+    known, usual = _known_sizes(fidelity), _usual_reference(fidelity)
+    names = dict.fromkeys(row.build for row in fidelity.builds if row.build in known and row.build != usual)
+    return tuple(size_reduced(name, known[name], usual, known[usual]) for name in names) if usual in known else ()
+
+
+def published(fidelity: Fidelity) -> tuple[str, ...]:
+    """Write all of it in sentences, the sizes in one."""
+    found = sizes(fidelity)
+    listed = " ".join(claim.sentence for claim in found)
+    return tuple(filter(None, (*(claim.sentence for claim in drops(fidelity)), listed)))
 
 
 def _meaningless(
@@ -142,11 +151,9 @@ def _drops(fidelity: Fidelity, sizes: Mapping[str, int]) -> Iterator[Claim]:
             )
 
 
-def _sizes(fidelity: Fidelity, sizes: Mapping[str, int]) -> Iterator[Claim]:
-    usual = _usual_reference(fidelity)
-    if usual in sizes:
-        names = dict.fromkeys(row.build for row in fidelity.builds if row.build in sizes and row.build != usual)
-        yield from (size_reduced(name, sizes[name], usual, sizes[usual]) for name in names)
+def _known_sizes(fidelity: Fidelity) -> dict[str, int]:
+    named = {row.build: row.size_bytes or 0 for row in fidelity.builds} | fidelity.sizes
+    return {name: size for name, size in named.items() if size > 0}
 
 
 def _usual_reference(fidelity: Fidelity) -> str:

@@ -141,6 +141,8 @@ class Fidelity(Struct, frozen=True):
     sha256: dict[str, str] = {}
     """By name, of the files of builds and references as far as they are known: what is called alike in two runs is the
     same only where this says so."""
+    sizes: dict[str, int] = {}
+    """By name, the bytes of the files of builds and references as far as they are known."""
     margin_kld: float | None = None
     """Nats a token below which a build counts as equivalent."""
     notes: tuple[str, ...] = ()

@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from evaluator.fidelity.drop import Perplexity, claims, drop_reduced, size_reduced
+from evaluator.fidelity.drop import Perplexity, drop_reduced, drops, published, size_reduced, sizes
 from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity, Text
 
 TEXT = Text(name="default", sha256="0" * 64, context=512, windows=80, scored=20400)
@@ -102,10 +103,10 @@ def test_a_share_is_never_more_than_all_of_the_drop(reference: float, plain: flo
     [
         pytest.param(
             *(14_100_000_000, 54_000_000_000, 0.739),
-            "Size reduced by 73.9 %: bf16 54.0 GB, q4_0 14.1 GB.",
+            "Size reduced by 73.9 %: q4_0 14.1 GB, bf16 54.0 GB.",
             id="gemma-3-27b-as-published",
         ),
-        pytest.param(600, 500, -0.2, "Size enlarged by 20.0 %: bf16 500 bytes, q4_0 600 bytes.", id="enlarged"),
+        pytest.param(600, 500, -0.2, "Size enlarged by 20.0 %: q4_0 600 bytes, bf16 500 bytes.", id="enlarged"),
         pytest.param(
             0, 500, None, "By how much q4_0 is smaller than bf16 is unknown: a size is missing.", id="unknown"
         ),
@@ -143,7 +144,7 @@ TRAINED = (row("qat-q4_0", "f16", (8.46, 8.0), 44), row("qat-q4_0", "qat-f16", (
 
 
 @pytest.mark.parametrize(
-    ("rows", "sizes", "shares"),
+    ("rows", "bytes_of", "shares"),
     [
         pytest.param((), {}, [], id="nothing"),
         pytest.param(PLAIN, {}, [], id="no-trained-build"),
@@ -156,16 +157,24 @@ TRAINED = (row("qat-q4_0", "f16", (8.46, 8.0), 44), row("qat-q4_0", "qat-f16", (
         pytest.param((row("a", "f16", (9.0, 8.0)), *TRAINED), {}, [0.54], id="only-one-plain-build"),
         pytest.param((row("a", "f16", (9.0, 8.0), 44, low=-0.1), *TRAINED), {}, [None], id="the-drop-may-be-chance"),
         pytest.param(PLAIN, {"f16": 160}, [0.5, 0.71875], id="sizes"),
+        pytest.param((*PLAIN, *TRAINED), {"f16": -160, "q4_0": -45, "qat-q4_0": 0}, [], id="sizes-that-are-none"),
     ],
 )
 def test_the_claims_of_a_study(
-    rows: tuple[BuildFidelity, ...], sizes: dict[str, int], shares: list[float | None]
+    rows: tuple[BuildFidelity, ...], bytes_of: dict[str, int], shares: list[float | None]
 ) -> None:
-    found = [claim.reduced for claim in claims(fidelity(*rows), sizes)]
+    measured = replace(fidelity(*rows), sizes=bytes_of)
+    found = [claim.reduced for claim in (*drops(measured), *sizes(measured))]
 
     assert found == [None if share is None else pytest.approx(share) for share in shares]
 
 
-def test_every_claim_names_its_reference() -> None:
-    for claim in claims(fidelity(*PLAIN, *TRAINED), {"f16": 160}):
-        assert "f16" in claim.sentence
+def test_every_sentence_names_its_reference() -> None:
+    said = published(replace(fidelity(*PLAIN, *TRAINED), sizes={"f16": 160}))
+
+    assert len(said) == 2
+    assert all("f16" in sentence for sentence in said)
+
+
+def test_nothing_is_said_of_nothing() -> None:
+    assert published(fidelity()) == ()

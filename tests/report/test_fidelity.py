@@ -118,6 +118,17 @@ def _expected() -> set[str]:
 
 
 @FORMS
+def test_drop_and_size_are_said_as_builds_are_published(form: Form) -> None:
+    qat = replace(Q4, build="qat-q4_0", perplexity=Estimate(8.3), reference="f16")
+    own = replace(qat, reference="qat-f16", reference_perplexity=Estimate(8.26))
+    measured = replace(FIDELITY, builds=(*FIDELITY.builds, qat, own), sizes={"f16": 340_000_000})
+    shown = " ".join(form(measured).split())
+
+    assert "Perplexity drop reduced by 57.3 %: q4_0 8.3672, qat-q4_0 8.3000, reference f16 8.2500, own" in shown
+    assert "Size reduced by 50.0 %: q4_0 170.0 MB, f16 340.0 MB." in shown
+
+
+@FORMS
 def test_what_is_not_known_is_left_open(form: Form) -> None:
     shown = form(replace(FIDELITY, builds=(BARE,), pairs=(), floors=(), notes=(), margin_kld=None))
 

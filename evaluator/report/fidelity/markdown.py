@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from evaluator.fidelity.drop import published
 from evaluator.fidelity.nouns import Fidelity
 from evaluator.report.fidelity import words
 from evaluator.report.fidelity.rows import pairs, references, table
@@ -34,6 +35,8 @@ def _lines(fidelity: Fidelity, apart: Sequence[str]) -> Iterator[str]:
     if between := pairs(fidelity):
         yield from ("", f"### {between.title}", "", *(f"- {safe(words.pair(item))}" for item in fidelity.pairs))
         yield from ("", *_drawn(between))
+    if said := published(fidelity):
+        yield from ("", "### As builds are published", "", *(f"- {safe(sentence)}" for sentence in said))
     yield from ("", "### What this rests on", "")
     yield from (f"- {safe(s)}" for s in (*words.floors(fidelity), *fidelity.notes, *words.rests_on(fidelity)))
 

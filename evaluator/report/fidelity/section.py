@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from evaluator.fidelity.drop import published
 from evaluator.fidelity.nouns import Fidelity
 from evaluator.report.fidelity import words
 from evaluator.report.fidelity.picture import agreements, divergences, meanings
@@ -32,7 +33,7 @@ class Section(Struct, frozen=True):
     has_margin: bool
     pairs: Table | None
     words: tuple[str, ...]
-    """Which of two builds is closer, and which build is below the floor."""
+    """Which of two builds is closer, which build is below the floor, by what share drop and size are reduced."""
     rests_on: tuple[str, ...]
 
 
@@ -48,7 +49,7 @@ def section(fidelity: Fidelity, apart: Sequence[str] = ()) -> Section:
         has_floor=bool(fidelity.floors),
         has_margin=fidelity.margin_kld is not None,
         pairs=pairs(fidelity),
-        words=(*map(words.pair, fidelity.pairs), *words.floors(fidelity)),
+        words=(*map(words.pair, fidelity.pairs), *words.floors(fidelity), *published(fidelity)),
         rests_on=(*fidelity.notes, *words.rests_on(fidelity)),
     )
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator.decide import wording
+from evaluator.fidelity.drop import published
 from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity
 from evaluator.report import phrases
 from evaluator.report.fidelity import words
@@ -43,7 +44,7 @@ def parts(fidelity: Fidelity, apart: Sequence[str] = ()) -> Iterator[ConsoleRend
         yield _bullet(f"{more} more of these stand in the report.")
     for sentence in apart:
         yield _bullet(sentence, "yellow")
-    for sentence in words.floors(fidelity):
+    for sentence in (*words.floors(fidelity), *published(fidelity)):
         yield _bullet(sentence)
     for sentence in (*fidelity.notes, *words.rests_on(fidelity)):
         yield _bullet(sentence, "dim", "dim")
