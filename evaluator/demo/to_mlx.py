@@ -140,28 +140,37 @@ def read_weights(reader: Any, header: "Mapping[str, Any]") -> "Weights":  # noqa
     import numpy as np  # noqa: PLC0415
     from gguf.quants import dequantize  # noqa: PLC0415
 
-    architecture = header["general.architecture"]
-    heads = {
-        "attn_q": header[f"{architecture}.attention.head_count"],
-        "attn_k": header[f"{architecture}.attention.head_count_kv"],
-    }
     weights: Weights = {}
     for tensor in reader.tensors:
         shape = [int(size) for size in reversed(tensor.shape)]
-        weight = dequantize(tensor.data, tensor.tensor_type).astype(np.float32).reshape(shape)
-        name = _weight_name(tensor.name, architecture)
-        kind = tensor.name.split(".")[-2]
-        if architecture == "llama" and kind in heads:
-            rows, columns = weight.shape
-            weight = weight.reshape(heads[kind], rows // heads[kind] // 2, 2, columns).swapaxes(1, 2).reshape(shape)
-        if architecture == "gemma3" and name.endswith("norm.weight"):
+        name = weight_name(tensor.name, header)
+        weight = reorder(dequantize(tensor.data, tensor.tensor_type).astype(np.float32).reshape(shape), name, header)
+        if header["general.architecture"] == "gemma3" and name.endswith("norm.weight"):
             weight = weight - 1.0
         weights[name] = np.ascontiguousarray(weight)
     return weights
 
 
-def _weight_name(name: str, architecture: str) -> str:
-    """Return a weight's name in the Hugging Face layout."""
+def reorder(rows: "NDArray[Any]", name: str, header: "Mapping[str, Any]") -> "NDArray[Any]":
+    """Put a weight's rows, numbers or codes, into the order of the Hugging Face layout."""
+    architecture = header["general.architecture"]
+    heads = {
+        "q_proj": header[f"{architecture}.attention.head_count"],
+        "k_proj": header[f"{architecture}.attention.head_count_kv"],
+    }.get(name.split(".")[-2])
+    if architecture != "llama" or heads is None:
+        return rows
+    height, width = rows.shape
+    return rows.reshape(heads, height // heads // 2, 2, width).swapaxes(1, 2).reshape(height, width)
+
+
+def weight_name(name: str, header: "Mapping[str, Any]") -> str:
+    """Return a weight's name in the Hugging Face layout.
+
+    Raises:
+        ModelError: A model that can be converted has no such weight.
+    """
+    architecture = header["general.architecture"]
     if name in _TOP_NAMES:
         return _TOP_NAMES[name]
     found = re.fullmatch(r"blk\.(\d+)\.([a-z_]+)\.weight", name)

@@ -204,6 +204,7 @@ def _declare(calls: Any) -> None:  # noqa: ANN401
         "llama_vocab_n_tokens": (i32, [pointer]),
         "llama_vocab_get_add_bos": (yes, [pointer]),
         "llama_vocab_bos": (i32, [pointer]),
+        "llama_vocab_get_attr": (i32, [pointer, i32]),
         "llama_tokenize": (i32, [pointer, text, i32, ctypes.POINTER(i32), i32, yes, yes]),
         "llama_get_memory": (pointer, [pointer]),
         "llama_memory_clear": (None, [pointer, yes]),

@@ -21,6 +21,8 @@ from servers.errors import WhichquantError
 
 BATCH = 512
 """Tokens that are evaluated at a time: llama.cpp's default, so that the same kernels see the same shapes."""
+UNUSED = 2
+"""`LLAMA_TOKEN_ATTR_UNUSED`: of places that fill a vocabulary up."""
 
 
 def main() -> int:
@@ -32,7 +34,8 @@ def main() -> int:
     try:
         library = Library(find(arguments.binary))
         if arguments.text is not None:
-            tokenize(library, arguments.model, arguments.text, arguments.output)
+            said = tokenize(library, arguments.model, arguments.text, arguments.output)
+            out.write(json.dumps(said).encode() + b"\n")
         else:
             _evaluate(library, arguments, out)
     except (WhichquantError, OSError, MemoryError) as error:
@@ -41,10 +44,13 @@ def main() -> int:
     return 0
 
 
-def tokenize(library: Library, model: Path, text: Path, output: Path) -> None:
+def tokenize(library: Library, model: Path, text: Path, output: Path) -> dict[str, int]:
     """Write a text's tokens, all of it, and the token that begins a text (-1 for none) in front of them.
 
     As llama-perplexity reads it: the marks of special tokens that stand in the text are plain text.
+
+    Returns:
+        `vocabulary`, the logits of one token, and `known`, their places up to the last one that has a token.
     """
     calls, raw = library.calls, text.read_bytes()
     with library.model(model, words_only=True) as loaded:
@@ -55,7 +61,12 @@ def tokenize(library: Library, model: Path, text: Path, output: Path) -> None:
         count = calls.llama_tokenize(vocabulary, raw, len(raw), place, len(found), True, False)  # noqa: FBT003
         if count < 0:
             raise library.refuse(f"{text} cannot be cut into tokens by {model}")
+        size = calls.llama_vocab_n_tokens(vocabulary)
+        known = next(
+            (i + 1 for i in reversed(range(size)) if not calls.llama_vocab_get_attr(vocabulary, i) & UNUSED), 0
+        )
     np.save(output, np.concatenate([[begin], found[:count]]).astype(np.int32), allow_pickle=False)
+    return {"vocabulary": size, "known": known}
 
 
 def _evaluate(library: Library, arguments: argparse.Namespace, out: IO[bytes]) -> None:

@@ -38,6 +38,8 @@ class Head(Struct, frozen=True):
     rows: int
     program: str
     """Who evaluates the model, with its version."""
+    gpu: bool | None = None
+    """Whether a graphics card does; None where the process does not say."""
 
 
 class _Said(Struct, frozen=True):
@@ -46,6 +48,7 @@ class _Said(Struct, frozen=True):
     vocabulary: int = 0
     rows: int = 0
     program: str = ""
+    gpu: bool | None = None
     error: str = ""
 
 
@@ -65,13 +68,14 @@ def module(name: str, *arguments: str | Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def open_rows(command: Sequence[str], windows: Windows, model: Path) -> Iterator[Rows]:
+def open_rows(command: Sequence[str], windows: Windows, model: Path, vocabulary: int | None = None) -> Iterator[Rows]:
     """Start a process that evaluates windows, and give its rows.
 
     Args:
         command: Program and arguments; `--windows FILE --first N` is added.
         windows: What is evaluated.
         model: What to call it in errors: file or folder of the weights.
+        vocabulary: How many of a row's logits are given, where those behind them are of no token.
 
     Raises:
         ModelError: It cannot evaluate the model; in its own words, as far as it had any.
@@ -84,7 +88,11 @@ def open_rows(command: Sequence[str], windows: Windows, model: Path) -> Iterator
             head = _head(process, words, model)
             if head.rows != windows.number * windows.scored:
                 raise ModelError(f"{model} gave {head.rows} rows for {windows.number * windows.scored} scored tokens")
-            yield Rows(head, _pieces(process, head, words, model))
+            width = head.vocabulary if vocabulary is None else vocabulary
+            if width > head.vocabulary:
+                raise ModelError(f"{model} gave {head.vocabulary:,} logits for a token, and {width:,} are compared")
+            pieces = (piece[:, :width] for piece in _pieces(process, head, words, model))
+            yield Rows(msgspec.structs.replace(head, vocabulary=width), pieces)
 
 
 @contextlib.contextmanager
@@ -115,7 +123,7 @@ def _head(process: subprocess.Popen[bytes], words: Path, model: Path) -> Head:
         raise ModelError(one_line(said.error))
     if said.vocabulary < 2 or said.rows < 1:
         raise _ended(process, words, model)
-    return Head(said.vocabulary, said.rows, one_line(said.program))
+    return Head(said.vocabulary, said.rows, one_line(said.program), said.gpu)
 
 
 def _pieces(process: subprocess.Popen[bytes], head: Head, words: Path, model: Path) -> "Iterator[NDArray[np.float32]]":

@@ -60,3 +60,20 @@ def test_a_process_whose_rows_nobody_wants_is_ended() -> None:
     body = f"{HEAD}\nwhile True: sys.stdout.buffer.write(bytes(4))"
     with open_rows(command(body), WINDOWS, MODEL) as rows:
         next(rows.pieces)
+
+
+def test_logits_behind_those_that_are_compared_are_left_out() -> None:
+    body = f"{HEAD}\nsys.stdout.buffer.write(np.arange(20, dtype=np.float32).tobytes())"
+    with open_rows(command(body), WINDOWS, MODEL, vocabulary=3) as rows:
+        found = np.concatenate([piece.copy() for piece in rows.pieces])
+
+    assert rows.head.vocabulary == 3
+    assert found.tolist() == np.arange(20.0).reshape(4, 5)[:, :3].tolist()
+
+
+def test_a_row_shorter_than_what_is_compared_is_refused() -> None:
+    with (
+        pytest.raises(ModelError, match="gave 5 logits for a token, and 6"),
+        open_rows(command(HEAD), WINDOWS, MODEL, vocabulary=6),
+    ):
+        pass
