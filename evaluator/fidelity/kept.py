@@ -192,7 +192,7 @@ class _Exactly:
         import numpy as np  # noqa: PLC0415
 
         most = logits.max()
-        log_sum = np.float32(np.log(np.float64(np.exp(logits - most).sum())))
+        log_sum = np.float32(np.log(np.exp(logits - most).sum(dtype=np.float64)))
         self._found.nll[self._place] = most + log_sum - logits[self._targets[self._place]]
         self._found.top[self._place] = logits.argmax()
         self._place += 1

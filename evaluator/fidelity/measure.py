@@ -50,11 +50,9 @@ class PerToken(NamedTuple):
 
 def log_probabilities(pieces: "Iterable[NDArray[np.float32]]") -> "Iterator[NDArray[np.float32]]":
     """Turn rows of logits into logarithms of probabilities, row by row: each an array [vocabulary]."""
-    import numpy as np  # noqa: PLC0415
-
     for piece in pieces:
         for row in piece:
-            yield row - np.float32(_log_sum(row))
+            yield row - log_sum(row)
 
 
 def measure(
@@ -117,7 +115,7 @@ def measure_top(
     for place, logits in zip(range(len(targets)), (row for piece in build for row in piece), strict=False):
         if kept.ids[place].max() >= len(logits):
             raise ModelError(f"the build knows only {len(logits):,} tokens, and the reference more")
-        log_q = logits.astype(np.float64) - _log_sum(logits)
+        log_q = logits.astype(np.float64) - log_sum(logits)
         nll[place], build_top[place] = -log_q[targets[place]], logits.argmax()
         kld[place], slack[place] = _top_row(kept, place, log_q)
         done += 1
@@ -154,22 +152,25 @@ def _top_row(kept: "TopK", place: int, log_q: "NDArray[np.float64]") -> tuple[fl
 def _row(log_p: "NDArray[np.float32]", logits: "NDArray[np.float32]", target: int) -> tuple[float, float, float]:
     import numpy as np  # noqa: PLC0415
 
-    largest = np.float32(_log_sum(logits))
+    largest = log_sum(logits)
     p = np.exp(log_p)
     p *= log_p > SMALLEST
     apart = log_p - logits
     apart += largest
-    kld = float(np.dot(p, apart))
+    apart *= p
+    kld = float(apart.sum(dtype=np.float64))
     return -float(log_p[target]), float(largest - logits[target]), kld
 
 
-def _log_sum(logits: "NDArray[np.float32]") -> float:
-    """Return the logarithm of the sum of the exponentials, by which logits become logarithms of probabilities."""
+def log_sum(logits: "NDArray[np.float32]") -> "np.float32":
+    """Return the logarithm of the sum of the exponentials, by which logits become logarithms of probabilities.
+
+    Rounded twice to float32, as in llama.cpp: a logit of 25 has steps of 0.000002, and the sixth digit depends on it.
+    """
     import numpy as np  # noqa: PLC0415
 
     most = logits.max()
-    # llama.cpp adds its float32 terms in float64; numpy adds them in pairs, which is as good to 1e-7
-    return float(most) + float(np.log(float(np.exp(logits - most).sum())))
+    return np.float32(most + np.float32(np.log(np.exp(logits - most).sum(dtype=np.float64))))
 
 
 def write(measured: PerToken, path: Path, seconds: float | None = None, covered: float | None = None) -> None:
