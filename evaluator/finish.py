@@ -41,7 +41,6 @@ _KIND_IN_FRONT = re.compile(r"\A(?:finish|stop|done)?reason")
 """As enumerations are written out: `FinishReason.STOP`, `FINISH_REASON_STOP`, `REASON_STOP`."""
 
 
-@lru_cache(maxsize=256)
 def _plain(word: str) -> str:
     """Take a word without its case, its marks and the kind in front of it: Gemini's `MAX_TOKENS` is `maxtokens`."""
     return _KIND_IN_FRONT.sub("", "".join(filter(str.isalnum, word)).lower(), count=1)
@@ -54,17 +53,28 @@ _OF_CONTEXT = frozenset(map(_plain, _CONTEXT))
 def end_of(reason: object) -> End:
     """Say how a reply ended, whatever its server puts into the place of the reason."""
     word = word_of(reason)
-    return "broken" if word is None else _BY_WORD.get(_plain(word), "broken")
+    return "broken" if word is None else _end_of_word(word)
+
+
+@lru_cache(maxsize=256)
+def _end_of_word(word: str) -> End:
+    return _BY_WORD.get(_plain(word), "broken")
 
 
 def word_of(reason: object) -> str | None:
     """Return the word of a reason; None where it has none. SGLang has its own: `{"type": "stop", "matched": 106}`."""
-    if isinstance(reason, dict):
-        reason = reason.get("type")
-    return reason if isinstance(reason, str) else None
+    if isinstance(reason, str):
+        return reason
+    word = reason.get("type") if isinstance(reason, dict) else None
+    return word if isinstance(word, str) else None
 
 
 def names_context(reason: object) -> bool:
     """Whether a server's word says that the context was full, which no larger output limit mends."""
     word = word_of(reason)
-    return word is not None and _plain(word) in _OF_CONTEXT
+    return word is not None and _is_of_context(word)
+
+
+@lru_cache(maxsize=256)
+def _is_of_context(word: str) -> bool:
+    return _plain(word) in _OF_CONTEXT

@@ -35,7 +35,7 @@ FailureKind = Literal[
 ]
 
 
-class Key(Struct, frozen=True):
+class Key(Struct, frozen=True, gc=False):
     """One question put once: what a record is found by."""
 
     benchmark: str
@@ -157,7 +157,7 @@ class Alone(Struct, frozen=True, kw_only=True):
     """Whether the speeds are the server's own figures; else they follow from when its tokens arrived."""
 
 
-class Grade(Struct, frozen=True, kw_only=True):
+class Grade(Struct, frozen=True, kw_only=True, gc=False):
     """How one record is graded. Can be deleted and redone from the records."""
 
     key: Key

@@ -1,7 +1,7 @@
 """Put the questions: a server for each variant, one after the other or all at once."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -76,6 +76,8 @@ async def ask_variants(
         ServerError: a server cannot be started, as is found before any is.
         OSError: records cannot be written.
     """
+    if not wanted:
+        return _nothing_to_ask(specs, schedule, on_status)
     caches = (read_serving(folder) or Serving()).cache
     specs = {name: with_flags(spec, caches[name].flags) if name in caches else spec for name, spec in specs.items()}
     check_ahead(study, {name: spec for name, spec in specs.items() if name in wanted})
@@ -111,6 +113,14 @@ async def ask_variants(
         session = _Session(workers, specs, folder, schedule, loaded=loaded, at_once=at_once, on_status=on_status)
         await session.take_turns()
     return session.problems
+
+
+def _nothing_to_ask(variants: Iterable[str], schedule: Schedule, on_status: OnStatus) -> dict[str, str]:
+    """Say so of each variant; no server is opened, and its answers are read and graded for the report alone."""
+    _, everything = schedule.turns()[-1]
+    for name in variants:
+        on_status(name, schedule.nothing_left(name, schedule.pending(name, everything), first=True))
+    return {}
 
 
 class _Turn(NamedTuple):

@@ -69,14 +69,15 @@ def disputed(given: CheckInput) -> Iterable[Finding]:
         if not (by and (others or alone)):
             continue
         flaw = BENCHMARKS[question.benchmark].flaws.get(question.id)
-        alike = [grade for grade in by if _differs_in_case_only(grade.extracted, question)]
+        letters = _differ_in_case_only(question)
+        alike = [grade for grade in by if grade.extracted in letters] if letters else []
         if flaw:
             message = f"{question.id} {flaw}; graded wrong: {listed(_variants(by))}"
             yield _dispute(question, message + (f", right: {listed(others)}" if others else ""), by)
         if alike:
-            letters = listed(sorted({str(grade.extracted) for grade in alike}))
+            read = listed(sorted({str(grade.extracted) for grade in alike}))
             message = (
-                f"{BENCHMARKS[question.benchmark].title} {question.id}: {letters} ({listed(_variants(alike))}) differs"
+                f"{BENCHMARKS[question.benchmark].title} {question.id}: {read} ({listed(_variants(alike))}) differs"
                 f" from the right option {question.answer} in capitals only; they mean something there, so it is wrong"
             )
             yield _dispute(question, message, alike)
@@ -91,11 +92,12 @@ def _variants(grades: Iterable[Grade]) -> list[str]:
     return list(dict.fromkeys(grade.variant for grade in grades))
 
 
-def _differs_in_case_only(letter: str | None, question: Question) -> bool:
+def _differ_in_case_only(question: Question) -> set[str]:
+    """Name the options that capitals alone tell from the right one, and that one."""
     texts = {
         each: " ".join(text.split()).casefold() for each, text in zip(question.letters, question.options, strict=False)
     }
-    return letter in texts and texts[letter] == texts.get(question.answer)
+    return {letter for letter, text in texts.items() if text == texts.get(question.answer)}
 
 
 RULES = (

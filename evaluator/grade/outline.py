@@ -30,7 +30,7 @@ _LONG = 80
 """Characters of an answer that is no mere "Let's think step by step. The answer is (C)."."""
 
 
-class Reply(Struct, frozen=True):
+class Reply(Struct, frozen=True, gc=False):
     """A reply without its texts."""
 
     finish_reason: str | None
@@ -65,7 +65,7 @@ class Reply(Struct, frozen=True):
     """Of all that came: see `text_hash`."""
 
 
-class Outline(Struct, frozen=True):
+class Outline(Struct, frozen=True, gc=False):
     """A record without its texts and its request, with its grade."""
 
     key: Key

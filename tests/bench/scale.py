@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import datetime as dt
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -46,7 +47,7 @@ from tests.support import large_run
 SIZES = (10_000, 100_000, 962_560)
 VARIANTS, REPEATS = 8, 10
 LIMIT = 1024
-PARTS = ("asking", "resume", "grading", "report", "compare")
+PARTS = ("asking", "resume", "grading", "report", "again", "compare")
 
 
 class Spent(NamedTuple):
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    os.environ["WHICHQUANT_CACHE"] = str((given.folder if not given.part else given.folder.parent) / "cache")
     if given.part:
         print(json.dumps(_measured(given.part, given.folder, given.records[0])))
         return
@@ -83,6 +85,7 @@ def main() -> None:
             before[part] = records, spent
         if not given.keep:
             shutil.rmtree(run)
+    shutil.rmtree(given.folder / "cache", ignore_errors=True)
 
 
 def _exponent(before: tuple[int, Spent] | None, records: int, spent: Spent) -> str:
@@ -195,6 +198,11 @@ def _report(run: Path) -> None:
     rebuild_report(run)
 
 
+def _again(run: Path) -> None:
+    """Report once more, with the grades that the last report has kept."""
+    rebuild_report(run)
+
+
 def _compare(run: Path) -> None:
 
     if not (run / "report.json").exists():
@@ -207,6 +215,7 @@ _WORK: dict[str, Callable[[Path], None]] = {
     "resume": _resume,
     "grading": _grading,
     "report": _report,
+    "again": _again,
     "compare": _compare,
 }
 
