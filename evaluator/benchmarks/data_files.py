@@ -19,6 +19,11 @@ def rows(name: str, row: type[T], places: Iterable[int] | None = None) -> list[T
     return [decoder.decode(line) for line in (lines if places is None else map(lines.__getitem__, places))]
 
 
+def names(name: str) -> dict[str, str]:
+    """Read a file that names something else for each name."""
+    return msgspec.json.decode(_content(name), type=dict[str, str])
+
+
 def sha256(*names: str) -> str:
     """Hash files one behind the other, uncompressed."""
     digest = hashlib.sha256()

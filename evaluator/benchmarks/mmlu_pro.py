@@ -86,11 +86,6 @@ class _Head(Struct, frozen=True):
     category: str
 
 
-class _Text(Struct, frozen=True):
-    question_id: int
-    question: str
-
-
 @cache
 def listed() -> tuple[Listed, ...]:
     """Name all 12,032 test questions, in file order."""
@@ -192,16 +187,7 @@ def repeated() -> dict[str, str]:
     one is likely to solve the other; a dozen, such as "Which of the following is true?", merely look alike, and to take
     them together costs next to nothing.
     """
-    alike: dict[tuple[str, ...], list[_Text]] = {}
-    for row in data_files.rows(_TEST, _Text):
-        # Questions of one text begin and end with the same words; most are told apart by these alone.
-        ends = (*row.question.split(None, 4)[:4], *row.question.rsplit(None, 4)[-4:])
-        alike.setdefault(tuple(word.lower() for word in ends), []).append(row)
-    ids: dict[str, list[str]] = {}
-    for rows in alike.values():
-        for row in rows if len(rows) > 1 else ():
-            ids.setdefault(" ".join(row.question.lower().split()), []).append(str(row.question_id))
-    return {each: same[0] for same in ids.values() if len(same) > 1 for each in same}
+    return data_files.names("mmlu_pro_repeated.json")
 
 
 def worked() -> tuple[tuple[str, str], ...]:

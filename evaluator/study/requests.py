@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -40,9 +41,15 @@ def questions(study: Study, order: Order = NEWEST_ORDER) -> dict[str, tuple[Ques
     for name, settings in study.benchmarks.chosen().items():
         benchmark = BENCHMARKS[name]
         count = benchmark.total if settings.questions == "all" else settings.questions
-        ordered = nested_order(benchmark.listed(), study.seed, benchmark.repeated() if order > 1 else {})
-        chosen[name] = settings.load(tuple(question.id for question in ordered[:count]))
+        chosen[name] = settings.load(_ordered(name, study.seed, order)[:count])
     return chosen
+
+
+@lru_cache(maxsize=8)  # a run asks for it several times
+def _ordered(benchmark: str, seed: int, order: Order) -> tuple[str, ...]:
+    """List the ids of all questions of a benchmark in the order in which they are asked."""
+    of = BENCHMARKS[benchmark]
+    return tuple(question.id for question in nested_order(of.listed(), seed, of.repeated() if order > 1 else {}))
 
 
 def plan(study: Study, order: Order = NEWEST_ORDER) -> tuple[Ask, ...]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator.benchmarks import BENCHMARKS, mmlu_pro
+from evaluator.benchmarks import BENCHMARKS, data_files, mmlu_pro
 from evaluator.benchmarks.order import nested_order
 from evaluator.records import Question
 from evaluator.store.folder import grades_path, order_in
@@ -92,6 +92,13 @@ def test_one_of_each_text_comes_before_all_others(
         assert alone == [q.id for q in nested_order([asked[int(q)] for q in alone], seed)]
     assert sorted(q.id for q in order) == sorted(q.id for q in asked)
     assert order == nested_order(shuffled, seed, repeated)
+
+
+def test_the_questions_that_share_a_text_are_those_of_the_data() -> None:
+    alike: dict[str, list[str]] = {}
+    for row in data_files.rows(mmlu_pro._TEST, mmlu_pro._Row):
+        alike.setdefault(plain(row.question), []).append(str(row.question_id))
+    assert {each: same[0] for same in alike.values() if len(same) > 1 for each in same} == REPEATED
 
 
 def is_first(question: str, repeated: dict[str, str], seed: int) -> bool:
