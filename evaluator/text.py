@@ -12,7 +12,7 @@ _UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
 
 def strip_control(text: str) -> str:
     """Strip control characters; line ends stay."""
-    return "".join(c for c in text if c.isprintable() or c == "\n")
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable() or c == "\n")
 
 
 def strip_control_within(value: Any) -> Any:  # noqa: ANN401 - plain data of any shape

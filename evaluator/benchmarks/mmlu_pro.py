@@ -81,6 +81,11 @@ class _Row(Struct, frozen=True):
     cot_content: str = ""
 
 
+class _Options(Struct, frozen=True):
+    options: tuple[str, ...]
+    answer: str
+
+
 class _Head(Struct, frozen=True):
     question_id: int
     category: str
@@ -174,8 +179,7 @@ def categories() -> dict[str, str]:
 
 def choices() -> tuple[Choice, ...]:
     """Return the options and the answer of each question, in file order."""
-    rows = data_files.rows(_TEST, _Row)
-    return tuple(Choice(tuple(option.strip() for option in row.options), row.answer) for row in rows)
+    return tuple(Choice(tuple(map(str.strip, row.options)), row.answer) for row in data_files.rows(_TEST, _Options))
 
 
 @cache

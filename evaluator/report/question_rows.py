@@ -44,14 +44,12 @@ class Row(Struct, frozen=True):
 
 def together(asked: Iterable[Asked]) -> list[Row]:
     """Put the repeats of each question together, in the order in which the questions were first put."""
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[tuple[str, str], tuple[Question, dict[Kind, Reply]]] = {}
     for each in asked:
-        key = each.key.benchmark, each.key.question_id
-        row = rows.get(key) or Row(each.question, {})
+        _, replies = rows.setdefault((each.key.benchmark, each.key.question_id), (each.question, {}))
         repeat = 0 if each.again else each.key.repeat
-        replies = {(name, repeat, each.again): reply for name, reply in each.replies.items()}
-        rows[key] = Row(row.question, {**row.replies, **replies})
-    return list(rows.values())
+        replies.update({(name, repeat, each.again): reply for name, reply in each.replies.items()})
+    return [Row(question, replies) for question, replies in rows.values()]
 
 
 def columns(rows: Iterable[Row], study: Study) -> dict[Kind, int]:

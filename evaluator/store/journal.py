@@ -42,7 +42,7 @@ class Journal:
         Raises:
             StudyError: somebody else changed the file.
         """
-        places = [(key, self.places[key]) for key in keys if key in self.places]
+        places = [(key, place) for key in keys if (place := self.places.find(key))]
         if places:
             with self.path.open("rb") as file:
                 for key, place in places:
@@ -55,9 +55,9 @@ class Journal:
         with self.path.open("rb") if self.places else nullcontext() as file:
 
             def get(key: Key) -> Record | None:
-                if file is None or key not in self.places:
+                place = self.places.find(key)
+                if file is None or place is None:
                     return None
-                place = self.places[key]
                 file.seek(place.start)
                 return self._read(file, key, place)
 

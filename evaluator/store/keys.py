@@ -71,10 +71,18 @@ class Places(MutableMapping[Key, Place]):
         self._order = array("q")
 
     def __getitem__(self, key: Key) -> Place:
-        if key not in self:
+        place = self.find(key)
+        if place is None:
             raise KeyError(key)
+        return place
+
+    def find(self, key: object) -> Place | None:
+        """Return where a question's record stands; None where it has none."""
         number = self._numbers.known(key)
-        return Place(self._starts[number], self._sizes[number] >> 1, bool(self._sizes[number] & 1))
+        if not 0 <= number < len(self._sizes) or not self._sizes[number]:
+            return None
+        size = self._sizes[number]
+        return Place(self._starts[number], size >> 1, bool(size & 1))
 
     def __setitem__(self, key: Key, place: Place) -> None:
         number = self._numbers.number(key)
