@@ -77,11 +77,15 @@ def read_grades(folder: Path, wanted: Callable[[Grade], bool] = lambda _: True) 
     Raises:
         StudyError: a line is not a grade, with file and line.
     """
-    return {(grade.variant, grade.key): grade for grade in _grades(folder) if wanted(grade)}
+    return {(grade.variant, grade.key): grade for grade in read_each(folder) if wanted(grade)}
 
 
-def _grades(folder: Path) -> Iterator[Grade]:
-    """Read grades, what many of them hold once: there may be a million."""
+def read_each(folder: Path) -> Iterator[Grade]:
+    """Read the grades of a run one after the other, what many of them hold once: there may be a million.
+
+    Raises:
+        StudyError: a line is not a grade, with file and line.
+    """
     path, keys = grades_path(folder), dict[Key, Key]()
     decoder = msgspec.json.Decoder(Grade)
     with path.open("rb") if path.exists() else nullcontext(()) as lines:
@@ -163,7 +167,7 @@ def _shown(study: Study, name: str) -> str:
 def _read(folder: Path) -> Run:
     plan = read_plan(folder)
     by_variant: dict[str, dict[Key, Grade]] = {variant.name: {} for variant in plan.study.variants}
-    for grade in _grades(folder):
+    for grade in read_each(folder):
         by_variant.setdefault(grade.variant, {})[grade.key] = grade
     report = read_report(folder, _Report) if any(by_variant.values()) else None
     if report is None:

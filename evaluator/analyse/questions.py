@@ -42,7 +42,23 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Whether only the baseline was asked, once more, to see how far it differs from itself."""
 
 
-def asked_questions(folder: Path, grades: Grades | None = None, *, repeats: int | None = None) -> Iterator[Asked]:
+def planned_questions(folder: Path) -> list[Asked]:
+    """List what all variants of a run are asked, in order, without the replies; no record is read.
+
+    Raises:
+        StudyError: The folder holds no run, or its plan is damaged.
+    """
+    plan = read_plan(folder)
+    return [Asked(key=ask.key, question=ask.question, replies={}) for ask in requests_of(plan.study, plan.order)]
+
+
+def asked_questions(
+    folder: Path,
+    grades: Grades | None = None,
+    *,
+    repeats: int | None = None,
+    only: Callable[[Key], bool] = lambda _: True,
+) -> Iterator[Asked]:
     """Yield the questions of a run, finished or going on, in the order in which they are put. Nothing is written.
 
     Args:
@@ -50,12 +66,13 @@ def asked_questions(folder: Path, grades: Grades | None = None, *, repeats: int 
         grades: Of its replies as they are now. None takes those in the folder; what came later than those is graded
             here, except code, which would have to be run.
         repeats: How many answers to each question are wanted, beside what the baseline was asked again; None: all.
+        only: Whether a question is wanted; the records of others are not read.
 
     Raises:
         StudyError: The folder holds no run, or a damaged one.
     """
     plan = read_plan(folder)
-    graded = _as_kept(folder) if grades is None else lambda record, _: grades.get((record.variant, record.key))
+    graded = _as_kept(folder, only) if grades is None else lambda record, _: grades.get((record.variant, record.key))
     asks = requests_of(plan.study, plan.order)
     once = ((ask, False) for ask in asks if repeats is None or ask.key.repeat < repeats)
     numbers = Numbers()
@@ -66,6 +83,8 @@ def asked_questions(folder: Path, grades: Grades | None = None, *, repeats: int 
         again = plan_again(plan.study, asks)
         more = asked_or_open(plan.study, again, journals[baseline].places, readers[baseline])
         for ask, is_again in chain(once, ((ask, True) for ask in more)):
+            if not only(ask.key):
+                continue
             replies = {
                 name: _reply(record, graded(record, ask.question))
                 for name, read in readers.items()
@@ -74,14 +93,14 @@ def asked_questions(folder: Path, grades: Grades | None = None, *, repeats: int 
             yield Asked(key=ask.key, question=ask.question, replies=replies, again=is_again)
 
 
-def kept_grades(folder: Path) -> Callable[[Record], Grade | None]:
+def kept_grades(folder: Path, only: Callable[[Key], bool] = lambda _: True) -> Callable[[Record], Grade | None]:
     """Return what gives a record the grade that lies in a run's folder; None where it has none, or came later."""
-    kept, written = read_grades(folder), last_report(folder).written
+    kept, written = read_grades(folder, lambda grade: only(grade.key)), last_report(folder).written
     return lambda record: None if came_later(record, written) else kept.get((record.variant, record.key))
 
 
-def _as_kept(folder: Path) -> Callable[[Record, Question], Grade | None]:
-    kept = kept_grades(folder)
+def _as_kept(folder: Path, only: Callable[[Key], bool]) -> Callable[[Record, Question], Grade | None]:
+    kept = kept_grades(folder, only)
     return lambda record, question: kept(record) or grade_at_sight(record, question)
 
 

@@ -1,14 +1,14 @@
 """`whichquant regrade`: grade a run's records again with today's graders, and say what that changed."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from evaluator.analyse.kept import forget
-from evaluator.analyse.load import Grades, read_grades
+from evaluator.analyse.load import Grades, read_each, read_grades
 from evaluator.commands.outcome import interruptible
 from evaluator.commands.run import report
 from evaluator.decide import wording
@@ -35,9 +35,8 @@ def _regrade(folder: Path, console: Console) -> int:
     version, before = last_report(folder).grader, read_grades(folder)
     forget(records_folder(folder).glob("*.jsonl"))
     code = report(folder, console)
-    now = read_grades(folder)
     console.print(Text(f"\nGraded by {_versions(version)}", style="bold"))
-    for line in _changes(before, now):
+    for line in _changes(before, read_each(folder)):
         console.print(Text(strip_control(line)), soft_wrap=True)
     return code
 
@@ -50,31 +49,46 @@ def _versions(before: str | None) -> str:
     return f"grader {grade.VERSION}, before by grader {before}"
 
 
-def _changes(before: Grades, now: Grades) -> Iterator[str]:
+class _Part:
+    """What changed of one variant on one benchmark."""
+
+    def __init__(self) -> None:
+        self.graded = self.outcomes = 0
+        self.kinds: dict[str, list[str]] = defaultdict(list)
+        """By the kind of change the questions."""
+
+    def add(self, old: Grade, new: Grade) -> None:
+        self.graded += 1
+        self.outcomes += old.outcome != new.outcome
+        if kind := _kind(old, new):
+            self.kinds[kind].append(new.key.question_id)
+
+
+def _changes(before: Grades, now: Iterable[Grade]) -> Iterator[str]:
     """Say for each variant and benchmark what changed, kind by kind."""
-    parts: dict[tuple[str, str], list[tuple[Grade, Grade]]] = defaultdict(list)
-    for (variant, key), new in now.items():
-        if old := before.get((variant, key)):
-            parts[variant, key.benchmark].append((old, new))
-    changed = [line for (variant, benchmark), pairs in parts.items() for line in _part(variant, benchmark, pairs)]
+    parts: dict[tuple[str, str], _Part] = defaultdict(_Part)
+    first, again = 0, 0
+    for new in now:
+        old = before.get((new.variant, new.key))
+        if old is None:
+            first += 1
+        else:
+            again += 1
+            parts[new.variant, new.key.benchmark].add(old, new)
+    changed = [line for (variant, benchmark), part in parts.items() for line in _lines(variant, benchmark, part)]
     yield from changed
-    if first := len(now.keys() - before.keys()):
+    if first:
         yield f"{first:,} graded for the first time"
-    if dropped := len(before.keys() - now.keys()):
+    if dropped := len(before) - again:
         yield f"{dropped:,} graded before, but no longer part of the study"
     if parts and not changed:
         yield "nothing changed"
 
 
-def _part(variant: str, benchmark: str, pairs: list[tuple[Grade, Grade]]) -> Iterator[str]:
-    kinds: dict[str, list[str]] = defaultdict(list)
-    for old, new in pairs:
-        if kind := _kind(old, new):
-            kinds[kind].append(new.key.question_id)
-    if kinds:
-        outcomes = sum(old.outcome != new.outcome for old, new in pairs)
-        yield f"{variant}, {wording.name(benchmark)}: {outcomes:,} of {len(pairs):,} outcomes changed"
-    for kind, ids in sorted(kinds.items(), key=lambda item: -len(item[1])):
+def _lines(variant: str, benchmark: str, part: _Part) -> Iterator[str]:
+    if part.kinds:
+        yield f"{variant}, {wording.name(benchmark)}: {part.outcomes:,} of {part.graded:,} outcomes changed"
+    for kind, ids in sorted(part.kinds.items(), key=lambda item: -len(item[1])):
         more = ", \u2026" if len(ids) > _EXAMPLES else ""
         yield f"  {kind} {len(ids):,} (questions {', '.join(ids[:_EXAMPLES])}{more})"
 

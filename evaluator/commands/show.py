@@ -24,7 +24,7 @@ from rich.text import Text
 
 from evaluator.analyse.choosing import STATES, State, Wanted, chosen, flips, label, named, state
 from evaluator.analyse.partings import Kept, kept_partings, said
-from evaluator.analyse.questions import Asked, Reply, asked_questions
+from evaluator.analyse.questions import Asked, Reply, asked_questions, planned_questions
 from evaluator.decide import wording
 from evaluator.decide.asked_twice import asked_twice, itself, texts_of
 from evaluator.errors import StudyError
@@ -61,13 +61,19 @@ def show(folder: Path, question: str | None, options: Options, console: Console)
     """
     study = read_plan(folder).study
     variants = [variant.name for variant in study.variants]
-    asked, kept = _grouped(asked_questions(folder)), kept_partings(folder)
+    kept = kept_partings(folder)
 
     def parted(each: Asked) -> Iterator[tuple[str, str]]:
         return said(each, study.baseline, kept)
 
-    wanted = _wanted(options, asked, variants)
-    found = chosen(asked if question is None else _one(asked, question, wanted), wanted, variants)
+    planned = planned_questions(folder)
+    wanted = _wanted(options, planned, variants)
+    if question is None:
+        asked = _grouped(asked_questions(folder))
+    else:
+        one = {(each.key.benchmark, each.key.question_id) for each in _one(planned, question, wanted)}
+        asked = list(asked_questions(folder, only=lambda key: (key.benchmark, key.question_id) in one))
+    found = chosen(asked, wanted, variants)
     some = set(list(dict.fromkeys(map(label, found)))[: options.limit])
     shown = [each for each in found if label(each) in some]
     if options.as_json:

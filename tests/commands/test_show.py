@@ -119,3 +119,16 @@ def test_a_reader_that_has_had_enough_ends_it_without_a_word(more: list[str]) ->
         os.close(writing)
 
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+def test_for_one_question_no_other_is_read(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(EXAMPLE, tmp_path / "run"))
+    path = folder / "records" / "q4_0.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if line["key"]["question_id"] != "7825":
+            line["request"] = "no request"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    assert "q4_0.jsonl:" in show(folder).stderr
+    assert show(folder, "7825").output == show(EXAMPLE, "7825").output
