@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from evaluator.decide.score import Score
     from evaluator.endpoint import evaluate
     from evaluator.errors import Blocked, StudyError
+    from evaluator.fidelity.nouns import Fidelity
+    from evaluator.fidelity.requested import measure_fidelity
     from evaluator.pipeline import check_study, run_study
     from evaluator.planning import plan_study
     from evaluator.preflight.preflight import Preflight
@@ -44,6 +46,7 @@ __all__ = [
     "CountsReport",
     "Extraction",
     "Failure",
+    "Fidelity",
     "Grade",
     "Key",
     "ModelError",
@@ -70,6 +73,7 @@ __all__ = [
     "extract_code",
     "load_run",
     "load_study",
+    "measure_fidelity",
     "plan_study",
     "run_study",
     "save_pictures",
@@ -90,6 +94,8 @@ _HOMES = {
     "evaluator.decide.score": ("Score",),
     "evaluator.endpoint": ("evaluate",),
     "evaluator.errors": ("Blocked", "StudyError"),
+    "evaluator.fidelity.nouns": ("Fidelity",),
+    "evaluator.fidelity.requested": ("measure_fidelity",),
     "evaluator.pipeline": ("check_study", "run_study"),
     "evaluator.planning": ("plan_study",),
     "evaluator.preflight.preflight": ("Preflight",),

@@ -182,7 +182,7 @@ def demo(
     help="Where what was measured is kept.  [default: the study's run, or runs/fidelity]",
 )
 @_RUNS
-def fidelity(models: tuple[str, ...], runs: Path, **options: "Any") -> None:  # noqa: ANN401 - what click has read
+def fidelity(models: tuple[str, ...], runs: Path, as_json: bool, **options: "Any") -> None:  # noqa: ANN401, FBT001
     """Measure how far builds are from a reference, token by token.
 
     STUDY is a YAML file that names `fidelity` among its benchmarks; or give MODELs, GGUF files or MLX folders, of which
@@ -190,10 +190,10 @@ def fidelity(models: tuple[str, ...], runs: Path, **options: "Any") -> None:  # 
     likeliest, each with its interval, without a question asked. What is measured is kept, and the reference's
     probabilities are used again for the next build.
     """
-    from evaluator.commands.fidelity import Options  # noqa: PLC0415
     from evaluator.commands.fidelity import fidelity as fidelity_command  # noqa: PLC0415
+    from evaluator.fidelity.requested import Wanted  # noqa: PLC0415
 
-    _exit(lambda console: fidelity_command(models, runs, console, Options(**options)))
+    _exit(lambda console: fidelity_command(models, runs, console, Wanted(**options), as_json=as_json))
 
 
 @main.command("eval")

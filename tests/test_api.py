@@ -25,8 +25,9 @@ def test_the_names_are_these() -> None:
     assert {
         *("run_study", "evaluate", "check_study", "plan_study", "compare", "compare_counts"),
         *("load_run", "load_study", "extract_choice", "extract_code", "save_pictures"),
+        "measure_fidelity",
     } == FUNCTIONS
-    assert {"Study", "Run", "Report", "Comparison", "Verdict", "StudyError"} <= NOUNS
+    assert {"Study", "Run", "Report", "Comparison", "Fidelity", "Verdict", "StudyError"} <= NOUNS
 
 
 @pytest.mark.parametrize("name", evaluator.__all__)

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import io
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,10 @@ from click.testing import CliRunner
 
 from evaluator import load_study
 from evaluator.cli import main
+from evaluator.fidelity import run
 from servers.fake import Reply
+from servers.weights import source
+from tests.support import scripted_logits
 from tests.support.model_files import gguf_bytes
 from tests.support.pages import PAGES, ROOT, Block, Command, blocks, commands, links, read
 from tests.support.probe_scripts import honest
@@ -24,8 +28,9 @@ from tests.support.scripted import ANSWERS, Bench, prompt_of, wrong
 BLOCKS = [block for page in PAGES for block in blocks(page, read(page))]
 COMMANDS = [command for block in BLOCKS for command in commands(block)]
 OURS = [command for command in COMMANDS if command.words[0] == "whichquant"]
-NEEDS_SERVER = {"run", "eval", "check", "serve", "demo", "servers", "serve-report", "watch"}
-"""Those that start, ask or look for servers, or go on until they are stopped: they are parsed, and not executed."""
+NEEDS_SERVER = {"run", "eval", "check", "serve", "demo", "servers", "serve-report", "watch", "fidelity"}
+"""Those that start, ask or look for servers, evaluate models, or go on until they are stopped: they are parsed, and not
+executed."""
 EXECUTED = {command.words: command for command in OURS if command.words[1] not in NEEDS_SERVER}
 STUDIES = [block for block in BLOCKS if block.language == "yaml" and "study" in yaml.safe_load(block.text)]
 PYTHON = "docs/python.md"
@@ -152,7 +157,10 @@ def test_python_stands_on_one_page() -> None:
 def test_the_page_has_code_for_each_function_of_the_api() -> None:
     text = "\n".join(block.text for block in BLOCKS if block.language == "python")
 
-    for name in ("run_study", "evaluate", "check_study", "plan_study", "compare", "compare_counts", "load_run"):
+    for name in (
+        *("run_study", "evaluate", "check_study", "plan_study", "compare", "compare_counts", "load_run"),
+        "measure_fidelity",
+    ):
         assert f"evaluator.{name}(" in text or f"evaluator.{name}," in text, name
     assert "evaluator.extract_choice(" in text
     assert "evaluator.extract_code(" in text
@@ -165,6 +173,12 @@ def test_every_block_of_python_runs_one_after_the_other(
     urls = {name: fake.base_url for name, fake in bench.fakes.items()}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY.format(**urls))
+    monkeypatch.setattr(
+        run, "_command", lambda subject, _: [sys.executable, scripted_logits.__file__, str(subject.path)]
+    )
+    monkeypatch.setattr(source, "gguf_file", lambda path: path)
+    for model, content in {"F16": "0 0 50", "Q4_0": "2 0.3 50"}.items():
+        (tmp_path / f"model-{model}.gguf").write_text(content)
     names: dict[str, object] = {}
     printed = io.StringIO()
 
@@ -178,3 +192,4 @@ def test_every_block_of_python_runs_one_after_the_other(
     assert "40 right answers" in lines  # q8 is asked twice, to see how far it differs from itself
     assert 'the study:2: baseline: "q5" is no variant of this study: name one of q8, q4' in lines
     assert "baseline 2 2" in lines
+    assert any(line.startswith("model-Q4_0 ") and line.endswith(" worse") for line in lines)

@@ -6,7 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
+import evaluator
 from evaluator.cli import main
 from evaluator.fidelity import run
 from evaluator.fidelity.file import read_fidelity
@@ -50,6 +52,27 @@ def test_files_are_compared_with_the_first(models: Path) -> None:
     kept = read_fidelity(models / "runs" / "fidelity")
     assert kept is not None
     assert [(build.build, build.reference) for build in kept.builds] == [("q8", "f16"), ("q4", "f16")]
+
+
+def test_python_measures_the_same_and_is_quiet(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fidelity(models, *paths(models, "f16", "q8", "q4"))
+    told: list[str] = []
+    found = evaluator.measure_fidelity(
+        paths(models, "f16", "q8", "q4"),
+        text=models / "text.txt",
+        tokens=800,
+        context=40,
+        output=models / "elsewhere",
+        on_message=told.append,
+    )
+
+    by_command = read_fidelity(models / "runs" / "fidelity")
+    assert by_command
+    assert found.pairs == by_command.pairs
+    assert [replace(b, seconds=0.0) for b in found.builds] == [replace(b, seconds=0.0) for b in by_command.builds]
+    assert read_fidelity(models / "elsewhere") == found
+    assert any("q8 against f16" in sentence for sentence in told)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_json_is_all_that_is_printed(models: Path) -> None:

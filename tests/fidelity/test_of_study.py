@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.commands.fidelity import Options
 from evaluator.errors import StudyError
 from evaluator.fidelity.of_study import job_of
+from evaluator.fidelity.requested import Wanted
 from evaluator.study.file import load_study
 from tests.support.model_files import gguf_bytes
 
@@ -35,7 +35,7 @@ def study(folder: Path, fidelity: str, variants: str = VARIANTS) -> Path:
     return path
 
 
-def pairs(path: Path, options: Options = Options()) -> list[tuple[str, str]]:  # noqa: B008 - it is frozen
+def pairs(path: Path, options: Wanted = Wanted()) -> list[tuple[str, str]]:  # noqa: B008 - it is frozen
     return [
         (build.name, against.name) for build, against in job_of(load_study(path, asking=False), options).comparisons
     ]
@@ -62,18 +62,18 @@ def test_builds_are_paired_with_references(fidelity: str, expected: list[tuple[s
 def test_settings_come_from_the_study_and_the_command_line_changes_them(folder: Path) -> None:
     path = study(folder, "{reference: f16, text: text.txt, tokens: 100, context: 32, margin: 0.02}")
     plain, changed = (
-        job_of(load_study(path, asking=False), Options()),
-        job_of(load_study(path, asking=False), Options(tokens=200, margin=0.5)),
+        job_of(load_study(path, asking=False), Wanted()),
+        job_of(load_study(path, asking=False), Wanted(tokens=200, margin=0.5)),
     )
 
     assert (plain.text.text, plain.tokens, plain.context, plain.margin) == ("words and words", 100, 32, 0.02)
     assert (changed.tokens, changed.context, changed.margin) == (200, 32, 0.5)
-    assert pairs(path, Options(reference="q4")) == [("f16", "q4"), ("kv", "q4")]
+    assert pairs(path, Wanted(reference="q4")) == [("f16", "q4"), ("kv", "q4")]
 
 
 def test_what_cannot_be_measured_is_said(folder: Path) -> None:
     job = job_of(
-        load_study(study(folder, "{reference: f16, own_references: {q4: qat-f16.gguf}}"), asking=False), Options()
+        load_study(study(folder, "{reference: f16, own_references: {q4: qat-f16.gguf}}"), asking=False), Wanted()
     )
 
     assert job.notes[-1] == "running was not measured: its server keeps the weights to itself."
@@ -96,7 +96,7 @@ def test_what_cannot_be_measured_is_said(folder: Path) -> None:
 )
 def test_mistakes_are_one_sentence(fidelity: str, words: str, folder: Path) -> None:
     with pytest.raises(StudyError, match=words):
-        job_of(load_study(study(folder, fidelity), asking=False), Options())
+        job_of(load_study(study(folder, fidelity), asking=False), Wanted())
 
 
 def test_a_study_without_fidelity_says_what_to_add(folder: Path) -> None:
@@ -104,11 +104,11 @@ def test_a_study_without_fidelity_says_what_to_add(folder: Path) -> None:
     path.write_text(f"{VARIANTS}benchmarks:\n  humaneval: {{}}\n")
 
     with pytest.raises(StudyError, match=r"benchmarks\.fidelity: is not there: add it"):
-        job_of(load_study(path, asking=False), Options())
+        job_of(load_study(path, asking=False), Wanted())
 
 
 def test_a_study_whose_servers_keep_all_weights_is_refused(folder: Path) -> None:
     only = VARIANTS.replace("  - {name: q4, model: q4.gguf}\n  - {name: kv, model: f16.gguf, kv_cache: q8_0}\n", "")
 
     with pytest.raises(StudyError, match="no variant beside the reference"):
-        job_of(load_study(study(folder, "{reference: f16}", only), asking=False), Options())
+        job_of(load_study(study(folder, "{reference: f16}", only), asking=False), Wanted())
