@@ -18,7 +18,7 @@ from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity
 from evaluator.report.fidelity import words
 from evaluator.report.fidelity.markdown import lines
 from evaluator.report.fidelity.page import write_pages
-from evaluator.report.fidelity.rows import pairs, table
+from evaluator.report.fidelity.rows import floor_of, pairs, table
 from evaluator.report.fidelity.terminal import show
 from evaluator.report.html import html
 from evaluator.report.markdown import markdown
@@ -156,6 +156,19 @@ def test_each_reference_has_a_table_with_its_own_builds_and_the_floor() -> None:
     assert table(fidelity, "f16").head == ("", "q8_0", "q4_0", "q2_k", "the floor: f16")
     assert table(fidelity, "qat").head == ("", "q4_0", "the floor: f16")
     assert table(fidelity, "qat").rows[1][2] == words.with_interval(FLOOR.mean_kld, words.nats)
+
+
+def test_of_several_floors_the_largest_of_these_builds_is_shown() -> None:
+    small, large = replace(FLOOR, mean_kld=Estimate(0.0002)), replace(FLOOR, mean_kld=Estimate(0.003), ways="slots")
+    other = replace(FLOOR, build="another", mean_kld=Estimate(0.5))
+
+    assert floor_of(replace(FIDELITY, floors=(small, large, other)), "f16") == large
+    assert floor_of(replace(FIDELITY, floors=(other,)), "f16") == other
+    assert floor_of(replace(FIDELITY, floors=()), "f16") is None
+    assert [sentence.partition(",")[0] for sentence in words.floors(replace(FIDELITY, floors=(small, large)))][:2] == [
+        "The floor: measured twice (repacked weights or not)",
+        "The floor: measured twice (slots)",
+    ]
 
 
 def test_where_no_builds_are_compared_with_each_other_there_is_no_such_table() -> None:

@@ -9,7 +9,7 @@ from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity
 from evaluator.report.axis import Axis, axis, log_axis
 from evaluator.report.drawing import SHAPES
 from evaluator.report.fidelity import words
-from evaluator.report.fidelity.rows import against
+from evaluator.report.fidelity.rows import against, floor_of
 from evaluator.report.legend import Meaning
 from evaluator.report.picture import Panel, Point, Rows, kind, plain
 from evaluator.stats.proportions import Interval
@@ -34,7 +34,8 @@ def divergences(fidelity: Fidelity, reference: str) -> Panel | Rows | None:
     known = [(build, build.mean_kld) for build in against(fidelity, reference) if build.mean_kld]
     if not known:
         return None
-    floor, margin = max((item.mean_kld.value for item in fidelity.floors), default=0.0), fidelity.margin_kld or 0.0
+    itself, margin = floor_of(fidelity, reference), fidelity.margin_kld or 0.0
+    floor = itself.mean_kld.value if itself else 0.0
     up = log_axis((*_seen(known), floor, margin), "KL divergence, nats a token", _short)
     return _against_size(
         f"KL divergence from {reference}, nats a token",
@@ -52,7 +53,8 @@ def agreements(fidelity: Fidelity, reference: str) -> Panel | Rows | None:
     ]
     if not known:
         return None
-    floor = min((item.top1_agreement.value for item in fidelity.floors), default=None)
+    itself = floor_of(fidelity, reference)
+    floor = itself.top1_agreement.value if itself else None
     seen = [*_seen(known), *([] if floor is None else [floor])]
     return _against_size(
         f"Top-1 agreement with {reference}",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from evaluator.decide import wording
-from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity, PairFidelity
+from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity, Floor, PairFidelity
 from evaluator.report.fidelity import words
 from evaluator.report.fidelity.words import agreement, nats, perplexity, with_interval
 from evaluator.report.phrases import in_bytes
@@ -51,6 +51,13 @@ def against(fidelity: Fidelity, reference: str) -> list[BuildFidelity]:
     return [build for build in fidelity.builds if build.reference == reference]
 
 
+def floor_of(fidelity: Fidelity, reference: str) -> Floor | None:
+    """Return the largest floor of a reference and its builds, or of all where none of these was measured twice."""
+    names = {reference, *(build.build for build in against(fidelity, reference))}
+    mine = [floor for floor in fidelity.floors if floor.build in names] or list(fidelity.floors)
+    return max(mine, key=lambda floor: floor.mean_kld.value, default=None)
+
+
 def perplexity_of(fidelity: Fidelity, reference: str) -> str:
     """Write the perplexity of a reference; a dash where it is not known."""
     known = [b.reference_perplexity for b in against(fidelity, reference) if b.reference_perplexity is not None]
@@ -59,18 +66,21 @@ def perplexity_of(fidelity: Fidelity, reference: str) -> str:
 
 def table(fidelity: Fidelity, reference: str) -> Table:
     """Tabulate the builds against one reference, and last how far a build is from itself on this machine."""
-    builds = against(fidelity, reference)
-    floors = {
-        "verdict": [f"measured in two ways: {floor.ways}" for floor in fidelity.floors],
-        "mean KL divergence, nats a token": [with_interval(floor.mean_kld, nats) for floor in fidelity.floors],
-        "top-1 agreement": [with_interval(floor.top1_agreement, agreement) for floor in fidelity.floors],
-    }
-    none = [wording.DASH] * len(fidelity.floors)
-    rows = [(label, *map(write, builds), *floors.get(label, none)) for label, write in _ROWS]
+    builds, floor = against(fidelity, reference), floor_of(fidelity, reference)
+    last: dict[str, str] = {}
+    if floor:
+        last = {
+            "verdict": f"measured twice: {floor.ways}",
+            "mean KL divergence, nats a token": with_interval(floor.mean_kld, nats),
+            "top-1 agreement": with_interval(floor.top1_agreement, agreement),
+        }
+    rows = [
+        (label, *map(write, builds), *((last.get(label, wording.DASH),) if floor else ())) for label, write in _ROWS
+    ]
     its = perplexity_of(fidelity, reference)
     return Table(
         title=f"Against {reference}",
-        head=("", *(build.build for build in builds), *(f"the floor: {floor.build}" for floor in fidelity.floors)),
+        head=("", *(build.build for build in builds), *((f"the floor: {floor.build}",) if floor else ())),
         rows=tuple(row for row in rows if set(row[1:]) != {wording.DASH}),
         note="" if its == wording.DASH else f"Perplexity of {reference}: {its}.",
     )

@@ -13,7 +13,7 @@ from evaluator.fidelity.drop import published
 from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity
 from evaluator.report import phrases
 from evaluator.report.fidelity import words
-from evaluator.report.fidelity.rows import against, perplexity_of, references
+from evaluator.report.fidelity.rows import against, floor_of, perplexity_of, references
 from evaluator.text import strip_control
 
 _PAIRS = 6
@@ -70,7 +70,7 @@ def _distances(fidelity: Fidelity, reference: str) -> Table:
             words.plain(build.p99_kld, words.nats),
             _stacked(build.top1_agreement, words.agreement),
         )
-    for floor in fidelity.floors:
+    if floor := floor_of(fidelity, reference):
         kld, top1 = _stacked(floor.mean_kld, words.nats), _stacked(floor.top1_agreement, words.agreement)
         table.add_row(Text(strip_control(f"{floor.build}, twice"), "dim"), Text("the floor", "dim"), "", kld, "", top1)
     return table
