@@ -80,10 +80,11 @@ def _known(folder: Path, paths: Mapping[str, Path], keys: Sequence[Key], kept: K
     missing = {name: path for name, path in paths.items() if name not in found and path.exists()}
     if sum(path.stat().st_size for path in missing.values()) < LARGE:
         return found
-    for name, data in _read_apart(folder, missing):
-        if data:
-            found[name] = unpacked(data, keys)
-            kept.put(paths[name], data)
+    # Unpacked they take ten times the memory, so that waits until the other processes have ended.
+    read = {name: data for name, data in _read_apart(folder, missing) if data}
+    for name in list(read):
+        kept.put(paths[name], read[name])
+        found[name] = unpacked(read.pop(name), keys)
     return found
 
 
