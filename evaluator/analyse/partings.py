@@ -6,8 +6,7 @@ from pathlib import Path
 from evaluator.analyse.choosing import flips
 from evaluator.analyse.questions import Asked, Reply, asked_questions
 from evaluator.fidelity.file import read_partings
-from evaluator.fidelity.parting import Parting, Partings, place, said_of, said_of_place, sum_up
-from evaluator.fidelity.parting_http import Flip
+from evaluator.fidelity.parting import Flip, Parting, Partings, place, said_of, said_of_place, sum_up
 from evaluator.records import Key
 from evaluator.store.folder import read_plan
 

@@ -1,11 +1,12 @@
 """Where the answers of two builds part: the first token that differs, and how sure each build was of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import log
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
+from evaluator.records import Key
 from evaluator.text import shortened
 
 NEAR_TIE = 2.0
@@ -13,6 +14,22 @@ NEAR_TIE = 2.0
 _SHOWN = 24
 """Characters of what each side goes on with."""
 Kind = Literal["near tie", "change of mind", "unknown"]
+
+
+class Flip(Struct, frozen=True, kw_only=True):
+    """One question that one of two builds answers rightly and the other does not."""
+
+    key: Key
+    build: str
+    reference: str
+    request: Mapping[str, Any]
+    """As it was sent to the reference."""
+    prompt_tokens: int | None
+    """As the reference counted them; None where it did not."""
+    theirs: str | None
+    """The reference's answer; None where it cannot be put to a server again as it was."""
+    ours: str | None
+    """The build's."""
 
 
 class Place(Struct, frozen=True):

@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from evaluator.ask.client import Http, connect
 from evaluator.ask.plain import ask_json
-from evaluator.fidelity.parting import Likely, Parting, first_difference
+from evaluator.fidelity.parting import Flip, Likely, Parting, first_difference
 from evaluator.fidelity.ways import OneByOne
-from evaluator.records import Key
 from evaluator.text import shortened
 from servers.errors import ServerError
 from servers.http import HttpReply, root
@@ -20,22 +19,6 @@ from servers.spec import Server
 
 _SILENCE_S = 300.0
 _SHOWN = 24
-
-
-class Flip(Struct, frozen=True, kw_only=True):
-    """One question that one of two builds answers rightly and the other does not."""
-
-    key: Key
-    build: str
-    reference: str
-    request: Mapping[str, Any]
-    """As it was sent to the reference."""
-    prompt_tokens: int | None
-    """As the reference counted them; None where it did not."""
-    theirs: str | None
-    """The reference's answer; None where it cannot be put to a server again as it was."""
-    ours: str | None
-    """The build's."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):

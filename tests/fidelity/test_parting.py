@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from evaluator.fidelity.file import keep_partings, read_partings
-from evaluator.fidelity.parting import Kind, Likely, Parting, place, said_of, said_of_place, sum_up
-from evaluator.fidelity.parting_http import Asked, Flip, ask_build, ask_reference
+from evaluator.fidelity.parting import Flip, Kind, Likely, Parting, place, said_of, said_of_place, sum_up
+from evaluator.fidelity.parting_http import Asked, ask_build, ask_reference
 from evaluator.records import Key
 from tests.support.probabilities import WORDS, WordModel, attached, llama_server, serving
 
