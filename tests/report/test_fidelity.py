@@ -158,6 +158,41 @@ def test_each_reference_has_a_table_with_its_own_builds_and_the_floor() -> None:
     assert table(fidelity, "qat").rows[1][2] == words.with_interval(FLOOR.mean_kld, words.nats)
 
 
+QAT = (
+    replace(Q4, build="qat", reference="qat-f16", mean_kld=Estimate(0.0075)),
+    replace(Q4, build="qat-f16", mean_kld=Estimate(0.05)),
+    replace(Q4, build="qat", mean_kld=Estimate(0.056)),
+)
+
+
+@FORMS
+def test_training_and_quantization_are_told_apart(form: Form) -> None:
+    shown = " ".join(form(replace(FIDELITY, builds=(Q8, *QAT))).split())
+
+    assert (
+        "qat, in parts: training drift, qat-f16 from f16, 0.0500 nats a token; quantization, qat from qat-f16, 0.00750"
+        " nats a token; both together, qat from f16, 0.0560 nats a token." in shown
+    )
+
+
+@pytest.mark.parametrize("missing", range(3), ids=["quantization", "drift", "total"])
+def test_where_one_of_the_parts_is_not_known_nothing_is_told_apart(missing: int) -> None:
+    builds = tuple(build for number, build in enumerate(QAT) if number != missing)
+
+    assert list(words.parted(replace(FIDELITY, builds=builds))) == []
+
+
+def test_builds_below_the_floor_are_named_with_their_reference() -> None:
+    fidelity = replace(
+        FIDELITY, builds=(Q8, replace(Q4, below_floor=True), replace(Q8, reference="qat"), Q2), floors=()
+    )
+
+    assert list(words.floors(fidelity)) == [
+        "q8_0 and q4_0 are as good as the reference on this machine: no further from f16 than a build is from itself.",
+        "q8_0 is as good as the reference on this machine: no further from qat than a build is from itself.",
+    ]
+
+
 def test_of_several_floors_the_largest_of_these_builds_is_shown() -> None:
     small, large = replace(FLOOR, mean_kld=Estimate(0.0002)), replace(FLOOR, mean_kld=Estimate(0.003), ways="slots")
     other = replace(FLOOR, build="another", mean_kld=Estimate(0.5))

@@ -35,6 +35,8 @@ def _lines(fidelity: Fidelity, apart: Sequence[str]) -> Iterator[str]:
     if between := pairs(fidelity):
         yield from ("", f"### {between.title}", "", *(f"- {safe(words.pair(item))}" for item in fidelity.pairs))
         yield from ("", *_drawn(between))
+    if parted := tuple(words.parted(fidelity)):
+        yield from ("", "### Training and quantization apart", "", *(f"- {safe(sentence)}" for sentence in parted))
     if said := published(fidelity):
         yield from ("", "### As builds are published", "", *(f"- {safe(sentence)}" for sentence in said))
     yield from ("", "### What this rests on", "")

@@ -49,7 +49,12 @@ def section(fidelity: Fidelity, apart: Sequence[str] = ()) -> Section:
         has_floor=bool(fidelity.floors),
         has_margin=fidelity.margin_kld is not None,
         pairs=pairs(fidelity),
-        words=(*map(words.pair, fidelity.pairs), *words.floors(fidelity), *published(fidelity)),
+        words=(
+            *map(words.pair, fidelity.pairs),
+            *words.parted(fidelity),
+            *words.floors(fidelity),
+            *published(fidelity),
+        ),
         rests_on=(*fidelity.notes, *words.rests_on(fidelity)),
     )
 

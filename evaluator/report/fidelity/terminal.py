@@ -44,7 +44,7 @@ def parts(fidelity: Fidelity, apart: Sequence[str] = ()) -> Iterator[ConsoleRend
         yield _bullet(f"{more} more of these stand in the report.")
     for sentence in apart:
         yield _bullet(sentence, "yellow")
-    for sentence in (*words.floors(fidelity), *published(fidelity)):
+    for sentence in (*words.parted(fidelity), *words.floors(fidelity), *published(fidelity)):
         yield _bullet(sentence)
     for sentence in (*fidelity.notes, *words.rests_on(fidelity)):
         yield _bullet(sentence, "dim", "dim")

@@ -135,9 +135,23 @@ def floors(fidelity: Fidelity) -> Iterator[str]:
             f"The floor: measured twice ({item.ways}), {item.build} is {kld} nats a token from itself, with the same"
             f" likeliest token for {top1} of the tokens."
         )
-    if below := list(dict.fromkeys(build.build for build in fidelity.builds if build.below_floor)):
+    for reference in dict.fromkeys(build.reference for build in fidelity.builds if build.below_floor):
+        below = [b.build for b in fidelity.builds if b.below_floor and b.reference == reference]
         be = "is" if len(below) == 1 else "are"
-        yield f"{wording.listed(below)} {be} {AS_GOOD}: no further from it than it is from itself."
+        yield f"{wording.listed(below)} {be} {AS_GOOD}: no further from {reference} than a build is from itself."
+
+
+def parted(fidelity: Fidelity) -> Iterator[str]:
+    """Tell training drift and quantization apart, of each build whose own reference was compared with the plain one."""
+    known = {(b.build, b.reference): divergence(b, " nats a token") for b in fidelity.builds if b.mean_kld}
+    for (build, plain), total in known.items():
+        for own in dict.fromkeys(reference for _, reference in known):
+            if own != plain and (build, own) in known and (own, plain) in known:
+                yield (
+                    f"{build}, in parts: training drift, {own} from {plain}, {known[own, plain]}; quantization, {build}"
+                    f" from {own}, {known[build, own]}; both together, {build} from {plain}, {total}."
+                    " The parts need not add up: KL divergences do not."
+                )
 
 
 def rests_on(fidelity: Fidelity) -> Iterator[str]:
