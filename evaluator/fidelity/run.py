@@ -102,8 +102,16 @@ def measure_all(job: Job, folder: Path, tell: Tell) -> Fidelity:
         raise ValueError("there is nothing to compare")
     builds, pairs = summarize([found[place] for place in sorted(found)], margin=job.margin, alpha=job.alpha)
     text = Text(job.text.name, job.text.sha256, cut.context, cut.number, cut.number * cut.scored)
-    names = {subject.name: hashes[subject.path].sha256 for pair in job.comparisons for subject in pair}
-    return Fidelity(text, builds, pairs, sha256=names, margin_kld=job.margin, notes=job.notes)
+    files = {subject.name: hashes[subject.path] for pair in job.comparisons for subject in pair}
+    return Fidelity(
+        text,
+        builds,
+        pairs,
+        sha256={name: file.sha256 for name, file in files.items()},
+        sizes={name: file.bytes for name, file in files.items()},
+        margin_kld=job.margin,
+        notes=job.notes,
+    )
 
 
 def _windows(job: Job, reference: Subject) -> Windows:

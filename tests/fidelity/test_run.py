@@ -64,6 +64,7 @@ def test_each_build_gets_its_numbers(shelf: Shelf) -> None:
     assert (found.text.windows, found.text.context, found.text.scored) == (20, 40, 20 * 19)
     assert [pair.verdict for pair in found.pairs] == ["better"]
     assert set(found.sha256) == {"f16", "q8", "q4"}
+    assert set(found.sizes) == {"f16", "q8", "q4"}  # the reference's, too
     assert any("the reference's probabilities take" in sentence for sentence in shelf.told)
 
 
