@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluator.errors import StudyError
+from evaluator.fidelity.logits import check_finite, quietly
 from evaluator.fidelity.windows import Windows
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def draft_of(path: Path) -> "Iterator[IO[bytes]]":
         Path(draft).unlink(missing_ok=True)
 
 
+@quietly
 def write_whole(path: Path, windows: Windows, vocabulary: int, pieces: "Iterable[NDArray[np.float32]]") -> Exact:
     """Write the whole form of a reference's rows, and return what it rounds away.
 
@@ -155,6 +157,7 @@ def _whole_rows(path: Path, windows: Windows, vocabulary: int) -> "Iterator[NDAr
             yield row[4 : 4 + vocabulary] * scale + least
 
 
+@quietly
 def write_top(windows: Windows, pieces: "Iterable[NDArray[np.float32]]") -> tuple[Exact, TopK]:
     """Take the small form of a reference's rows."""
     import numpy as np  # noqa: PLC0415
@@ -194,6 +197,7 @@ class _Exactly:
         most = logits.max()
         log_sum = np.float32(np.log(np.exp(logits - most).sum(dtype=np.float64)))
         self._found.nll[self._place] = most + log_sum - logits[self._targets[self._place]]
+        check_finite(float(self._found.nll[self._place]))
         self._found.top[self._place] = logits.argmax()
         self._place += 1
         return log_sum

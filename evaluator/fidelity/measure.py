@@ -7,10 +7,12 @@ over the vocabulary of p ln(p / q), in nats.
 
 import os
 import tempfile
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluator.errors import StudyError
+from evaluator.fidelity.logits import check_finite, log_sum, quietly
 from evaluator.fidelity.windows import Windows
 from servers.errors import ModelError
 
@@ -55,6 +57,7 @@ def log_probabilities(pieces: "Iterable[NDArray[np.float32]]") -> "Iterator[NDAr
             yield row - log_sum(row)
 
 
+@quietly
 def measure(
     windows: Windows,
     reference: "Iterable[NDArray[np.float32]]",
@@ -95,6 +98,7 @@ def measure(
     return PerToken(base.reshape(shape), nll.reshape(shape), kld.reshape(shape), same.reshape(shape))
 
 
+@quietly
 def measure_top(
     windows: Windows, exact: "Exact", kept: "TopK", build: "Iterable[NDArray[np.float32]]"
 ) -> tuple[PerToken, float]:
@@ -116,6 +120,7 @@ def measure_top(
         if kept.ids[place].max() >= len(logits):
             raise ModelError(f"the build knows only {len(logits):,} tokens, and the reference more")
         log_q = logits.astype(np.float64) - log_sum(logits)
+        check_finite(float(log_q[targets[place]]), float(log_q.max()))
         nll[place], build_top[place] = -log_q[targets[place]], logits.argmax()
         kld[place], slack[place] = _top_row(kept, place, log_q)
         done += 1
@@ -159,18 +164,12 @@ def _row(log_p: "NDArray[np.float32]", logits: "NDArray[np.float32]", target: in
     apart += largest
     apart *= p
     kld = float(apart.sum(dtype=np.float64))
-    return -float(log_p[target]), float(largest - logits[target]), kld
-
-
-def log_sum(logits: "NDArray[np.float32]") -> "np.float32":
-    """Return the logarithm of the sum of the exponentials, by which logits become logarithms of probabilities.
-
-    Rounded twice to float32, as in llama.cpp: a logit of 25 has steps of 0.000002, and the sixth digit depends on it.
-    """
-    import numpy as np  # noqa: PLC0415
-
-    most = logits.max()
-    return np.float32(most + np.float32(np.log(np.exp(logits - most).sum(dtype=np.float64))))
+    nll = float(largest - logits[target])
+    if not isfinite(kld + nll):
+        some = log_p > SMALLEST  # a token that neither has any probability for is no difference
+        kld = float((p[some] * (log_p[some] - logits[some] + largest)).sum(dtype=np.float64))
+        check_finite(kld, nll)
+    return -float(log_p[target]), nll, kld
 
 
 def write(measured: PerToken, path: Path, seconds: float | None = None, covered: float | None = None) -> None:

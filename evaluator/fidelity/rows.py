@@ -102,13 +102,11 @@ def _running(command: Sequence[str], errors: IO[bytes]) -> Iterator[subprocess.P
     try:
         yield process
     finally:
-        if process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0 if sys.exc_info()[0] else _END_SECONDS)
+        _stdout(process).close()  # what still writes ends at that
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0 if sys.exc_info()[0] else _END_SECONDS)
         process.kill()
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def _head(process: subprocess.Popen[bytes], words: Path, model: Path) -> Head:

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator.errors import StudyError
+from evaluator.fidelity import kept
 from evaluator.fidelity.measure import PerToken, log_probabilities, measure, read, write
 from evaluator.fidelity.windows import Windows
 from servers.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 WINDOWS = Windows(np.array([[0, 1, 2, 3, 4, 1], [5, 4, 3, 2, 1, 0]], dtype=np.int32), 3)  # four scored tokens
@@ -81,6 +84,29 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=words):
         measured(reference, build)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf], ids=["nan", "infinity"])
+@pytest.mark.parametrize("where", ["build", "reference"])
+def test_what_is_no_number_is_refused_and_never_averaged(broken: float, where: str, tmp_path: Path) -> None:
+    good, bad = logits(1), logits(2)
+    bad[2, 4] = broken
+    work: dict[str, Callable[[], object]] = {
+        "build": lambda: measured(good, bad),
+        "reference": lambda: kept.write_whole(tmp_path / "base.kld", WINDOWS, 8, [bad]),
+    }
+
+    with pytest.raises(ModelError, match="NaN or infinity"):
+        work[where]()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_token_that_neither_knows_is_no_difference() -> None:
+    p, q = logits(1), logits(2)
+    expected = measured(p[:, :7], q[:, :7])
+    p[:, 7] = q[:, 7] = -np.inf
+
+    assert measured(p, q).kld == pytest.approx(expected.kld, abs=1e-5)
 
 
 def test_what_was_measured_is_read_as_it_was_written(tmp_path: Path) -> None:

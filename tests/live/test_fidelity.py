@@ -8,7 +8,7 @@ import pytest
 
 from evaluator.demo.builds import requantize
 from evaluator.fidelity.llama_library import find
-from evaluator.fidelity.measure import log_sum
+from evaluator.fidelity.logits import log_sum
 from evaluator.fidelity.rows import module, open_rows
 from evaluator.fidelity.run import Job, Subject, measure_all
 from evaluator.fidelity.texts import Passage
