@@ -206,6 +206,17 @@ def test_of_several_floors_the_largest_of_these_builds_is_shown() -> None:
     ]
 
 
+def test_of_many_pairs_the_first_are_told_of_and_the_table_has_all() -> None:
+    many = replace(FIDELITY, pairs=tuple(replace(PAIR, other=f"build-{number}") for number in range(9)))
+    told = [form(many).count("q4_k_m is closer to f16 than build-") for form in (in_terminal, in_page)]
+    between = pairs(many)
+
+    assert told == [words.PAIRS, words.PAIRS]
+    assert "3 more of these stand in the report" in in_terminal(many)
+    assert between
+    assert len(between.rows) == 9
+
+
 def test_where_no_builds_are_compared_with_each_other_there_is_no_such_table() -> None:
     assert pairs(replace(FIDELITY, pairs=())) is None
 

@@ -50,7 +50,7 @@ def section(fidelity: Fidelity, apart: Sequence[str] = ()) -> Section:
         has_margin=fidelity.margin_kld is not None,
         pairs=pairs(fidelity),
         words=(
-            *map(words.pair, fidelity.pairs),
+            *map(words.pair, fidelity.pairs[: words.PAIRS]),
             *words.parted(fidelity),
             *words.floors(fidelity),
             *published(fidelity),

@@ -16,9 +16,6 @@ from evaluator.report.fidelity import words
 from evaluator.report.fidelity.rows import against, floor_of, perplexity_of, references
 from evaluator.text import strip_control
 
-_PAIRS = 6
-"""Pairs of builds that are told of, at most."""
-
 
 def show(fidelity: Fidelity, console: Console, apart: Sequence[str] = ()) -> None:
     """Print tables, verdicts, and what they rest on.
@@ -38,9 +35,9 @@ def parts(fidelity: Fidelity, apart: Sequence[str] = ()) -> Iterator[ConsoleRend
         yield _distances(fidelity, reference)
         if any(build.perplexity for build in against(fidelity, reference)):
             yield _perplexities(fidelity, reference)
-    for item in fidelity.pairs[:_PAIRS]:
+    for item in fidelity.pairs[: words.PAIRS]:
         yield _bullet(words.pair(item), phrases.colour(item.verdict))
-    if more := len(fidelity.pairs[_PAIRS:]):
+    if more := len(fidelity.pairs[words.PAIRS :]):
         yield _bullet(f"{more} more of these stand in the report.")
     for sentence in apart:
         yield _bullet(sentence, "yellow")

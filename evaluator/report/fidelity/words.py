@@ -8,6 +8,8 @@ from evaluator.fidelity.nouns import BuildFidelity, Estimate, Fidelity, PairFide
 
 AS_GOOD = "as good as the reference on this machine"
 """What a build below the floor is called."""
+PAIRS = 6
+"""Pairs of builds that are told of in sentences, at most: a table has all."""
 _FINEST = 7
 """Decimals of a number of nats: what is less is written as less than one of the last."""
 _METHODS = {
@@ -119,7 +121,7 @@ def pair(item: PairFidelity) -> str:
     kld = with_interval(item.kld_difference, signed_nats)
     top1 = with_interval(item.top1_difference, wording.signed_points)
     p = wording.p_equals(item.p_value)
-    return f"{said}: KL divergence {kld} nats a token, top-1 agreement {top1} points; p {p}."
+    return f"{said}: KL divergence {kld} nats a token, top-1 agreement {top1} points; no difference: p {p}."
 
 
 def signed_nats(value: float, decimals: int | None = None) -> str:
