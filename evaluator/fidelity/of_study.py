@@ -6,10 +6,12 @@ from typing import Protocol
 
 from msgspec import UnsetType
 
+from evaluator.ask.servers import server_spec
 from evaluator.benchmarks.fidelity import FidelitySettings
 from evaluator.errors import StudyError
 from evaluator.fidelity import texts
 from evaluator.fidelity.run import Job, Subject
+from evaluator.fidelity.served import Served
 from evaluator.study.file import LoadedStudy
 from evaluator.study.study import Variant
 from evaluator.study.yaml import line_of
@@ -64,14 +66,16 @@ def job_of(loaded: LoadedStudy, changed: Changed) -> Job:
             key=_AT,
             remedy="add it under benchmarks: fidelity: {reference: f16}, a variant's name or a model",
         )
-    comparisons = tuple(_comparisons(loaded, settings, changed.reference or settings.reference))
-    if not comparisons:
-        problem = "no variant beside the reference has its weights on this machine"
+    reference = changed.reference or settings.reference
+    comparisons, served = tuple(_comparisons(loaded, settings, reference)), tuple(_served(loaded, settings, reference))
+    if not comparisons and not served:
+        problem = "no variant beside the reference has its weights on this machine, or a server that runs already"
         raise StudyError(problem, source=loaded.source, key=_AT, remedy="name models by their paths or by hf:")
     text = changed.text or settings.text
     return Job(
         text=texts.read(text if text == texts.DEFAULT or changed.text else loaded.base / disk.expand(text)),
         comparisons=comparisons,
+        served=served,
         tokens=changed.tokens or settings.tokens,
         context=changed.context or settings.context,
         margin=changed.margin or settings.margin,
@@ -98,6 +102,15 @@ def _comparisons(loaded: LoadedStudy, settings: FidelitySettings, reference: str
     for subject in drift.values():
         if not _same(subject, plain):
             yield subject, plain
+
+
+def _served(loaded: LoadedStudy, settings: FidelitySettings, reference: str) -> Iterator[tuple[Served, Subject]]:
+    """Pair each variant whose server runs already with its references."""
+    for variant in loaded.study.variants:
+        if variant.base_url is not None:
+            served = Served(name=variant.name, spec=server_spec(loaded, variant, context=0))
+            own = settings.own_references.get(variant.name)
+            yield from ((served, _named(loaded, name)) for name in (own, reference) if name)
 
 
 def _same(a: Subject, b: Subject) -> bool:
@@ -148,4 +161,4 @@ def _notes(loaded: LoadedStudy, settings: FidelitySettings) -> Iterator[str]:
 
 
 def _keeps_its_weights(variant: Variant) -> bool:
-    return variant.base_url is not None or variant.runtime not in ("llama_server", *MLX)
+    return variant.base_url is None and variant.runtime not in ("llama_server", *MLX)

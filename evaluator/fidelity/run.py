@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,22 @@ from evaluator.errors import StudyError
 from evaluator.fidelity import kept, measure, windows
 from evaluator.fidelity.nouns import Fidelity, Text
 from evaluator.fidelity.rows import Rows, module, open_rows
+from evaluator.fidelity.served import SUPPOSED, Known, Served, lists_of, measure_served
 from evaluator.fidelity.summary import Measured, summarize
 from evaluator.fidelity.texts import Passage
+from evaluator.fidelity.vocabulary import texts_of
 from evaluator.fidelity.windows import Windows
 from evaluator.text import duration
-from servers.errors import ModelError
+from servers.errors import ModelError, ServerError
 from servers.spec import KvType
 from servers.weights.hashing import Weights, weights
 from servers.wording import in_bytes
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from evaluator.fidelity.bound import Listed
     from evaluator.fidelity.kept import Exact, TopK
     from evaluator.fidelity.measure import PerToken
 
@@ -50,6 +57,8 @@ class Job(Struct, frozen=True, kw_only=True):
     text: Passage
     comparisons: tuple[tuple[Subject, Subject], ...]
     """Builds, each with a reference."""
+    served: tuple[tuple[Served, Subject], ...] = ()
+    """Builds behind servers that run already, each with a reference."""
     tokens: int = TOKENS
     context: int = CONTEXT
     margin: float = MARGIN
@@ -91,27 +100,40 @@ def measure_all(job: Job, folder: Path, tell: Tell) -> Fidelity:
         OSError: The folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[int, Measured] = {}
-    hashes = {subject.path: weights(subject.path) for pair in job.comparisons for subject in pair}
-    cut: Windows | None = None
-    for reference in {reference.name: reference for _, reference in job.comparisons}.values():
-        cut = _windows(job, reference)
-        ours = [(i, build) for i, (build, against) in enumerate(job.comparisons) if against.name == reference.name]
-        found.update(_against(_Work(job, folder, hashes, tell), reference, ours, cut))
-    if cut is None:
-        raise ValueError("there is nothing to compare")
-    builds, pairs = summarize([found[place] for place in sorted(found)], margin=job.margin, alpha=job.alpha)
+    pairs: list[tuple[Subject | Served, Subject]] = [*job.comparisons, *job.served]
+    subjects = {subject for pair in pairs for subject in pair if isinstance(subject, Subject)}
+    hashes = {subject.path: weights(subject.path) for subject in subjects}
+    found, notes, cut = _each(_Work(job, folder, hashes, tell), [reference for _, reference in pairs])
+    order = [(one.name, reference.name) for one, reference in pairs]
+    found.sort(key=lambda one: order.index((one.build, one.reference)))
+    builds, compared = summarize(found, margin=job.margin, alpha=job.alpha)
     text = Text(job.text.name, job.text.sha256, cut.context, cut.number, cut.number * cut.scored)
-    files = {subject.name: hashes[subject.path] for pair in job.comparisons for subject in pair}
+    files = {subject.name: hashes[subject.path] for subject in subjects}
     return Fidelity(
         text,
         builds,
-        pairs,
+        compared,
         sha256={name: file.sha256 for name, file in files.items()},
         sizes={name: file.bytes for name, file in files.items()},
         margin_kld=job.margin,
-        notes=job.notes,
+        notes=(*job.notes, *notes),
     )
+
+
+def _each(work: _Work, references: Sequence[Subject]) -> tuple[list[Measured], list[str], Windows]:
+    """Measure everything, reference by reference; also say how servers were asked, or why not."""
+    job, found, notes = work.job, list[Measured](), list[str]()
+    cut: Windows | None = None
+    for reference in {reference.name: reference for reference in references}.values():
+        cut = _windows(job, reference)
+        builds = [build for build, against in job.comparisons if against.name == reference.name]
+        found += _against(work, reference, builds, cut)
+        for measured, note in _behind_servers(work, reference, cut):
+            notes.append(note)
+            found += [measured] if measured else []
+    if cut is None:
+        raise ValueError("there is nothing to compare")
+    return found, notes, cut
 
 
 def _windows(job: Job, reference: Subject) -> Windows:
@@ -136,14 +158,12 @@ def _windows(job: Job, reference: Subject) -> Windows:
     return windows.cut(tokens[1:], job.context, job.tokens, int(begin) if begin >= 0 else None)
 
 
-def _against(
-    work: _Work, reference: Subject, builds: Sequence[tuple[int, Subject]], cut: Windows
-) -> Iterator[tuple[int, Measured]]:
+def _against(work: _Work, reference: Subject, builds: Sequence[Subject], cut: Windows) -> Iterator[Measured]:
     """Measure the builds of one reference, which is evaluated only where one of them is not measured yet."""
     job, folder, hashes, tell = work.job, work.folder, work.hashes, work.tell
-    name = kept.key(hashes[reference.path].sha256, job.text.sha256, cut, f"{reference.kv_cache} {reference.binary}")
+    name = _key(work, reference, cut)
     base: _Base | None = None
-    for place, build in builds:
+    for build in builds:
         what = f"{hashes[build.path].sha256} {build.kv_cache} {build.binary}"
         file = folder / f"tokens-{name}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npz"
         if not file.is_file():
@@ -153,18 +173,42 @@ def _against(
             measure.write(tokens, file, seconds=time.monotonic() - begun, covered=covered)
             tell(f"{build.name} against {reference.name}: {duration(time.monotonic() - begun)}.")
         tokens, seconds, covered = measure.read(file)
-        yield (
-            place,
-            Measured(
-                build=build.name,
-                reference=reference.name,
-                tokens=tokens,
-                method="exact" if covered is None else "top_k",
-                covered=covered,
-                size_bytes=hashes[build.path].bytes,
-                seconds=seconds,
-            ),
+        yield Measured(
+            build=build.name,
+            reference=reference.name,
+            tokens=tokens,
+            method="exact" if covered is None else "top_k",
+            covered=covered,
+            size_bytes=hashes[build.path].bytes,
+            seconds=seconds,
         )
+
+
+def _key(work: _Work, reference: Subject, cut: Windows) -> str:
+    how = f"{reference.kv_cache} {reference.binary}"
+    return kept.key(work.hashes[reference.path].sha256, work.job.text.sha256, cut, how)
+
+
+def _behind_servers(work: _Work, reference: Subject, cut: Windows) -> Iterator[tuple[Measured | None, str]]:
+    """Measure what servers keep to themselves, and say how; of one that is refused only why."""
+    job = work.job
+    served = [one for one, against in job.served if against.name == reference.name]
+    if not served:
+        return
+    base = _base(job, reference, cut, work.folder / f"base-{_key(work, reference, cut)}", work.tell)
+    for one in served:
+        rows: Iterator[NDArray[np.float32] | Listed]
+        if base.top is not None:
+            vocabulary, rows = SUPPOSED, lists_of(base.top)
+        elif base.whole is not None:
+            _, vocabulary, rows = kept.read_whole(base.whole)
+        else:
+            raise ValueError("nothing of the reference was kept")
+        known = Known(reference.name, cut, job.text.text, rows, vocabulary, partial(texts_of, reference.path))
+        try:
+            yield measure_served(one, known, work.tell)
+        except ServerError as error:
+            yield None, f"{one.name} was not measured: {error}"
 
 
 def _base(job: Job, reference: Subject, cut: Windows, stem: Path, tell: Tell) -> _Base:

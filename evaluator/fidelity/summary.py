@@ -59,6 +59,8 @@ def _numbers(one: Measured) -> BuildFidelity:
 
     flat = {name: values.reshape(-1) for name, values in one.tokens._asdict().items() if values is not None}
     nll, base, kld, same = flat["nll"], flat["nll_reference"], flat["kld"], flat["same_top"].astype(float)
+    if one.method == "bound":
+        return _bounded(one, nll, base)
     squares = one.tokens.delta_p.reshape(-1) ** 2
     blocks = _blocks(kld, nll - base, same)
     return BuildFidelity(
@@ -81,6 +83,34 @@ def _numbers(one: Measured) -> BuildFidelity:
         error_bound=float(np.mean(flat["slack"])) if "slack" in flat else None,
         size_bytes=one.size_bytes,
         seconds=one.seconds,
+    )
+
+
+def _bounded(one: Measured, nll: "NDArray[np.float64]", base: "NDArray[np.float64]") -> BuildFidelity:
+    """Give what lower bounds say, token by token; perplexities only where the server told all that they are made of."""
+    import numpy as np  # noqa: PLC0415
+
+    kld, same = one.tokens.kld.reshape(-1), one.tokens.same_top.reshape(-1).astype(float)
+    blocks = _blocks(kld, same)
+    found = BuildFidelity(
+        build=one.build,
+        reference=one.reference,
+        method="bound",
+        scored=len(kld),
+        block_tokens=blocks.length if blocks else len(kld),
+        mean_kld=_through(float, kld, blocks, skewed=True) if len(kld) else None,
+        top1_agreement=_estimate(float(same.mean()), share_of(same, blocks) if blocks else None) if len(kld) else None,
+        covered=one.covered,
+        seconds=one.seconds,
+    )
+    if not len(kld) or np.isnan(nll).any() or np.isnan(base).any():
+        return found
+    return replace(
+        found,
+        perplexity=_through(exp, nll, _blocks(nll)),
+        reference_perplexity=_through(exp, base, _blocks(base)),
+        perplexity_ratio=_through(exp, nll - base, _blocks(nll - base)),
+        perplexity_difference=_perplexity_difference(nll, base, _blocks(nll - base)),
     )
 
 
@@ -128,7 +158,7 @@ def _judged(
             above[place] = p_above(kld, margin, blocks, skewed=True)
             # what was not kept of the reference may have made the mean too small
             most = kld if one.tokens.slack is None else kld + one.tokens.slack.reshape(-1)
-            below[place] = p_above(-most, -margin, blocks, skewed=True)
+            below[place] = 1.0 if one.method == "bound" else p_above(-most, -margin, blocks, skewed=True)
     worse, equal = holm_by_key(above, len(measured)), holm_by_key(below, len(measured))
     found = []
     for place, build in enumerate(builds):
@@ -156,7 +186,7 @@ def _pairs(measured: Sequence[Measured], margin: float, alpha: float) -> tuple[P
     pairs = [
         _apart(a, b)
         for a, b in combinations(measured, 2)
-        if a.reference == b.reference and a.tokens.kld.size >= _FEWEST and a.method == b.method
+        if a.reference == b.reference and a.tokens.kld.size >= _FEWEST and a.method == b.method != "bound"
     ]
     different, equal = {}, {}
     for place, pair in enumerate(pairs):

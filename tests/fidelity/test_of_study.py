@@ -18,6 +18,7 @@ variants:
   - {name: q4, model: q4.gguf}
   - {name: kv, model: f16.gguf, kv_cache: q8_0}
   - {name: running, model: some, base_url: "http://127.0.0.1:9/v1"}
+  - {name: started, model: gemma3, runtime: ollama}
 """
 
 
@@ -76,10 +77,19 @@ def test_what_cannot_be_measured_is_said(folder: Path) -> None:
         load_study(study(folder, "{reference: f16, own_references: {q4: qat-f16.gguf}}"), asking=False), Wanted()
     )
 
-    assert job.notes[-1] == "running was not measured: its server keeps the weights to itself."
+    assert job.notes[-1] == "started was not measured: its server keeps the weights to itself."
     assert "q4 against f16 is training drift and quantization together" in job.notes[0]
     assert job.comparisons[-1][0].kv_cache is None
     assert [build.kv_cache for build, _ in job.comparisons if build.name == "kv"] == ["q8_0"]
+
+
+def test_servers_that_run_already_are_asked_against_each_of_their_references(folder: Path) -> None:
+    path = study(folder, "{reference: f16, own_references: {running: qat-f16.gguf}}")
+
+    served = job_of(load_study(path, asking=False), Options()).served
+
+    assert [(one.name, against.name) for one, against in served] == [("running", "qat-f16"), ("running", "f16")]
+    assert {one.spec.base_url for one, _ in served} == {"http://127.0.0.1:9/v1"}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +118,8 @@ def test_a_study_without_fidelity_says_what_to_add(folder: Path) -> None:
 
 
 def test_a_study_whose_servers_keep_all_weights_is_refused(folder: Path) -> None:
-    only = VARIANTS.replace("  - {name: q4, model: q4.gguf}\n  - {name: kv, model: f16.gguf, kv_cache: q8_0}\n", "")
+    lines = VARIANTS.splitlines(keepends=True)
+    only = "".join(line for line in lines if not any(name in line for name in ("q4", "kv", "running")))
 
     with pytest.raises(StudyError, match="no variant beside the reference"):
         job_of(load_study(study(folder, "{reference: f16}", only), asking=False), Wanted())
