@@ -188,7 +188,9 @@ def fidelity(models: tuple[str, ...], runs: Path, as_json: bool, **options: "Any
     STUDY is a YAML file that names `fidelity` among its benchmarks; or give MODELs, GGUF files or MLX folders, of which
     the first is the reference. All read the same text: perplexity, KL divergence and how often they find the same token
     likeliest, each with its interval, without a question asked. What is measured is kept, and the reference's
-    probabilities are used again for the next build.
+    probabilities are used again for the next build. A variant whose server runs already is asked over HTTP, which shows
+    a lower bound of its KL divergence. Where the study was run, its llama-servers are also asked how sure they were
+    where answers flip.
     """
     from evaluator.commands.fidelity import fidelity as fidelity_command  # noqa: PLC0415
     from evaluator.fidelity.requested import Wanted  # noqa: PLC0415

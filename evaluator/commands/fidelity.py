@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
+from evaluator.commands.partings import ask_partings
+from evaluator.fidelity.file import keep_fidelity
 from evaluator.fidelity.nouns import Fidelity
 from evaluator.fidelity.requested import Wanted, measured
 from evaluator.report.fidelity.page import write_pages
 from evaluator.report.fidelity.terminal import show
 from evaluator.store.folder import is_run
+from evaluator.study.file import load_study
 from evaluator.text import one_line
 
 
@@ -31,6 +35,10 @@ def fidelity(models: Sequence[str], runs: Path, console: Console, wanted: Wanted
     """
     tell = (lambda sentence: console.print(Text(one_line(sentence), style="dim"))) if not as_json else _silent
     found, folder = measured(models, runs, wanted, tell)
+    if models[0].endswith((".yaml", ".yml")) and is_run(folder):
+        partings = ask_partings(load_study(Path(models[0]), asking=False), folder, tell)
+        found = replace(found, partings=partings, notes=(*found.notes, *(each.sentence for each in partings)))
+        keep_fidelity(folder, found)
     if as_json:
         console.file.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
     else:

@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from evaluator.fidelity.parting import Partings
+
 Method = Literal["exact", "top_k", "bound"]
 """All probabilities; the largest of the reference's with the mass of the others; a lower bound over HTTP."""
 FidelityVerdict = Literal[
@@ -143,6 +145,8 @@ class Fidelity(Struct, frozen=True):
     same only where this says so."""
     sizes: dict[str, int] = {}
     """By name, the bytes of the files of builds and references as far as they are known."""
+    partings: tuple[Partings, ...] = ()
+    """How the answers that flip begin to differ, of builds whose servers were asked."""
     margin_kld: float | None = None
     """Nats a token below which a build counts as equivalent."""
     notes: tuple[str, ...] = ()

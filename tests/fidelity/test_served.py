@@ -148,10 +148,8 @@ def test_perplexity_is_given_where_all_is_known() -> None:
 
     assert build.perplexity is not None
     assert build.perplexity_ratio is not None
-    assert (build.perplexity.value, build.perplexity_ratio.value) == (
-        pytest.approx(np.exp(2.5)),
-        pytest.approx(np.exp(0.5)),
-    )
+    values = [build.perplexity.value, build.perplexity_ratio.value]
+    assert values == pytest.approx([np.exp(2.5), np.exp(0.5)])
 
 
 def test_the_texts_of_a_vocabulary() -> None:
