@@ -96,7 +96,7 @@ async def _of_reference(server: Server, http: Http, flip: Flip) -> Asked | None:
 async def _seen(server: Server, http: Http, asked: Asked) -> Likely | None:
     """Give what a server lists of the two tokens; None where it lists nothing."""
     try:
-        reply = await OneByOne(server, http).next_token([*asked.prompt, *asked.common], n_probs=OneByOne.likeliest)
+        reply = await OneByOne(server, http).listing([*asked.prompt, *asked.common])
     except ServerError:
         return None
     entries = reply.objects("completion_probabilities", 0, "top_logprobs")
@@ -125,7 +125,8 @@ async def _prompt(server: Server, http: Http, request: Mapping[str, Any]) -> str
 
 
 async def _tokens(server: Server, http: Http, text: str) -> list[int] | None:
-    return await OneByOne(server, http).tokens_of(text)
+    body = {"content": text, "add_special": True, "parse_special": True}
+    return await OneByOne(server, http).tokens_at("/tokenize", body)
 
 
 async def _text(server: Server, http: Http, number: int | None) -> str:

@@ -23,6 +23,8 @@ from servers.spec import Server
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_FORCED = 1000
+"""Added to a token's logit so that it is written whatever the model says."""
 _SHOWN = 200
 """Characters of what a server says."""
 
@@ -95,11 +97,11 @@ class OneByOne(_Asked):
         The first is evaluated whole: what the cache holds from before would change the numbers a little.
         """
         ends = (*ids, None)
-        asked = {"n_probs": self.likeliest, "temperature": temperature}
-        return [
-            self._list(await self.next_token(ids[: place + 1], cache=number > 0, **asked), place + 1, ends[place + 1])
-            for number, place in enumerate(places)
-        ]
+        found = []
+        for number, place in enumerate(places):
+            reply = await self.listing(ids[: place + 1], cache=number > 0, temperature=temperature)
+            found.append(self._list(reply, place + 1, ends[place + 1]))
+        return found
 
     async def greedy(self, ids: Sequence[int]) -> int | None:
         """See `Way`."""
@@ -108,9 +110,9 @@ class OneByOne(_Asked):
 
     async def tokens_of(self, text: str) -> list[int] | None:
         """See `Way`."""
-        return await self.tokens_at("/tokenize", {"content": text, "add_special": True, "parse_special": True})
+        return await self.tokens_at("/tokenize", {"content": text, "add_special": True, "parse_special": False})
 
-    async def next_token(self, ids: Sequence[int], *, cache: bool = True, **more: float) -> HttpReply:
+    async def next_token(self, ids: Sequence[int], *, cache: bool = True, **more: Any) -> HttpReply:  # noqa: ANN401 - JSON
         """Have one token written after these, at temperature 0 if nothing else is said.
 
         Raises:
@@ -125,6 +127,22 @@ class OneByOne(_Asked):
             **more,
         }
         return await self.post(f"{self._root}/completion", body)
+
+    async def listing(self, ids: Sequence[int], *, cache: bool = True, temperature: float = 0) -> HttpReply:
+        """Have the likeliest tokens after these listed.
+
+        llama-server lists nothing beside a token that is only a part of a character (seen of b11549), so another one is
+        then forced upon it: the lists are of what the model said before.
+
+        Raises:
+            ServerError: It does not answer, or refuses.
+        """
+        reply = await self.next_token(ids, cache=cache, n_probs=self.likeliest, temperature=temperature)
+        if reply.get("completion_probabilities", 0) is not None:
+            return reply
+        letters = await self.tokens_at("/tokenize", {"content": "a", "add_special": False})
+        forced = [[letters[-1], _FORCED]] if letters else []
+        return await self.next_token(ids, n_probs=self.likeliest, temperature=temperature, logit_bias=forced)
 
     def _list(self, reply: HttpReply, sent: int, there: int | None) -> Listed:
         read = reply.get("tokens_evaluated")

@@ -86,7 +86,7 @@ def test_what_cannot_be_measured_is_said(folder: Path) -> None:
 def test_servers_that_run_already_are_asked_against_each_of_their_references(folder: Path) -> None:
     path = study(folder, "{reference: f16, own_references: {running: qat-f16.gguf}}")
 
-    served = job_of(load_study(path, asking=False), Options()).served
+    served = job_of(load_study(path, asking=False), Wanted()).served
 
     assert [(one.name, against.name) for one, against in served] == [("running", "qat-f16"), ("running", "f16")]
     assert {one.spec.base_url for one, _ in served} == {"http://127.0.0.1:9/v1"}

@@ -100,6 +100,18 @@ async def test_a_reference_may_be_a_server_too(runtime: RuntimeName, pages: Page
     assert found.kld.mean() > 0.2 * exact().mean()
 
 
+async def test_a_token_that_is_part_of_a_character_hides_no_list() -> None:
+    async with serving(llama_server(BUILD, "no parts")) as fake:
+        found = await measured(fake, "llama_server")
+        forced = [call.body["logit_bias"] for call in fake.calls if "logit_bias" in call.body]
+    async with serving(llama_server(BUILD, "")) as fake:
+        whole = await measured(fake, "llama_server")
+
+    assert (found.kld == whole.kld).all()
+    assert forced
+    assert all(bias == [[1, 1000]] for bias in forced)
+
+
 async def test_requests_are_bounded_and_tokens_left_out_evenly() -> None:
     async with serving(llama_server(BUILD, "")) as fake:
         found = await measured(fake, "llama_server", most=7)

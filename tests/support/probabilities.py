@@ -13,7 +13,7 @@ from servers.spec import RuntimeName, Server, ServerSpec
 
 WORDS = ("<s>", *(f" w{i}" for i in range(1, 40)))
 """The vocabulary: word i is token i."""
-Lie = Literal["", "none", "other lists", "after sampling", "other tokens", "fewer tokens", "logits"]
+Lie = Literal["", "none", "other lists", "after sampling", "other tokens", "fewer tokens", "logits", "no parts"]
 
 
 class WordModel(NamedTuple):
@@ -60,7 +60,8 @@ def llama_server(model: WordModel, lie: Lie = "") -> dict[str, Page]:
         ids, count = call.body["prompt"], call.body.get("n_probs", 0)
         written = greedy(model, ids)
         told: dict[str, Any] = {"tokens": [written], "tokens_evaluated": len(ids) + (lie == "fewer tokens")}
-        if count and lie != "none":
+        is_part = lie == "no parts" and written % 3 == 0 and not call.body.get("logit_bias")
+        if count and lie != "none" and not is_part:
             entries = [
                 {"id": i, "token": model.words[i], "logprob": v}
                 for i, v in listing(model, call.body["temperature"], ids, count, lie)
@@ -133,7 +134,8 @@ def echoing(model: WordModel, lie: Lie = "") -> dict[str, Page]:
 
 def _tokenized(model: WordModel, key: str, lie: Lie) -> Page:
     def tokenize(_state: State, call: Call) -> Any:
-        ids = [0, *(model.words.index(f" {word}") for word in call.body[key].split())]
+        known = {word.strip(): i for i, word in enumerate(model.words)}
+        ids = [0, *(known.get(word, 1) for word in call.body[key].split())]
         return {"tokens": [*ids[:7], 1, *ids[7:]] if lie == "other tokens" else ids}
 
     return tokenize
