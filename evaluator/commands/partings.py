@@ -6,8 +6,8 @@ from pathlib import Path
 from evaluator.analyse.partings import counted, flips_of
 from evaluator.ask.servers import OpenServer, open_servers, server_spec
 from evaluator.fidelity.file import keep_partings
-from evaluator.fidelity.parting import Parting, Partings
-from evaluator.fidelity.parting_http import Asked, Flip, ask_build, ask_reference
+from evaluator.fidelity.parting import Flip, Parting, Partings
+from evaluator.fidelity.parting_http import Asked, ask_build, ask_reference
 from evaluator.store.folder import logs_path, read_plan
 from evaluator.study.file import LoadedStudy
 from evaluator.study.requests import context_needed
