@@ -174,6 +174,12 @@ def demo(
     help="KL divergence below which a build equals its reference.  [default: 0.01]",
 )
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of llama.cpp.  [default: one a core]")
+@click.option(
+    "--floor",
+    is_flag=True,
+    help="Measure the runtime's own noise, too: each model against itself, with weights in another order, with fewer "
+    "tokens at a time, on a graphics card and without.",
+)
 @_JSON
 @click.option(
     "--output",

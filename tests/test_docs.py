@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from evaluator import load_study
 from evaluator.cli import main
-from evaluator.fidelity import run
+from evaluator.fidelity import subjects
 from servers.fake import Reply
 from servers.weights import source
 from tests.support import scripted_logits
@@ -174,7 +174,7 @@ def test_every_block_of_python_runs_one_after_the_other(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY.format(**urls))
     monkeypatch.setattr(
-        run, "_command", lambda subject, _: [sys.executable, scripted_logits.__file__, str(subject.path)]
+        subjects, "command", lambda subject, _: [sys.executable, scripted_logits.__file__, str(subject.path)]
     )
     monkeypatch.setattr(source, "gguf_file", lambda path: path)
     for model, content in {"F16": "0 0 50", "Q4_0": "2 0.3 50"}.items():

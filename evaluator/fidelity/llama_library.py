@@ -119,13 +119,14 @@ class Library:
         return ModelError(f"{what}: {self.last_error.rstrip('.') or 'it did not say why'}")
 
     @contextlib.contextmanager
-    def model(self, path: Path, *, words_only: bool = False, repack: bool = True) -> Iterator[Any]:
+    def model(self, path: Path, *, words_only: bool = False, repack: bool = True, gpu: bool = True) -> Iterator[Any]:
         """Load a GGUF.
 
         Args:
             path: The file.
             words_only: Only its tokenizer.
             repack: Whether weights may be put into another order for this processor, as llama.cpp does by default.
+            gpu: Whether a graphics card may be used, as llama.cpp does by default.
 
         Raises:
             ModelError: The library cannot load it.
@@ -138,6 +139,10 @@ class Library:
             if switches is None:
                 raise ModelError(f"{self.name} has no switch for repacking that is known here")
             switches[2] = 0
+        none = (ctypes.c_void_p * 1)()
+        if not gpu:
+            # the first field: a list of devices that ends with a null; here nothing stands before it
+            ctypes.memmove(settings.words, ctypes.byref(ctypes.c_void_p(ctypes.addressof(none))), 8)
         model = self.calls.llama_model_load_from_file(str(path).encode(), settings)
         if not model:
             raise self.refuse(f"{path} cannot be loaded by {self.name}")
@@ -201,6 +206,7 @@ def _declare(calls: Any) -> None:  # noqa: ANN401
         "llama_free": (None, [pointer]),
         "llama_set_n_threads": (None, [pointer, i32, i32]),
         "llama_model_get_vocab": (pointer, [pointer]),
+        "llama_supports_gpu_offload": (yes, []),
         "llama_vocab_n_tokens": (i32, [pointer]),
         "llama_vocab_get_add_bos": (yes, [pointer]),
         "llama_vocab_bos": (i32, [pointer]),

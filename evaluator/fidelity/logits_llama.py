@@ -1,7 +1,8 @@
 """Evaluate windows of tokens by llama.cpp's library and write the logits of the scored ones: `rows` says how.
 
 `python -m evaluator.fidelity.logits_llama MODEL.gguf --windows FILE.npy --first N [--threads N] [--kv-cache TYPE]
-[--no-repack] [--binary LLAMA_SERVER]`, and with `--text FILE --output FILE` instead the tokens of a text.
+[--no-repack] [--batch N] [--no-gpu] [--binary LLAMA_SERVER]`, and with `--text FILE --output FILE` instead the tokens
+of a text.
 A window is evaluated in batches of 512 tokens, as llama-perplexity does with `-b 512`.
 """
 
@@ -71,30 +72,31 @@ def tokenize(library: Library, model: Path, text: Path, output: Path) -> dict[st
 
 def _evaluate(library: Library, arguments: argparse.Namespace, out: IO[bytes]) -> None:
     windows, calls = read(arguments.windows, arguments.first), library.calls
-    batch = min(BATCH, windows.context)
-    with library.model(arguments.model, repack=arguments.repack) as model:
+    batch = min(arguments.batch, windows.context)
+    with library.model(arguments.model, repack=arguments.repack, gpu=arguments.gpu) as model:
         vocabulary = calls.llama_vocab_n_tokens(calls.llama_model_get_vocab(model))
         with library.context(model, windows.context, batch, arguments.threads, arguments.kv_cache) as context:
             rows = windows.number * windows.scored
             head = {"vocabulary": vocabulary, "rows": rows, "program": library.name, "threads": arguments.threads}
-            out.write(json.dumps(head).encode() + b"\n")
+            on_gpu = arguments.gpu and bool(calls.llama_supports_gpu_offload())
+            out.write(json.dumps(head | {"gpu": on_gpu}).encode() + b"\n")
             for window in range(windows.number):
                 calls.llama_memory_clear(calls.llama_get_memory(context), True)  # noqa: FBT003
                 for start in range(0, windows.context, batch):
-                    if wanted := _decode(library, context, windows, window, start):
+                    places = range(start, min(start + batch, windows.context))
+                    if wanted := _decode(library, context, windows, window, places):
                         # as long as the next call of the library: no copy is made
                         logits = np.ctypeslib.as_array(calls.llama_get_logits(context), shape=(wanted, vocabulary))
                         _write_rows(out, logits)
 
 
-def _decode(library: Library, context: object, windows: Windows, window: int, start: int) -> int:
-    """Evaluate a window's tokens from `start` on, a batch of them; return how many rows of logits are wanted of it."""
+def _decode(library: Library, context: object, windows: Windows, window: int, places: range) -> int:
+    """Evaluate a window's tokens at these places; return how many rows of logits are wanted of them."""
     calls = library.calls
-    end = min(start + BATCH, windows.context)
-    part, given = calls.llama_batch_init(end - start, 0, 1), 0
+    part, given = calls.llama_batch_init(len(places), 0, 1), 0
     try:
-        part.n_tokens = end - start
-        for i, place in enumerate(range(start, end)):
+        part.n_tokens = len(places)
+        for i, place in enumerate(places):
             part.token[i], part.pos[i] = int(windows.ids[window, place]), place
             part.n_seq_id[i], part.seq_id[i][0] = 1, 0
             part.logits[i] = int(place >= windows.first)
@@ -104,7 +106,7 @@ def _decode(library: Library, context: object, windows: Windows, window: int, st
     finally:
         calls.llama_batch_free(part)
     # what follows the window's last token is not known, but it is evaluated, so that shapes are llama-perplexity's
-    return given - (end == windows.context)
+    return given - (places.stop == windows.context)
 
 
 def _write_rows(out: IO[bytes], logits: NDArray[np.float32]) -> None:
@@ -121,6 +123,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2))
     parser.add_argument("--kv-cache", choices=list(KV_TYPES))
     parser.add_argument("--repack", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--gpu", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--binary")
     parser.add_argument("--text", type=Path)
     parser.add_argument("--output", type=Path)

@@ -10,8 +10,9 @@ from evaluator.ask.servers import server_spec
 from evaluator.benchmarks.fidelity import FidelitySettings
 from evaluator.errors import StudyError
 from evaluator.fidelity import texts
-from evaluator.fidelity.run import Job, Subject
+from evaluator.fidelity.run import Job
 from evaluator.fidelity.served import Served
+from evaluator.fidelity.subjects import Subject
 from evaluator.study.file import LoadedStudy
 from evaluator.study.study import Variant
 from evaluator.study.yaml import line_of

@@ -8,9 +8,11 @@ from evaluator.benchmarks.fidelity import CONTEXT, MARGIN, TOKENS
 from evaluator.errors import StudyError
 from evaluator.fidelity import texts
 from evaluator.fidelity.file import keep_fidelity
+from evaluator.fidelity.floors import with_floors
 from evaluator.fidelity.nouns import Fidelity
 from evaluator.fidelity.of_study import job_of
-from evaluator.fidelity.run import Job, Subject, Tell, measure_all
+from evaluator.fidelity.run import Job, Tell, measure_all
+from evaluator.fidelity.subjects import Subject
 from evaluator.study.file import load_study
 from servers.errors import ModelError
 from servers.weights import source
@@ -29,6 +31,7 @@ class Wanted(NamedTuple):
     margin: float | None = None
     threads: int | None = None
     output: Path | None = None
+    floor: bool = False
 
 
 class Kept(NamedTuple):
@@ -49,6 +52,7 @@ def measure_fidelity(
     threads: int | None = None,
     runs: str | Path = "runs",
     output: str | Path | None = None,
+    floor: bool = False,
     on_message: Tell = lambda _: None,
 ) -> Fidelity:
     """Measure how far builds are from a reference, token by token, as `whichquant fidelity` does; nothing is asked.
@@ -65,6 +69,8 @@ def measure_fidelity(
         threads: Of llama.cpp; None is one a physical core.
         runs: Folder in which a study's run has its own.
         output: Where what was measured is kept, to be used again; None is the study's run, or `fidelity` in `runs`.
+        floor: Whether each model is measured against itself, too, in ways that should not matter: weights in another
+            order, fewer tokens at a time, with a graphics card and without.
         on_message: Is told what goes on, a sentence at a time.
 
     Returns:
@@ -83,6 +89,7 @@ def measure_fidelity(
         margin,
         threads,
         None if output is None else Path(output),
+        floor,
     )
     return measured([str(model) for model in named], Path(runs), wanted, on_message).fidelity
 
@@ -96,6 +103,8 @@ def measured(models: Sequence[str], runs: Path, wanted: Wanted, tell: Tell) -> K
     else:
         job, folder = _bare(models, wanted), wanted.output or runs / "fidelity"
     found = measure_all(job, folder / "fidelity", tell)
+    if wanted.floor:
+        found = with_floors(found, job, folder / "fidelity", tell)
     keep_fidelity(folder, found)
     return Kept(found, folder)
 

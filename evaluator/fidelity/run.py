@@ -1,8 +1,6 @@
 """Measure builds against their references: one after the other, each kept as soon as it is measured."""
 
 import hashlib
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,18 +11,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from evaluator.benchmarks.fidelity import CONTEXT, MARGIN, TOKENS
-from evaluator.errors import StudyError
-from evaluator.fidelity import kept, measure, windows
+from evaluator.fidelity import kept, measure, subjects, tokens, windows
 from evaluator.fidelity.nouns import Fidelity, Text
-from evaluator.fidelity.rows import Rows, module, open_rows
+from evaluator.fidelity.rows import Rows, open_rows
 from evaluator.fidelity.served import SUPPOSED, Known, Served, lists_of, measure_served
+from evaluator.fidelity.subjects import Subject
 from evaluator.fidelity.summary import Measured, summarize
 from evaluator.fidelity.texts import Passage
+from evaluator.fidelity.tokens import Tokens
 from evaluator.fidelity.vocabulary import texts_of
 from evaluator.fidelity.windows import Windows
 from evaluator.text import duration
-from servers.errors import ModelError, ServerError
-from servers.spec import KvType
+from servers.errors import ServerError
 from servers.weights.hashing import Weights, weights
 from servers.wording import in_bytes
 
@@ -38,17 +36,6 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 """Is told what goes on, a sentence at a time."""
-
-
-class Subject(Struct, frozen=True, kw_only=True):
-    """A build or a reference."""
-
-    name: str
-    path: Path
-    """A GGUF file, or a folder of MLX weights."""
-    kv_cache: KvType | None = None
-    binary: str | None = None
-    """The llama-server whose library evaluates it; None is the one on PATH, or the xllamacpp package."""
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -81,6 +68,8 @@ class _Base(Struct, frozen=True):
     """A reference that was evaluated, on disk."""
 
     windows: Windows
+    vocabulary: int
+    """Places of it that are compared."""
     exact: "Exact"
     whole: Path | None
     top: "TopK | None"
@@ -101,22 +90,21 @@ def measure_all(job: Job, folder: Path, tell: Tell) -> Fidelity:
     """
     folder.mkdir(parents=True, exist_ok=True)
     pairs: list[tuple[Subject | Served, Subject]] = [*job.comparisons, *job.served]
-    subjects = {subject for pair in pairs for subject in pair if isinstance(subject, Subject)}
-    hashes = {subject.path: weights(subject.path) for subject in subjects}
+    files = {subject.name: subject.path for pair in pairs for subject in pair if isinstance(subject, Subject)}
+    hashes = {path: weights(path) for path in files.values()}
     found, notes, cut = _each(_Work(job, folder, hashes, tell), [reference for _, reference in pairs])
     order = [(one.name, reference.name) for one, reference in pairs]
     found.sort(key=lambda one: order.index((one.build, one.reference)))
     builds, compared = summarize(found, margin=job.margin, alpha=job.alpha)
     text = Text(job.text.name, job.text.sha256, cut.context, cut.number, cut.number * cut.scored)
-    files = {subject.name: hashes[subject.path] for subject in subjects}
     return Fidelity(
         text,
         builds,
         compared,
-        sha256={name: file.sha256 for name, file in files.items()},
-        sizes={name: file.bytes for name, file in files.items()},
+        sha256={name: hashes[path].sha256 for name, path in files.items()},
+        sizes={name: hashes[path].bytes for name, path in files.items()},
         margin_kld=job.margin,
-        notes=(*job.notes, *notes),
+        notes=tuple(dict.fromkeys((*job.notes, *notes))),
     )
 
 
@@ -125,10 +113,16 @@ def _each(work: _Work, references: Sequence[Subject]) -> tuple[list[Measured], l
     job, found, notes = work.job, list[Measured](), list[str]()
     cut: Windows | None = None
     for reference in {reference.name: reference for reference in references}.values():
-        cut = _windows(job, reference)
-        builds = [build for build, against in job.comparisons if against.name == reference.name]
-        found += _against(work, reference, builds, cut)
-        for measured, note in _behind_servers(work, reference, cut):
+        ours = tokens_of(job, reference)
+        cut = windows.cut(ours.ids, job.context, job.tokens, ours.begin)
+        read: list[tuple[Subject, int]] = []
+        for build in (build for build, against in job.comparisons if against.name == reference.name):
+            both = reference.name, build.name
+            vocabulary, said = tokens.in_common(ours, tokens_of(job, build), both, cut.ids.size)
+            read.append((build, vocabulary))
+            notes += said
+        found += _against(work, reference, read, cut)
+        for measured, note in _behind_servers(work, reference, cut, ours.vocabulary):
             notes.append(note)
             found += [measured] if measured else []
     if cut is None:
@@ -136,47 +130,40 @@ def _each(work: _Work, references: Sequence[Subject]) -> tuple[list[Measured], l
     return found, notes, cut
 
 
-def _windows(job: Job, reference: Subject) -> Windows:
-    """Cut the text into the reference's tokens."""
-    import subprocess  # noqa: PLC0415
+def tokens_of(job: Job, subject: Subject) -> Tokens:
+    """Have a build's or a reference's own program cut the text into tokens.
 
-    import msgspec  # noqa: PLC0415
-    import numpy as np  # noqa: PLC0415 - slow to import
-
-    with tempfile.TemporaryDirectory(prefix="whichquant-") as place:
-        text, output = Path(place) / "text.txt", Path(place) / "tokens.npy"
-        text.write_text(job.text.text, encoding="utf-8", newline="")
-        command = [*_command(reference, None), "--text", str(text), "--output", str(output)]
-        done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode != 0 or not output.is_file():
-            try:
-                said = msgspec.json.decode(done.stdout)["error"]
-            except (msgspec.DecodeError, KeyError, TypeError):
-                said = f"{reference.path} cannot cut the text into tokens (exit code {done.returncode})"
-            raise ModelError(str(said))
-        begin, *_ = tokens = np.load(output, allow_pickle=False)
-    return windows.cut(tokens[1:], job.context, job.tokens, int(begin) if begin >= 0 else None)
+    Raises:
+        ModelError: It cannot.
+    """
+    return tokens.read(subjects.command(subject, job.threads), job.text.text, subject.path)
 
 
-def _against(work: _Work, reference: Subject, builds: Sequence[Subject], cut: Windows) -> Iterator[Measured]:
-    """Measure the builds of one reference, which is evaluated only where one of them is not measured yet."""
+def _against(
+    work: _Work, reference: Subject, builds: Sequence[tuple[Subject, int]], cut: Windows
+) -> Iterator[Measured]:
+    """Measure the builds of one reference, which is evaluated only where one of them is not measured yet.
+
+    With each build stands how many places of its vocabulary are compared.
+    """
     job, folder, hashes, tell = work.job, work.folder, work.hashes, work.tell
-    name = _key(work, reference, cut)
-    base: _Base | None = None
-    for build in builds:
+    bases: dict[int, _Base] = {}
+    for build, vocabulary in builds:
+        name = _key(work, reference, cut, vocabulary)
         what = f"{hashes[build.path].sha256} {build.kv_cache} {build.binary}"
         file = folder / f"tokens-{name}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npz"
         if not file.is_file():
-            base = base or _base(job, reference, cut, folder / f"base-{name}", tell)
+            if vocabulary not in bases:
+                bases[vocabulary] = _base(work, reference, cut, vocabulary)
             begun = time.monotonic()
-            tokens, covered = _measured(job, build, base)
-            measure.write(tokens, file, seconds=time.monotonic() - begun, covered=covered)
+            per_token, covered = _measured(job, build, bases[vocabulary])
+            measure.write(per_token, file, seconds=time.monotonic() - begun, covered=covered)
             tell(f"{build.name} against {reference.name}: {duration(time.monotonic() - begun)}.")
-        tokens, seconds, covered = measure.read(file)
+        per_token, seconds, covered = measure.read(file)
         yield Measured(
             build=build.name,
             reference=reference.name,
-            tokens=tokens,
+            tokens=per_token,
             method="exact" if covered is None else "top_k",
             covered=covered,
             size_bytes=hashes[build.path].bytes,
@@ -184,18 +171,20 @@ def _against(work: _Work, reference: Subject, builds: Sequence[Subject], cut: Wi
         )
 
 
-def _key(work: _Work, reference: Subject, cut: Windows) -> str:
-    how = f"{reference.kv_cache} {reference.binary}"
+def _key(work: _Work, reference: Subject, cut: Windows, vocabulary: int) -> str:
+    how = f"{reference.kv_cache} {reference.binary} {vocabulary}"
     return kept.key(work.hashes[reference.path].sha256, work.job.text.sha256, cut, how)
 
 
-def _behind_servers(work: _Work, reference: Subject, cut: Windows) -> Iterator[tuple[Measured | None, str]]:
+def _behind_servers(
+    work: _Work, reference: Subject, cut: Windows, vocabulary: int
+) -> Iterator[tuple[Measured | None, str]]:
     """Measure what servers keep to themselves, and say how; of one that is refused only why."""
     job = work.job
     served = [one for one, against in job.served if against.name == reference.name]
     if not served:
         return
-    base = _base(job, reference, cut, work.folder / f"base-{_key(work, reference, cut)}", work.tell)
+    base = _base(work, reference, cut, vocabulary)
     for one in served:
         rows: Iterator[NDArray[np.float32] | Listed]
         if base.top is not None:
@@ -211,10 +200,11 @@ def _behind_servers(work: _Work, reference: Subject, cut: Windows) -> Iterator[t
             yield None, f"{one.name} was not measured: {error}"
 
 
-def _base(job: Job, reference: Subject, cut: Windows, stem: Path, tell: Tell) -> _Base:
+def _base(work: _Work, reference: Subject, cut: Windows, vocabulary: int) -> _Base:
     """Evaluate a reference, or take what an earlier run kept of it."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415 - slow to import
 
+    job, tell, stem = work.job, work.tell, work.folder / f"base-{_key(work, reference, cut, vocabulary)}"
     whole, beside = stem.with_suffix(".kld"), stem.with_suffix(".npz")
     if beside.is_file():
         with beside.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -222,9 +212,9 @@ def _base(job: Job, reference: Subject, cut: Windows, stem: Path, tell: Tell) ->
             top = kept.TopK(*(file[f"largest_{name}"] for name in kept.TopK._fields)) if "largest_ids" in file else None
         if top is not None or whole.is_file():
             tell(f"{reference.name}: its probabilities are there from before.")
-            return _Base(cut, exact, None if top else whole, top)
+            return _Base(cut, vocabulary, exact, None if top else whole, top)
     begun = time.monotonic()
-    with _rows(job, reference, cut) as rows:
+    with _rows(job, reference, cut, vocabulary) as rows:
         size = kept.size(rows.head.vocabulary, cut)
         fits = kept.fits(size, stem.parent)
         form = "the reference's probabilities take" if fits else "the disk has too little room for the"
@@ -238,38 +228,21 @@ def _base(job: Job, reference: Subject, cut: Windows, stem: Path, tell: Tell) ->
     with kept.draft_of(beside) as file:
         np.savez(file, **exact._asdict(), **more)
     tell(f"{reference.name}: evaluated in {duration(time.monotonic() - begun)}.")
-    return _Base(cut, exact, None if top else whole, top)
+    return _Base(cut, vocabulary, exact, None if top else whole, top)
 
 
 def _measured(job: Job, build: Subject, base: _Base) -> "tuple[PerToken, float | None]":
     """Measure a build; also return how much of the reference's probability was compared where that is not all."""
-    with _rows(job, build, base.windows) as rows:
+    with _rows(job, build, base.windows, base.vocabulary) as rows:
         if base.whole is None:
             if base.top is None:
                 raise ValueError("nothing of the reference was kept")
             return measure.measure_top(base.windows, base.exact, base.top, rows.pieces)
-        _, vocabulary, reference = kept.read_whole(base.whole)
-        if vocabulary != rows.head.vocabulary:
-            raise ModelError(
-                f"{build.name} knows {rows.head.vocabulary:,} tokens, and its reference {vocabulary:,}",
-                remedy="a build is compared with a reference of the same tokenizer",
-            )
+        *_, reference = kept.read_whole(base.whole)
         return measure.measure(base.windows, reference, rows.pieces, base.exact), None
 
 
 @contextmanager
-def _rows(job: Job, subject: Subject, cut: Windows) -> Iterator[Rows]:
-    with open_rows(_command(subject, job.threads), cut, subject.path) as rows:
+def _rows(job: Job, subject: Subject, cut: Windows, vocabulary: int) -> Iterator[Rows]:
+    with open_rows(subjects.command(subject, job.threads), cut, subject.path, vocabulary) as rows:
         yield rows
-
-
-def _command(subject: Subject, threads: int | None) -> list[str]:
-    """Return the command that evaluates a build or a reference, by the program that its kind of file needs."""
-    if subject.path.is_dir():
-        if subject.kv_cache not in (None, "f16", "bf16", "f32"):
-            raise StudyError(f"{subject.name}: the fidelity of a quantized KV cache is measured of GGUF files only")
-        return module("logits_mlx", subject.path)
-    more = ["--threads", str(threads or max(1, (os.cpu_count() or 2) // 2))]
-    more += ["--kv-cache", subject.kv_cache] if subject.kv_cache else []
-    more += ["--binary", subject.binary] if subject.binary else []
-    return module("logits_llama", subject.path, *more)

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 import evaluator
 from evaluator.cli import main
-from evaluator.fidelity import run
+from evaluator.fidelity import subjects
 from evaluator.fidelity.file import read_fidelity
 from evaluator.fidelity.nouns import Fidelity
-from evaluator.fidelity.run import Subject
+from evaluator.fidelity.subjects import Subject
 from servers.weights import source
 from tests.support import scripted_logits
 
@@ -25,7 +25,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def command(subject: Subject, threads: int | None) -> list[str]:
         return [sys.executable, str(scripted_logits.__file__), str(subject.path)]
 
-    monkeypatch.setattr(run, "_command", command)
+    monkeypatch.setattr(subjects, "command", command)
     monkeypatch.setattr(source, "gguf_file", lambda path: path)
     for name, content in {"f16": "0 0 50", "q8": "1 0.01 50", "q4": "2 0.3 50"}.items():
         (tmp_path / f"{name}.gguf").write_text(content)
@@ -116,7 +116,7 @@ def test_bad_input_is_one_sentence(names: list[str], words: str, models: Path) -
 
 
 def test_a_broken_model_is_one_sentence_and_what_was_measured_is_kept(models: Path) -> None:
-    (models / "bad.gguf").write_text("broken")
+    (models / "bad.gguf").write_text("breaks 0.1 50")
     result = fidelity(models, *paths(models, "f16", "q8", "bad"))
 
     assert result.exit_code == 3

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from evaluator.errors import StudyError
-from evaluator.fidelity import kept, run
+from evaluator.fidelity import kept, subjects
 from evaluator.fidelity.nouns import Fidelity
-from evaluator.fidelity.run import Job, Subject, measure_all
+from evaluator.fidelity.run import Job, measure_all
+from evaluator.fidelity.subjects import Subject
 from evaluator.fidelity.texts import Passage
 from servers.errors import ModelError
 from tests.support import scripted_logits
@@ -23,7 +24,7 @@ def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     def command(subject: Subject, threads: int | None) -> list[str]:
         return [sys.executable, str(scripted_logits.__file__), str(subject.path)]
 
-    monkeypatch.setattr(run, "_command", command)
+    monkeypatch.setattr(subjects, "command", command)
 
 
 class Shelf:
@@ -85,13 +86,21 @@ def test_a_further_build_needs_no_second_look_at_the_reference(shelf: Shelf) -> 
 
 
 def test_what_was_measured_before_a_failure_is_kept(shelf: Shelf) -> None:
-    shelf.model("bad", "broken")
+    shelf.model("bad", "breaks 0.1 50")
     with pytest.raises(ModelError, match=r"^bad\.gguf is broken$"):
         shelf.measure(["q8", "bad", "q4"])
     shelf.model("bad", "3 0.1 50")
     shelf.measure(["q8", "bad", "q4"])
 
     assert [shelf.starts(name) for name in ("f16", "q8", "bad", "q4")] == [1, 1, 1, 1]
+
+
+def test_a_model_that_cannot_be_opened_is_known_before_anything_is_measured(shelf: Shelf) -> None:
+    shelf.model("bad", "broken")
+    with pytest.raises(ModelError, match=r"^bad\.gguf is broken$"):
+        shelf.measure(["q8", "bad"])
+
+    assert shelf.starts("f16") == shelf.starts("q8") == 0
 
 
 def test_other_weights_under_the_same_name_are_measured(shelf: Shelf) -> None:
@@ -142,11 +151,25 @@ def test_two_references_are_told_apart(shelf: Shelf) -> None:
     assert [(pair.build, pair.other) for pair in found.pairs] == [("q4", "qat")]
 
 
-def test_another_vocabulary_is_refused(shelf: Shelf) -> None:
+def test_another_tokenization_is_refused(shelf: Shelf) -> None:
     shelf.model("other", "5 0.1 51")
 
-    with pytest.raises(ModelError, match="knows 51 tokens, and its reference 50"):
+    with pytest.raises(ModelError, match="other reads the text as other tokens than its reference f16, from token 1 "):
         shelf.measure(["other"])
+
+
+def test_places_without_a_token_are_left_out_on_both_sides(shelf: Shelf) -> None:
+    shelf.model("filled", "1 0.01 300 256")
+    shelf.model("plain", "0 0 256")
+    found = shelf.measure(["filled"], reference="plain")
+    wide, width, _ = kept.read_whole(next((shelf.folder / "kept").glob("*.kld")))
+
+    assert (wide.context, width) == (40, 256)
+    assert found.notes == (
+        "filled has 300 places in its vocabulary and plain 256; the 44 that no token has were left out.",
+    )
+    back = shelf.measure(["plain"], reference="filled")
+    assert back.notes == found.notes
 
 
 def test_a_short_text_is_refused(shelf: Shelf) -> None:

@@ -11,11 +11,11 @@ from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
 from evaluator.cli import main
-from evaluator.fidelity import kept, run
+from evaluator.fidelity import kept, subjects
 from evaluator.fidelity.file import read_fidelity
 from evaluator.fidelity.measure import PerToken
 from evaluator.fidelity.nouns import Fidelity
-from evaluator.fidelity.run import Subject
+from evaluator.fidelity.subjects import Subject
 from evaluator.fidelity.summary import Measured, summarize
 from evaluator.fidelity.vocabulary import texts_of
 from servers.fake import FakeServer, Reply
@@ -64,7 +64,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Study]:
     def command(subject: Subject, threads: int | None) -> list[str]:
         return [sys.executable, str(scripted_logits.__file__), str(subject.path)]
 
-    monkeypatch.setattr(run, "_command", command)
+    monkeypatch.setattr(subjects, "command", command)
     monkeypatch.setattr(source, "gguf_file", lambda path: path)
     with ExitStack() as stack:
         yield Study(tmp_path, stack)

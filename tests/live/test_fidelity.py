@@ -10,7 +10,8 @@ from evaluator.demo.builds import requantize
 from evaluator.fidelity.llama_library import find
 from evaluator.fidelity.logits import log_sum
 from evaluator.fidelity.rows import module, open_rows
-from evaluator.fidelity.run import Job, Subject, measure_all
+from evaluator.fidelity.run import Job, measure_all
+from evaluator.fidelity.subjects import Subject
 from evaluator.fidelity.texts import Passage
 from evaluator.fidelity.windows import cut
 from servers.launch import launch
