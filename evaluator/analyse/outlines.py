@@ -96,7 +96,7 @@ def _read_apart(folder: Path, variants: Iterable[str]) -> Iterator[tuple[str, by
 
 
 def _ask_process(folder: Path, variant: str) -> bytes:
-    command = [sys.executable, "-m", "evaluator.analyse.outlines", str(folder), variant]
+    command = [sys.executable, "-P", "-m", "evaluator.analyse.outlines", str(folder), variant]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else b""
 
