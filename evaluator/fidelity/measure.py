@@ -5,13 +5,12 @@ under e^-16 left out), so that its numbers come out: for a token with reference 
 over the vocabulary of p ln(p / q), in nats.
 """
 
-import os
-import tempfile
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluator.errors import StudyError
+from evaluator.fidelity.kept import draft_of
 from evaluator.fidelity.logits import check_finite, log_sum, quietly
 from evaluator.fidelity.windows import Windows
 from servers.errors import ModelError
@@ -189,13 +188,8 @@ def write(measured: PerToken, path: Path, seconds: float | None = None, covered:
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: values for name, values in measured._asdict().items() if values is not None}
     numbers = {name: value for name, value in (("seconds", seconds), ("covered", covered)) if value is not None}
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays, **{n: np.array(value) for n, value in numbers.items()})
-        Path(draft).replace(path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    with draft_of(path) as file:
+        np.savez(file, allow_pickle=False, **arrays, **{n: np.array(value) for n, value in numbers.items()})
 
 
 def read(path: Path) -> tuple[PerToken, float | None, float | None]:

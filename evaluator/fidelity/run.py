@@ -3,8 +3,8 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,13 +112,14 @@ def _each(work: _Work, references: Sequence[Subject]) -> tuple[list[Measured], l
     """Measure everything, reference by reference; also say how servers were asked, or why not."""
     job, found, notes = work.job, list[Measured](), list[str]()
     cut: Windows | None = None
+    read_by = cache(partial(tokens_of, job))  # a build may have two references, and be one
     for reference in {reference.name: reference for reference in references}.values():
-        ours = tokens_of(job, reference)
+        ours = read_by(reference)
         cut = windows.cut(ours.ids, job.context, job.tokens, ours.begin)
         read: list[tuple[Subject, int]] = []
         for build in (build for build, against in job.comparisons if against.name == reference.name):
             both = reference.name, build.name
-            vocabulary, said = tokens.in_common(ours, tokens_of(job, build), both, cut.ids.size)
+            vocabulary, said = tokens.in_common(ours, read_by(build), both, cut.ids.size)
             read.append((build, vocabulary))
             notes += said
         found += _against(work, reference, read, cut)
@@ -242,7 +243,5 @@ def _measured(job: Job, build: Subject, base: _Base) -> "tuple[PerToken, float |
         return measure.measure(base.windows, reference, rows.pieces, base.exact), None
 
 
-@contextmanager
-def _rows(job: Job, subject: Subject, cut: Windows, vocabulary: int) -> Iterator[Rows]:
-    with open_rows(subjects.command(subject, job.threads), cut, subject.path, vocabulary) as rows:
-        yield rows
+def _rows(job: Job, subject: Subject, cut: Windows, vocabulary: int) -> AbstractContextManager[Rows]:
+    return open_rows(subjects.command(subject, job.threads), cut, subject.path, vocabulary)

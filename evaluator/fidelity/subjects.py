@@ -1,6 +1,5 @@
 """What is measured, builds and references, and the process that evaluates each."""
 
-import os
 from pathlib import Path
 
 from msgspec import Struct
@@ -40,7 +39,7 @@ def command(subject: Subject, threads: int | None) -> list[str]:
         if subject.kv_cache not in (None, "f16", "bf16", "f32"):
             raise StudyError(f"{subject.name}: the fidelity of a quantized KV cache is measured of GGUF files only")
         return module("logits_mlx", subject.path)
-    more = ["--threads", str(threads or max(1, (os.cpu_count() or 2) // 2))]
+    more = ["--threads", str(threads)] if threads else []
     more += ["--kv-cache", subject.kv_cache] if subject.kv_cache else []
     more += ["--binary", subject.binary] if subject.binary else []
     return module("logits_llama", subject.path, *more)
