@@ -6,10 +6,9 @@ from typing import TypeVar
 
 import msgspec
 
-from evaluator.errors import StudyError
 from evaluator.fidelity.nouns import Fidelity
 from evaluator.fidelity.parting import Parting
-from evaluator.store.folder import fidelity_path, partings_path, write
+from evaluator.store.folder import fidelity_path, partings_path, read_json, write
 
 _Kept = TypeVar("_Kept")
 
@@ -51,11 +50,4 @@ def keep_partings(folder: Path, partings: Sequence[Parting]) -> None:
 
 
 def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
-    if not path.exists():
-        return None
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StudyError(
-            f"not what whichquant wrote ({error})", source=path, remedy="remove the file and measure again"
-        ) from None
+    return read_json(path, kind, remedy="remove the file and measure again") if path.exists() else None

@@ -19,6 +19,7 @@ from evaluator.study.requests import NEWEST_ORDER, Order, data_hashes
 from evaluator.study.study import Study
 
 T = TypeVar("T", bound=Struct)
+Kept = TypeVar("Kept")
 # Keys that may change when a run goes on: they decide how much is asked, how fast, or how answers are judged and shown,
 # not what is sent. Variants and benchmarks may be added and removed.
 _FREE = frozenset({"study", "baseline", "decide", "prefer", "note", "questions", "repeats", "margin"}) | frozenset(
@@ -250,16 +251,11 @@ def read_plan(folder: Path) -> Plan:
     Raises:
         StudyError: there is none, or it is damaged.
     """
-    path = plan_path(folder)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Plan)
+        return read_json(plan_path(folder), Plan, remedy="put the file back, or remove the folder")
     except OSError:
         raise StudyError(
             "no run lies here (no plan.json)", source=folder, remedy="give the folder of a run, as runs/<study>"
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StudyError(
-            f"not what whichquant wrote ({error})", source=path, remedy="put the file back, or remove the folder"
         ) from None
 
 
@@ -271,12 +267,25 @@ def read_by_variant(path: Path, kind: type[T]) -> dict[str, T]:
     """
     if not path.exists():
         return {}
+    return read_json(path, dict[str, kind], remedy="remove the file and run again")  # type: ignore[valid-type]
+
+
+def read_json(path: Path, kind: type[Kept], *, remedy: str) -> Kept:
+    """Read a file that whichquant wrote.
+
+    Args:
+        path: The file.
+        kind: What it holds.
+        remedy: What to do about a damaged one.
+
+    Raises:
+        OSError: It cannot be read.
+        StudyError: It is damaged.
+    """
     try:
-        return msgspec.json.Decoder(dict[str, kind]).decode(path.read_bytes())  # type: ignore[valid-type]
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StudyError(
-            f"not what whichquant wrote ({error})", source=path, remedy="remove the file and run again"
-        ) from None
+        raise StudyError(f"not what whichquant wrote ({error})", source=path, remedy=remedy) from None
 
 
 def write(path: Path, data: bytes) -> None:

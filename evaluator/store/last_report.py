@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from evaluator.errors import StudyError
 from evaluator.records import Record
-from evaluator.store.folder import report_path
+from evaluator.store.folder import read_json, report_path
 
 T = TypeVar("T", bound=Struct)
 
@@ -60,14 +59,10 @@ def read_report(folder: Path, kind: type[T]) -> T | None:
     Raises:
         StudyError: It is damaged.
     """
-    path = report_path(folder)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return read_json(report_path(folder), kind, remedy=f"write it again with whichquant report {folder}")
     except OSError:
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        remedy = f"write it again with whichquant report {folder}"
-        raise StudyError(f"not what whichquant wrote ({error})", source=path, remedy=remedy) from None
 
 
 def last_report(folder: Path) -> LastReport:

@@ -7,8 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from evaluator.errors import StudyError
-from evaluator.store.folder import serving_path, write
+from evaluator.store.folder import read_json, serving_path, write
 from evaluator.study.study import Study
 
 Order = Literal["plan", "grouped", "pinned"]
@@ -100,14 +99,7 @@ def read_serving(folder: Path) -> Serving | None:
         StudyError: The file is damaged.
     """
     path = serving_path(folder)
-    if not path.exists():
-        return None
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Serving)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StudyError(
-            f"not what whichquant wrote ({error})", source=path, remedy="remove the file and run again"
-        ) from None
+    return read_json(path, Serving, remedy="remove the file and run again") if path.exists() else None
 
 
 def keep_serving(folder: Path, serving: Serving) -> None:
